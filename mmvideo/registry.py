@@ -1,0 +1,66 @@
+"""Every name a configuration may use, in one visible table: name → "module:Class".
+
+A configuration may also name a class of your own as "package.module:Class".
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+from mmvideo.words import InputError, unknown
+
+FUSIONS: dict[str, str] = {
+    "early": "mmvideo.fusion.early:EarlyFusion",
+    "late": "mmvideo.fusion.late:LateFusion",
+    "late_sum": "mmvideo.fusion.late_sum:LateSumFusion",
+    "hierarchical": "mmvideo.fusion.hierarchical:HierarchicalFusion",
+    "single": "mmvideo.fusion.single:SingleModality",
+}
+
+ENCODERS: dict[str, dict[str, str]] = {
+    "visual": {"cnn_lstm": "mmvideo.encoders.visual:CnnLstm"},
+    "audio": {"spectrogram_cnn": "mmvideo.encoders.audio:SpectrogramCnn"},
+    "text": {"transformer": "mmvideo.encoders.text:TextTransformer"},
+}
+
+OBJECTIVES: dict[str, str] = {
+    "cross_entropy": "mmvideo.training.objectives:CrossEntropy",
+}
+
+
+def resolve(table: Mapping[str, str], kind: str, name: str) -> type:
+    """The class behind a registered name, or behind "package.module:Class".
+
+    Raises:
+        InputError: the name is unknown (with the nearest match and the full list), or cannot be imported.
+    """
+    target = table.get(name, name)
+    module_name, _, class_name = target.partition(":")
+    if not class_name:
+        raise unknown(kind, name, table)
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        if error.name and not (module_name == error.name or module_name.startswith(error.name + ".")):
+            raise  # the module exists; something it needs does not
+        raise InputError(f"{kind} '{name}': there is no module '{module_name}' on the Python path.") from error
+    if not hasattr(module, class_name):
+        raise InputError(f"{kind} '{name}': module '{module_name}' has no '{class_name}'.")
+    return getattr(module, class_name)
+
+
+def build(table: Mapping[str, str], kind: str, name: str, options: Mapping[str, Any], **given: Any) -> Any:
+    """Make the named class from what the caller gives every class, plus the configuration's own options.
+
+    Raises:
+        InputError: an option the class does not take, or one the caller already gives.
+    """
+    cls = resolve(table, kind, name)
+    allowed = set(inspect.signature(cls).parameters) - set(given)
+    for option in options:
+        if option not in allowed:
+            raise unknown(f"option of {kind} '{name}'", option, allowed)
+    return cls(**given, **options)

@@ -1,0 +1,27 @@
+"""The words every other module uses, in one order and one spelling, and the one error meant for users."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+from typing import Literal, get_args
+
+Modality = Literal["visual", "audio", "text"]
+Level = Literal["stem", "trunk", "clip"]
+Split = Literal["train", "val", "test"]
+
+MODALITIES: tuple[Modality, ...] = get_args(Modality)
+LEVELS: tuple[Level, ...] = get_args(Level)
+SPLITS: tuple[Split, ...] = get_args(Split)
+
+
+class InputError(ValueError):
+    """Something the user gave is wrong. The message says what was given, what is allowed and what to do."""
+
+
+def unknown(kind: str, given: str, allowed: Iterable[str]) -> InputError:
+    """The error for a name that is not on a list: the nearest match first, then the whole list."""
+    names = sorted(allowed)
+    near = get_close_matches(given, names, n=1, cutoff=0.5)
+    hint = f" Did you mean '{near[0]}'?" if near else ""
+    return InputError(f"Unknown {kind} '{given}'.{hint} Known: {', '.join(names)}.")
