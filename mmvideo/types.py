@@ -42,6 +42,7 @@ class Features:
     stem: Tokens | None = None
     trunk: Tokens | None = None
     clip: Float[Tensor, "B D"] | None = None
+    weights: Float[Tensor, "B N"] | None = None  # how much each trunk token counted in `clip`
 
 
 @dataclass(frozen=True)

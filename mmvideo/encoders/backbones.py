@@ -1,0 +1,91 @@
+"""torchvision classification models as per-frame feature extractors."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+import torchvision
+from torch import nn
+from torchvision.ops import FrozenBatchNorm2d
+
+from mmvideo.words import InputError, unknown
+
+
+def torchvision_backbone(name: str, weights: str | None, *, frozen: bool) -> tuple[nn.Module, int]:
+    """The named model without its classifier, and the number of features it gives.
+
+    Batch norm is replaced, since in training it would make a clip depend on its batch-mates: by its own frozen
+    statistics where weights are loaded, by group norm (Wu & He, 2018, https://arxiv.org/abs/1803.08494) from scratch.
+
+    Args:
+        weights: None (from scratch), a torchvision weights name such as `DEFAULT` or `IMAGENET1K_V2` (fetched to
+            torch's cache unless it is there), or the path of a local state dict.
+
+    Raises:
+        InputError: unknown model or weights, or a state dict that does not fit.
+    """
+    available = torchvision.models.list_models(module=torchvision.models)
+    if name not in available:
+        raise unknown("visual backbone", name, ["small", *available])
+    if frozen and weights is None:
+        raise InputError(f"visual.frozen needs visual.weights: a frozen random '{name}' would learn nothing")
+    is_file = weights is not None and (Path(weights).suffix in {".pt", ".pth", ".safetensors"} or Path(weights).exists())
+    if weights is None or is_file:
+        model = torchvision.models.get_model(name, weights=None)
+    else:
+        known = {member.name for member in torchvision.models.get_model_weights(name)}
+        if weights not in known | {"DEFAULT"}:
+            raise unknown(f"weights of '{name}' (nor is it a file)", weights, known | {"DEFAULT"})
+        model = torchvision.models.get_model(name, weights=weights)
+    if is_file:
+        _load_file(model, name, Path(str(weights)))
+    features = _drop_classifier(model)
+    _replace_batch_norm(model, keep_statistics=weights is not None)
+    if frozen:
+        model.requires_grad_(False)
+    return model, features
+
+
+def _load_file(model: nn.Module, name: str, path: Path) -> None:
+    """Load a state dict; its classifier may have another number of classes, since that is dropped anyway."""
+    if not path.exists():
+        raise InputError(f"visual.weights: there is no file {path}")
+    if path.suffix == ".safetensors":
+        from safetensors.torch import load_file
+
+        state = load_file(path)
+    else:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    own = model.state_dict()
+    wrong = [key for key in own if key not in state or state[key].shape != own[key].shape]
+    head = {f"{_classifier_name(model)}.weight", f"{_classifier_name(model)}.bias"}
+    if set(wrong) - head:
+        first = ", ".join(sorted(set(wrong) - head)[:3])
+        raise InputError(f"visual.weights: {path} does not fit '{name}': {len(set(wrong) - head)} tensors are missing or of another shape ({first} …)")
+    model.load_state_dict({key: state[key] for key in own if key not in head}, strict=False)
+
+
+def _classifier_name(model: nn.Module) -> str:
+    return [name for name, module in model.named_modules() if isinstance(module, nn.Linear)][-1]
+
+
+def _drop_classifier(model: nn.Module) -> int:
+    """Replace the last linear layer by nothing; return how many features it read."""
+    name = _classifier_name(model)
+    classifier = model.get_submodule(name)
+    model.set_submodule(name, nn.Identity())
+    return int(classifier.in_features)
+
+
+def _replace_batch_norm(model: nn.Module, *, keep_statistics: bool) -> None:
+    for name, module in list(model.named_modules()):
+        if not isinstance(module, nn.BatchNorm2d):
+            continue
+        if keep_statistics:
+            new: nn.Module = FrozenBatchNorm2d(module.num_features, eps=module.eps)
+            new.load_state_dict({k: v for k, v in module.state_dict().items() if k != "num_batches_tracked"})
+        else:
+            groups = next(g for g in (32, 16, 8, 4, 2, 1) if module.num_features % g == 0)
+            new = nn.GroupNorm(groups, module.num_features)
+        model.set_submodule(name, new)

@@ -1,0 +1,56 @@
+"""What every encoder promises: three levels, masks and times; and only the levels somebody reads."""
+
+from __future__ import annotations
+
+from collections.abc import Set
+from typing import Literal
+
+from torch import nn
+
+from mmvideo.layers.pooling import make_pool
+from mmvideo.types import Features, Tokens
+from mmvideo.words import Level
+
+
+class Encoder(nn.Module):
+    """Stem → trunk → clip. A subclass gives `stem` and `trunk`; what no fusion reads is neither built nor run.
+
+    Args:
+        width: D, in which every level ends.
+        levels: the levels the fusion reads.
+        clip_pool: `mean` or `attention`, how the trunk becomes the clip vector.
+    """
+
+    def __init__(self, width: int, levels: Set[Level], clip_pool: Literal["mean", "attention"]) -> None:
+        super().__init__()
+        self.width, self.levels = width, frozenset(levels)
+        self.pool = make_pool(clip_pool, width) if "clip" in levels else None
+
+    @property
+    def needs_trunk(self) -> bool:
+        return bool(self.levels & {"trunk", "clip"})
+
+    def stem(self, inputs: Tokens) -> Tokens:
+        """Per-frame, per-patch or per-word features, (B, N, D), without temporal modelling."""
+        raise NotImplementedError(f"{type(self).__name__} defines no stem")
+
+    def trunk(self, stem: Tokens, inputs: Tokens) -> Tokens:
+        """The stem after temporal modelling, (B, N, D)."""
+        raise NotImplementedError(f"{type(self).__name__} defines no trunk")
+
+    def forward(self, inputs: Tokens) -> Features:
+        """The levels asked for. A clip whose mask is all False is absent: its features are zeros."""
+        stem = _zero_padding(self.stem(inputs))
+        trunk = _zero_padding(self.trunk(stem, inputs)) if self.needs_trunk else None
+        clip, weights = self.pool(trunk) if self.pool is not None and trunk is not None else (None, None)
+        return Features(
+            present=inputs.mask.any(dim=1),
+            stem=stem if "stem" in self.levels else None,
+            trunk=trunk if "trunk" in self.levels else None,
+            clip=clip,
+            weights=weights,
+        )
+
+
+def _zero_padding(tokens: Tokens) -> Tokens:
+    return tokens.replace_values(tokens.values.masked_fill(~tokens.mask[..., None], 0.0))

@@ -1,0 +1,82 @@
+"""Subtitles and metadata: a transformer over word pieces, small from scratch or any model transformers can load."""
+
+from __future__ import annotations
+
+from collections.abc import Set
+
+import torch
+from torch import nn
+
+from mmvideo.config import TextConfig
+from mmvideo.encoders.base import Encoder
+from mmvideo.types import Tokens
+from mmvideo.words import InputError, Level
+
+
+class TextTransformer(Encoder):
+    """Stem: word-piece embeddings. Trunk: the transformer's last layer. Clip: pooled. Inputs are ids (B, N) int64."""
+
+    def __init__(self, config: TextConfig, width: int, levels: Set[Level], vocabulary_size: int) -> None:
+        super().__init__(width, levels, config.clip_pool)
+        if config.frozen and config.model is None:
+            raise InputError("text.frozen needs text.model: a frozen random transformer would learn nothing")
+        transformer = _small_bert(config, vocabulary_size) if config.model is None else _load(config.model)
+        if config.frozen:
+            transformer.requires_grad_(False)
+        embedding = transformer.get_input_embeddings()
+        if embedding.num_embeddings < vocabulary_size:
+            raise InputError(
+                f"text.model '{config.model}' knows {embedding.num_embeddings} word pieces, its tokenizer "
+                f"{vocabulary_size}; use the tokenizer that belongs to the model"
+            )
+        self.transformer = transformer if self.needs_trunk else None
+        self.embedding = None if self.needs_trunk else embedding  # else it is the transformer's own
+        self.project_stem = nn.Linear(embedding.embedding_dim, width) if "stem" in levels else None
+        self.project_trunk = (
+            nn.Sequential(nn.Linear(transformer.config.hidden_size, width), nn.LayerNorm(width)) if self.needs_trunk else None
+        )
+        self.dropout = nn.Dropout(config.dropout)
+
+    def stem(self, inputs: Tokens) -> Tokens:
+        if self.project_stem is None:  # only the trunk is read, and it starts from the ids
+            return inputs.replace_values(inputs.values.new_zeros(*inputs.values.shape, self.width, dtype=torch.float32))
+        embed = self.embedding if self.transformer is None else self.transformer.get_input_embeddings()
+        ids = inputs.values.masked_fill(~inputs.mask, 0)
+        return inputs.replace_values(self.dropout(self.project_stem(embed(ids))))
+
+    def trunk(self, stem: Tokens, inputs: Tokens) -> Tokens:
+        assert self.transformer is not None and self.project_trunk is not None
+        ids = inputs.values.masked_fill(~inputs.mask, 0)
+        attend = inputs.mask.clone()
+        attend[:, 0] = True  # an absent text reads one padding piece, so that no softmax is over nothing
+        states = self.transformer(input_ids=ids, attention_mask=attend.long()).last_hidden_state
+        return inputs.replace_values(self.dropout(self.project_trunk(states)))
+
+
+def _small_bert(config: TextConfig, vocabulary_size: int) -> nn.Module:
+    from transformers import BertConfig, BertModel
+
+    bert = BertConfig(
+        vocab_size=vocabulary_size,
+        hidden_size=config.hidden,
+        num_hidden_layers=config.layers,
+        num_attention_heads=config.heads,
+        intermediate_size=2 * config.hidden,
+        hidden_dropout_prob=config.dropout,
+        attention_probs_dropout_prob=config.dropout,
+        max_position_embeddings=512,
+        type_vocab_size=1,
+    )
+    return BertModel(bert, add_pooling_layer=False)
+
+
+def _load(name: str) -> nn.Module:
+    from transformers import AutoModel
+
+    try:
+        model = AutoModel.from_pretrained(name, use_safetensors=True)
+    except (OSError, ValueError) as error:
+        raise InputError(f"text.model '{name}' is neither a local folder nor a hub name that loads: {error}") from error
+    if getattr(model.config, "is_encoder_decoder", False):
+        return model.get_encoder()
+    return model

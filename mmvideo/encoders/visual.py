@@ -1,0 +1,80 @@
+"""CNN per frame, LSTM over frames (Donahue et al., 2015, https://arxiv.org/abs/1411.4389; Ng et al., 2015, https://arxiv.org/abs/1503.08909)."""
+
+from __future__ import annotations
+
+from collections.abc import Set
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from mmvideo.config import VisualConfig
+from mmvideo.encoders.backbones import torchvision_backbone
+from mmvideo.encoders.base import Encoder
+from mmvideo.types import Tokens
+from mmvideo.words import Level
+
+PIXEL_RANGES: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
+    "unit": ((0.0,) * 3, (1.0,) * 3),
+    "symmetric": ((0.5,) * 3, (0.5,) * 3),
+    "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+}
+"""Mean and standard deviation, per RGB channel, taken from pixels in [0, 1]."""
+
+
+class CnnLstm(Encoder):
+    """Stem: CNN features of each frame. Trunk: LSTM states. Clip: masked pooling, never the last state.
+
+    Inputs are uint8 frames (B, T, 3, H, W); scaling to the configured pixel range happens here, on the device.
+    """
+
+    def __init__(
+        self, config: VisualConfig, width: int, levels: Set[Level], normalization: Literal["unit", "symmetric", "imagenet"]
+    ) -> None:
+        super().__init__(width, levels, config.clip_pool)
+        mean, std = PIXEL_RANGES[normalization]
+        self.register_buffer("mean", 255 * torch.tensor(mean).view(3, 1, 1), persistent=False)
+        self.register_buffer("std", 255 * torch.tensor(std).view(3, 1, 1), persistent=False)
+        if config.backbone == "small":
+            self.cnn, features = SmallCnn(config.channels, config.pool), SmallCnn.features(config.channels)
+        else:
+            self.cnn, features = torchvision_backbone(config.backbone, config.weights, frozen=config.frozen)
+        self.project = nn.Sequential(nn.Linear(features, width), nn.LayerNorm(width), nn.Dropout(config.dropout))
+        self.lstm = nn.LSTM(width, width, batch_first=True) if self.needs_trunk else None
+
+    def stem(self, inputs: Tokens) -> Tokens:
+        frames = (inputs.values - self.mean) / self.std
+        frames = frames.masked_fill(~inputs.mask[..., None, None, None], 0.0)
+        flat = frames.flatten(0, 1).contiguous(memory_format=torch.channels_last)
+        features = self.cnn(flat).unflatten(0, frames.shape[:2])
+        return inputs.replace_values(self.project(features))
+
+    def trunk(self, stem: Tokens, inputs: Tokens) -> Tokens:
+        assert self.lstm is not None
+        return stem.replace_values(self.lstm(stem.values)[0])  # causal, so what follows the real frames cannot reach them
+
+
+class SmallCnn(nn.Module):
+    """Convolution, activation, pooling, norm; then a 4×4 grid, so that *where* survives for the LSTM to follow."""
+
+    GRID = 4
+
+    def __init__(self, channels: tuple[int, ...], pool: Literal["max", "average"]) -> None:
+        super().__init__()
+        halve = {"max": nn.MaxPool2d, "average": nn.AvgPool2d}[pool]
+        stages: list[nn.Module] = []
+        for index, (inputs, outputs) in enumerate(zip((3, *channels), channels, strict=False)):
+            kernel, stride = (5, 2) if index == 0 else (3, 1)
+            stages += [nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2), nn.ReLU(inplace=True)]
+            stages += [halve(2)] if index < len(channels) - 1 else []
+            stages += [nn.GroupNorm(1, outputs)]  # per frame: a batch norm would tie a clip to its batch-mates
+        grid = {"max": nn.AdaptiveMaxPool2d, "average": nn.AdaptiveAvgPool2d}[pool](self.GRID)
+        self.stages = nn.Sequential(*stages, grid, nn.Flatten())
+
+    @classmethod
+    def features(cls, channels: tuple[int, ...]) -> int:
+        return channels[-1] * cls.GRID**2
+
+    def forward(self, frames: Float[Tensor, "N 3 H W"]) -> Float[Tensor, "N F"]:
+        return self.stages(frames)

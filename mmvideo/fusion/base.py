@@ -1,0 +1,54 @@
+"""The contract every fusion keeps; tests/contracts runs it over the whole registry."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from mmvideo.types import Features, FusionOutput
+from mmvideo.words import MODALITIES, Level
+
+
+class Fusion(nn.Module):
+    """Modalities' levels → one vector per clip.
+
+    A subclass names the levels it `reads`; what nobody reads is neither built nor computed. It has a defined,
+    finite output for every pattern of present modalities, the empty one included: a missing modality is stood
+    in for by a learned vector (`absent`), so that missing is a value and never looks like data.
+
+    Args:
+        modalities: which modalities take part, in the order visual, audio, text.
+        width: D of every level and of the output.
+    """
+
+    reads: ClassVar[frozenset[Level]] = frozenset({"clip"})
+
+    def __init__(self, modalities: Sequence[str], width: int) -> None:
+        super().__init__()
+        assert list(modalities) == [m for m in MODALITIES if m in modalities], modalities
+        self.modalities, self.width = tuple(modalities), width
+        self.absent = nn.Parameter(torch.randn(len(modalities), width) * 0.02)
+
+    def forward(self, features: Mapping[str, Features]) -> FusionOutput:
+        """`features` by modality, in any order → pooled (B, D)."""
+        raise NotImplementedError(f"{type(self).__name__} defines no forward")
+
+    def clips(self, features: Mapping[str, Features]) -> tuple[Float[Tensor, "B M D"], Bool[Tensor, "B M"]]:
+        """The modalities' clip vectors in fixed order, `absent` where there is none, and which are present."""
+        vectors = torch.stack([_clip(features[m]) for m in self.modalities], dim=1)
+        present = torch.stack([features[m].present for m in self.modalities], dim=1)
+        return torch.where(present[..., None], vectors, self.absent), present
+
+
+def mlp(inputs: int, width: int, dropout: float) -> nn.Sequential:
+    """Norm, hidden layer, output of `width`: the same two layers for every strategy that ends in vectors."""
+    return nn.Sequential(nn.LayerNorm(inputs), nn.Linear(inputs, width), nn.GELU(), nn.Dropout(dropout), nn.Linear(width, width))
+
+
+def _clip(features: Features) -> Float[Tensor, "B D"]:
+    assert features.clip is not None, "the fusion reads clip vectors, but the encoder was built without them"
+    return features.clip

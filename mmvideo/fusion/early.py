@@ -1,0 +1,56 @@
+"""Early fusion: the modalities' stems are put side by side in time, and modelled together from there on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
+import torch
+from torch import nn
+
+from mmvideo.fusion.base import Fusion
+from mmvideo.layers.pooling import AdditivePool
+from mmvideo.layers.time import align
+from mmvideo.types import Features, FusionOutput, Tokens
+from mmvideo.words import InputError, Level
+
+
+class EarlyFusion(Fusion):
+    """Stems on one time grid, concatenated at every step, a joint LSTM over the steps, attention pooling.
+
+    Args:
+        step_seconds: length of a step of the grid. A modality with several tokens in a step gives their mean; with
+            none, its nearest token.
+        layers: LSTM layers.
+    """
+
+    reads: ClassVar[frozenset[Level]] = frozenset({"stem"})
+
+    def __init__(
+        self, modalities: Sequence[str], width: int, step_seconds: float = 0.125, layers: int = 1, dropout: float = 0.1
+    ) -> None:
+        super().__init__(modalities, width)
+        if step_seconds <= 0:
+            raise InputError(f"fusion 'early': step_seconds must be positive, got {step_seconds}")
+        self.step = step_seconds
+        self.join = nn.Sequential(nn.Linear(len(self.modalities) * width, width), nn.LayerNorm(width), nn.GELU(), nn.Dropout(dropout))
+        self.lstm = nn.LSTM(width, width, num_layers=layers, batch_first=True)
+        self.pool = AdditivePool(width)
+
+    def forward(self, features: Mapping[str, Features]) -> FusionOutput:
+        stems = [_stem(features[m]) for m in self.modalities]
+        end = torch.stack([stem.time.masked_fill(~stem.mask, 0.0).amax(dim=1) for stem in stems], dim=1).amax(dim=1)
+        steps = int(end.max().item() / self.step) + 1
+        centres = (torch.arange(steps, device=end.device) + 0.5) * self.step
+        present = torch.stack([features[m].present for m in self.modalities], dim=1)
+        aligned = torch.stack([align(stem, centres, self.step) for stem in stems], dim=2)  # (B, G, M, D)
+        aligned = torch.where(present[:, None, :, None], aligned, self.absent)
+        mask = centres[None, :] - self.step / 2 <= end[:, None]
+        states, _ = self.lstm(self.join(aligned.flatten(2)))
+        pooled, weights = self.pool(Tokens(states, mask, centres.expand(len(end), -1)))
+        return FusionOutput(pooled, {"step_weights": weights.detach()})
+
+
+def _stem(features: Features) -> Tokens:
+    assert features.stem is not None, "early fusion reads stems, but the encoder was built without them"
+    return features.stem

@@ -1,0 +1,102 @@
+"""Hierarchical cross-attention: modalities read each other at every level, coarse to fine, aligned in time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from mmvideo.fusion.base import Fusion
+from mmvideo.layers.attention import AttentionBlock
+from mmvideo.layers.pooling import AdditivePool
+from mmvideo.layers.time import TimeDistanceBias, TimeEncoding
+from mmvideo.types import Features, FusionOutput, Tokens
+from mmvideo.words import Level
+
+COARSE_TO_FINE: tuple[Level, ...] = ("trunk", "stem")
+
+
+class HierarchicalFusion(Fusion):
+    """Cross-attention at clip, trunk and stem level.
+
+    One summary vector a modality starts from the clip vectors. At each level the tokens first attend across
+    modalities (a token sees only the *other* modalities' tokens, nearer ones in time more easily); then the
+    summaries attend to each other, and read the level's tokens, from coarse (trunk) to fine (stem). The output
+    is the attention-pooled summaries. Cross-modal attention after MulT (Tsai et al., 2019,
+    https://arxiv.org/abs/1906.00295), in one batched call for all ordered pairs of modalities.
+
+    Args:
+        heads: attention heads.
+        dropout: inside the attention blocks.
+        aligned: whether attention knows how far apart in time two tokens are.
+    """
+
+    reads: ClassVar[frozenset[Level]] = frozenset({"stem", "trunk", "clip"})
+
+    def __init__(
+        self, modalities: Sequence[str], width: int, heads: int = 4, dropout: float = 0.1, aligned: bool = True
+    ) -> None:
+        super().__init__(modalities, width)
+        self.modality = nn.Parameter(torch.randn(len(self.modalities), width) * 0.02)
+        self.time = TimeEncoding(width) if aligned else None
+        self.across = AttentionBlock(width, heads, dropout)
+        self.stages = nn.ModuleDict(
+            {level: _Stage(width, heads, dropout, aligned=aligned, crosses=len(self.modalities) > 1) for level in COARSE_TO_FINE}
+        )
+        self.norm = nn.LayerNorm(width)
+        self.pool = AdditivePool(width)
+
+    def forward(self, features: Mapping[str, Features]) -> FusionOutput:
+        vectors, present = self.clips(features)
+        batch, count = present.shape
+        everyone = present.new_ones(batch, count, count)
+        summaries = self.across(vectors + self.modality, vectors + self.modality, everyone)
+        for level, stage in self.stages.items():
+            tokens, owner = self._join([_level(features[m], level) for m in self.modalities])
+            summaries = stage(summaries, tokens, owner)
+        slots = Tokens(self.norm(summaries), present.new_ones(batch, count), present.new_zeros(batch, count).float())
+        pooled, weights = self.pool(slots)
+        return FusionOutput(pooled, {"modality_weights": weights.detach()})
+
+    def _join(self, parts: list[Tokens]) -> tuple[Tokens, Tensor]:
+        """All modalities' tokens in one sequence (B, ΣN, D), marked with whose they are and when; and the owners (ΣN,)."""
+        values = torch.cat([part.values + self.modality[m] for m, part in enumerate(parts)], dim=1)
+        mask = torch.cat([part.mask for part in parts], dim=1)
+        time = torch.cat([part.time for part in parts], dim=1)
+        owner = torch.cat([torch.full((part.mask.shape[1],), m, device=mask.device) for m, part in enumerate(parts)])
+        if self.time is not None:
+            values = values + self.time(time)
+        return Tokens(values.masked_fill(~mask[..., None], 0.0), mask, time), owner
+
+
+class _Stage(nn.Module):
+    """One level: tokens attend across modalities, summaries attend to each other, then read the tokens."""
+
+    def __init__(self, width: int, heads: int, dropout: float, *, aligned: bool, crosses: bool) -> None:
+        super().__init__()
+        self.cross = AttentionBlock(width, heads, dropout) if crosses else None
+        self.bias = TimeDistanceBias(heads) if aligned and crosses else None
+        self.read = AttentionBlock(width, heads, dropout)
+        self.among = AttentionBlock(width, heads, dropout)
+
+    def forward(
+        self, summaries: Float[Tensor, "B M D"], tokens: Tokens, owner: Tensor
+    ) -> Float[Tensor, "B M D"]:
+        values = tokens.values
+        if self.cross is not None:
+            others: Bool[Tensor, "N N"] = owner[:, None] != owner[None, :]
+            bias = self.bias(tokens.time, tokens.time) if self.bias is not None else None
+            values = self.cross(values, values, others & tokens.mask[:, None, :], bias)
+        count = summaries.shape[1]
+        readable = tokens.mask[:, None, :].expand(-1, count, -1)
+        summaries = self.read(summaries, values, readable)
+        return self.among(summaries, summaries, readable.new_ones(len(summaries), count, count))
+
+
+def _level(features: Features, level: Level) -> Tokens:
+    tokens = features.stem if level == "stem" else features.trunk
+    assert tokens is not None, f"hierarchical fusion reads {level}s, but the encoder was built without them"
+    return tokens
