@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -15,8 +15,7 @@ from mmvideo.types import Batch
 from mmvideo.words import InputError
 
 
-@dataclass(frozen=True)
-class Prediction:
+class Prediction(NamedTuple):
     """Logits (B, C), and what may be looked at but not trained on."""
 
     logits: Float[Tensor, "B C"]

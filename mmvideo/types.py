@@ -45,13 +45,14 @@ class Features:
     weights: Float[Tensor, "B N"] | None = None  # how much each trunk token counted in `clip`
 
 
-@dataclass(frozen=True)
 class Batch:
-    """What collate makes and a model eats. Every configured modality is in `inputs`, absent ones all masked."""
+    """What collate makes and a model eats. Every configured modality is in `inputs`, absent ones all masked.
 
-    ids: tuple[str, ...]
-    inputs: Mapping[str, Tokens]
-    labels: Int[Tensor, " B"]
+    Not a dataclass: Fabric walks into those and would cast times to half precision.
+    """
+
+    def __init__(self, ids: tuple[str, ...], inputs: Mapping[str, Tokens], labels: Int[Tensor, " B"]) -> None:
+        self.ids, self.inputs, self.labels = ids, inputs, labels
 
     @property
     def modalities(self) -> tuple[str, ...]:

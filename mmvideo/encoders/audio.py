@@ -30,16 +30,19 @@ class LogMel(nn.Module):
     def __init__(self, sample_rate: int, hop: int, mel_bins: int) -> None:
         super().__init__()
         window = 2 ** (round(WINDOW_SECONDS * sample_rate).bit_length() - 1)
-        self.stft = torchaudio.transforms.Spectrogram(
-            n_fft=window, hop_length=hop, power=None, center=True, pad_mode="constant"
-        )
-        self.mel = torchaudio.transforms.MelScale(mel_bins, sample_rate, n_stft=window // 2 + 1)
+        filters = torchaudio.functional.melscale_fbanks(window // 2 + 1, 0.0, sample_rate / 2, mel_bins, sample_rate)
+        self.hop = hop
+        self.register_buffer("window", torch.hann_window(window), persistent=False)
+        self.register_buffer("filters", filters, persistent=False)
 
     def forward(self, hops: Float[Tensor, "B N S"], mask: Bool[Tensor, "B N"]) -> Float[Tensor, "B F N"]:
         waveform = hops.masked_fill(~mask[..., None], 0.0).flatten(1)
-        spectrum = torch.view_as_real(self.stft(waveform)[:, :, : mask.shape[1]])
-        power = spectrum.square().sum(dim=-1)  # several times faster than the modulus of a complex tensor
-        return (torch.log(self.mel(power) + LOG_FLOOR) - LOG_MEAN) / LOG_SCALE
+        spectrum = torch.stft(
+            waveform, len(self.window), self.hop, window=self.window, center=True, pad_mode="constant", return_complex=True
+        )
+        power = torch.view_as_real(spectrum[:, :, : mask.shape[1]]).square().sum(dim=-1)  # faster than a complex modulus
+        mel = power.transpose(1, 2) @ self.filters
+        return (torch.log(mel + LOG_FLOOR) - LOG_MEAN).transpose(1, 2) / LOG_SCALE
 
 
 class SpectrogramCnn(Encoder):

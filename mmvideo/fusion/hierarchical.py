@@ -9,9 +9,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from mmvideo.fusion.base import Fusion
+from mmvideo.fusion.base import Fusion, mlp
 from mmvideo.layers.attention import AttentionBlock
-from mmvideo.layers.pooling import AdditivePool
 from mmvideo.layers.time import TimeDistanceBias, TimeEncoding
 from mmvideo.types import Features, FusionOutput, Tokens
 from mmvideo.words import Level
@@ -25,7 +24,7 @@ class HierarchicalFusion(Fusion):
     One summary vector a modality starts from the clip vectors. At each level the tokens first attend across
     modalities (a token sees only the *other* modalities' tokens, nearer ones in time more easily); then the
     summaries attend to each other, and read the level's tokens, from coarse (trunk) to fine (stem). The output
-    is the attention-pooled summaries. Cross-modal attention after MulT (Tsai et al., 2019,
+    is the summaries side by side, through the same two layers as in late fusion. Cross-modal attention after MulT (Tsai et al., 2019,
     https://arxiv.org/abs/1906.00295), in one batched call for all ordered pairs of modalities.
 
     Args:
@@ -46,8 +45,7 @@ class HierarchicalFusion(Fusion):
         self.stages = nn.ModuleDict(
             {level: _Stage(width, heads, dropout, aligned=aligned, crosses=len(self.modalities) > 1) for level in COARSE_TO_FINE}
         )
-        self.norm = nn.LayerNorm(width)
-        self.pool = AdditivePool(width)
+        self.mix = mlp(len(self.modalities) * width, width, dropout)
 
     def forward(self, features: Mapping[str, Features]) -> FusionOutput:
         vectors, present = self.clips(features)
@@ -57,9 +55,7 @@ class HierarchicalFusion(Fusion):
         for level, stage in self.stages.items():
             tokens, owner = self._join([_level(features[m], level) for m in self.modalities])
             summaries = stage(summaries, tokens, owner)
-        slots = Tokens(self.norm(summaries), present.new_ones(batch, count), present.new_zeros(batch, count).float())
-        pooled, weights = self.pool(slots)
-        return FusionOutput(pooled, {"modality_weights": weights.detach()})
+        return FusionOutput(self.mix(summaries.flatten(1)))
 
     def _join(self, parts: list[Tokens]) -> tuple[Tokens, Tensor]:
         """All modalities' tokens in one sequence (B, ΣN, D), marked with whose they are and when; and the owners (ΣN,)."""

@@ -52,9 +52,9 @@ def motion(symbol: Symbol, rng: np.random.Generator, session: Session) -> np.nda
     if symbol is None:
         return np.repeat(background[None], FRAMES, axis=0)
     direction = np.array([(0, 1), (0, -1), (1, 0), (-1, 0)][symbol])
-    size = int(rng.integers(14, 21))
+    size = int(rng.integers(15, 22))
     texture, mask = _shape(rng, size)
-    start, speed = rng.uniform(0, SIZE, size=2), rng.uniform(1.8, 3.2)
+    start, speed = rng.uniform(0, SIZE, size=2), rng.uniform(2.4, 4.0)
     frames = np.repeat(background[None], FRAMES, axis=0)
     for t, frame in enumerate(frames):
         top, left = np.round(start + direction * speed * t).astype(int)
@@ -130,7 +130,7 @@ TEXT: dict[str, Callable[[Symbol, np.random.Generator, Session], list[Cue]]] = {
 
 def _clutter(rng: np.random.Generator, session: Session) -> np.ndarray:
     """A smooth random background, (H, W, 3) uint8."""
-    coarse = rng.uniform(60, 160, size=(8, 8, 3)) + session.tint
+    coarse = rng.uniform(70, 130, size=(8, 8, 3)) + session.tint
     return np.clip(zoom(coarse, (SIZE / 8, SIZE / 8, 1), order=1), 0, 255).astype(np.uint8)
 
 

@@ -1,0 +1,86 @@
+"""The command `mmvideo`. A subcommand's module is loaded when it is called, so that `--help` is quick."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+
+from mmvideo.words import InputError, unknown
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "prepare": ("mmvideo.cli.prepare:prepare", "make a data set's manifest, or a planted data set itself"),
+    "train": ("mmvideo.cli.train:train", "train and evaluate one run"),
+    "evaluate": (
+        "mmvideo.cli.train:evaluate",
+        "evaluate a finished run again, on its own or another manifest",
+    ),
+    "ablate": ("mmvideo.cli.ablate:ablate", "carry out a study: all runs, comparison, report"),
+    "compare": ("mmvideo.cli.ablate:compare", "report on studies already run"),
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line; `arguments` default to the process's own.
+
+    A mistake of the user's becomes one message on standard error and exit code 2; work that failed, exit
+    code 1; an interruption, 130. Any other exception keeps its traceback.
+    """
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        sys.exit(_dispatch(given))
+    except ValueError as error:
+        sys.exit(_complain(_explained(error), 2))
+    except KeyboardInterrupt:
+        sys.exit(
+            _complain("interrupted. What is finished is kept; the same command goes on from there.", 130)
+        )
+
+
+def _dispatch(given: list[str]) -> int:
+    if not given or given[0] in ("-h", "--help"):
+        print(_help())
+        return 0
+    name, *rest = given
+    if name == "--version":
+        from mmvideo import __version__
+
+        print(f"mmvideo {__version__}")
+        return 0
+    if name not in COMMANDS:
+        raise unknown("command", name, COMMANDS)
+    module, _, function = COMMANDS[name][0].partition(":")
+    return getattr(importlib.import_module(module), function)(rest)
+
+
+def _help() -> str:
+    lines = [f"  {name:<10}{text}" for name, (_, text) in COMMANDS.items()]
+    return "\n".join(
+        [
+            "usage: mmvideo COMMAND [OPTIONS]",
+            "",
+            "Which way of fusing sight, sound and words is better, by how much, and is it really fusing?",
+            "",
+            *lines,
+            "",
+            "`mmvideo COMMAND --help` explains a command's options. `--version` prints the version.",
+        ]
+    )
+
+
+def _explained(error: ValueError) -> str:
+    """What a user is told of a mistake; an error that is none of theirs goes on as it came."""
+    if isinstance(error, InputError):
+        return str(error)
+    from pydantic import ValidationError
+
+    from mmvideo.config import explain
+
+    if isinstance(error, ValidationError):
+        return explain(error)
+    raise error
+
+
+def _complain(message: str, code: int) -> int:
+    print(f"mmvideo: error: {message}", file=sys.stderr)
+    return code

@@ -1,0 +1,74 @@
+"""How the command line is read: flags and help from one definition, the types and their docstrings."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+import tyro
+from pydantic import ValidationError
+from tyro.constructors import ConstructorRegistry, StructConstructorSpec, StructTypeInfo
+
+from mmvideo.config import Part, RunConfig, explain
+from mmvideo.words import InputError
+
+T = TypeVar("T")
+
+
+def parse(command: type[T], name: str, arguments: Sequence[str], default: T | None = None) -> T:
+    """An instance of the dataclass `command`, filled with what the arguments say.
+
+    Configurations in it are taken as given: `checked` afterwards judges one as a whole, with names of fields
+    that a user knows. Mistakes in the flags themselves end the process with exit code 2 and the nearest flag.
+    """
+    registry = ConstructorRegistry()
+    registry.struct_rule(_UnvalidatedPart())
+    return tyro.cli(
+        command,
+        prog=f"mmvideo {name}",
+        args=list(arguments),
+        default=tyro.MISSING_NONPROP if default is None else default,
+        registry=registry,
+    )
+
+
+def checked(config: RunConfig) -> RunConfig:
+    """The configuration, validated.
+
+    Raises:
+        InputError: a value that is not allowed; the message names the field.
+    """
+    try:
+        return RunConfig.model_validate(config.model_dump())
+    except ValidationError as error:
+        raise InputError(explain(error)) from error
+
+
+def first_positional(arguments: Sequence[str]) -> str | None:
+    """The argument in first place, if it is no flag: what decides the defaults of the flags after it."""
+    return arguments[0] if arguments and not arguments[0].startswith("-") else None
+
+
+class _UnvalidatedPart:
+    """tyro's own rule for a pydantic model, but for the validation, which would hide which field is meant."""
+
+    def __init__(self) -> None:
+        self._asking = False
+
+    def __call__(self, info: StructTypeInfo) -> StructConstructorSpec | None:
+        if self._asking or not (isinstance(info.type, type) and issubclass(info.type, Part)):
+            return None
+        self._asking = True  # so that the rule tyro finds next is its own
+        try:
+            spec = ConstructorRegistry.get_struct_spec(info)
+        finally:
+            self._asking = False
+        assert isinstance(spec, StructConstructorSpec)
+        part: type[Part] = info.type
+
+        def construct(**values: Any) -> Part:
+            return part.model_construct(**values)
+
+        construct.__doc__ = part.__doc__  # the section's text in the help
+        return dataclasses.replace(spec, instantiate=construct)

@@ -1,0 +1,94 @@
+"""`mmvideo train` and `mmvideo evaluate`: one run."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from mmvideo.cli.options import checked, first_positional, parse
+from mmvideo.config import RunConfig, load_config
+from mmvideo.runs.study import load_function
+from mmvideo.words import InputError
+
+
+@dataclass
+class Train:
+    """Train one run, evaluate it once on test, and write its directory.
+
+    BASE gives the configuration to begin with; flags change single fields of it. `--help` after a BASE shows
+    that base's values as the defaults.
+    """
+
+    base: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="BASE")]
+    """A function that returns a RunConfig, as path/to/file.py:function (`base` if only the file is given), or
+    the directory or config.json of an earlier run."""
+    config: Annotated[RunConfig, tyro.conf.arg(name="")]
+    root: Path = Path("runs")
+    """Folder of run directories."""
+    dry_run: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Print the complete configuration as JSON and stop."""
+
+
+def train(arguments: list[str]) -> int:
+    """`mmvideo train BASE [OPTIONS]`"""
+    base = first_positional(arguments)
+    default = RunConfig() if base is None else load_base(base)
+    shown = tyro.MISSING if base is None else base
+    options = parse(Train, "train", arguments, Train(base=shown, config=default))
+    config = checked(options.config)
+    if options.dry_run:
+        print(config.model_dump_json(indent=2))
+        return 0
+    from mmvideo.runs.execute import execute
+
+    began = time.monotonic()
+    path = execute(config, root=options.root)
+    result = json.loads((path / "result.json").read_text(encoding="utf-8"))
+    print(f"{config.label}  val {result['val']['accuracy']:.3f}  test {result['test']['accuracy']:.3f}")
+    print(f"record: {path}  ({time.monotonic() - began:.0f} s)")
+    return 0
+
+
+def load_base(spec: str) -> RunConfig:
+    """The configuration that a command line's BASE names.
+
+    Raises:
+        InputError: no such file or function, or what it holds or returns is no configuration.
+    """
+    path = Path(spec)
+    if path.is_dir():
+        path = path / "config.json"
+    if path.suffix == ".json":
+        if not path.is_file():
+            raise InputError(f"There is no configuration '{path}'. Give the config.json of an earlier run.")
+        return load_config(path.read_text(encoding="utf-8"), str(path))
+    config = load_function(spec, "base")()
+    if not isinstance(config, RunConfig):
+        raise InputError(
+            f"'{spec}' must return an mmvideo.config.RunConfig; it returned {type(config).__name__}."
+        )
+    return config
+
+
+@dataclass
+class Evaluate:
+    """Evaluate a finished run's checkpoint on the test split, of its own manifest or of another one."""
+
+    run_dir: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN_DIR")]
+    """The run's directory, such as runs/mixed/late-s0-0123456789."""
+    manifest: str | None = None
+    """Another manifest with the same classes; None: the run's own."""
+
+
+def evaluate(arguments: list[str]) -> int:
+    """`mmvideo evaluate RUN_DIR [OPTIONS]`"""
+    options = parse(Evaluate, "evaluate", arguments)
+    from mmvideo.runs.execute import evaluate_run
+
+    print(json.dumps(evaluate_run(options.run_dir, manifest=options.manifest), indent=2))
+    return 0

@@ -1,0 +1,1 @@
+"""From video files to decoded arrays: manifest, audit, subtitles, decoding, and the store that does it once."""

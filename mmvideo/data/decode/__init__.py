@@ -1,0 +1,29 @@
+"""Frames and sound out of video files. The only place that imports a container library.
+
+Time zero of a file is where its container starts, for all its streams (a file cut from a broadcast may
+start at hours).
+"""
+
+from mmvideo.data.decode.audio import decode_audio
+from mmvideo.data.decode.container import DecodeError, MediaInfo, probe
+from mmvideo.data.decode.video import (
+    Backend,
+    DecodedVideo,
+    Decoder,
+    decode_frames,
+    decode_video,
+    decord_installed,
+)
+
+__all__ = [
+    "Backend",
+    "DecodeError",
+    "DecodedVideo",
+    "Decoder",
+    "MediaInfo",
+    "decode_audio",
+    "decode_frames",
+    "decode_video",
+    "decord_installed",
+    "probe",
+]

@@ -1,0 +1,52 @@
+"""Batches in an order that is a function of (seed, epoch)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch.utils.data import DataLoader
+
+from mmvideo.data.collate import collate
+from mmvideo.data.dataset import ClipDataset, Sample
+from mmvideo.seeding import derive_seed
+from mmvideo.types import Batch
+
+
+class SplitLoader:
+    """The train and validation batches of a run. It is given no test clips, so nothing that holds it can read them."""
+
+    def __init__(self, train: ClipDataset, val: ClipDataset, *, batch_size: int, seed: int, workers: int = 0) -> None:
+        self.train, self.val = train, val
+        self.batch_size, self.seed, self.workers = batch_size, seed, workers
+
+    @property
+    def steps_per_epoch(self) -> int:
+        return -(-len(self.train) // self.batch_size)
+
+    def train_batches(self, epoch: int) -> Iterator[Batch]:
+        """Every training clip once, shuffled by (seed, epoch); the last batch may be smaller."""
+        self.train.epoch = epoch
+        generator = torch.Generator().manual_seed(derive_seed(self.seed, "order", epoch))
+        order = torch.randperm(len(self.train), generator=generator).tolist()
+        return in_batches(self.train, self.batch_size, order=order, workers=self.workers)
+
+    def val_batches(self) -> Iterator[Batch]:
+        """Every validation clip once, in the manifest's order."""
+        return in_batches(self.val, self.batch_size, workers=self.workers)
+
+
+def in_batches(
+    dataset: ClipDataset, batch_size: int, *, order: list[int] | None = None, workers: int = 0
+) -> Iterator[Batch]:
+    """The dataset's clips, each once, in the given order (None: their own)."""
+    loader: DataLoader[Sample] = DataLoader(
+        dataset,
+        batch_size=batch_size,
+        sampler=order if order is not None else range(len(dataset)),
+        num_workers=workers,
+        collate_fn=collate,
+        pin_memory=torch.cuda.is_available(),
+        generator=torch.Generator().manual_seed(0),  # or the loader would draw from the global one
+    )
+    return iter(loader)

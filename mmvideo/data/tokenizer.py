@@ -1,0 +1,85 @@
+"""Words with times → word-piece ids with times. Trained on the training split only, or a pretrained model's own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mmvideo.data.subtitles import Word
+from mmvideo.words import InputError
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+PAD, UNKNOWN = "[PAD]", "[UNK]"
+
+
+class WordPieces:
+    """A tokenizer that keeps each piece's time. Id 0 stands for padding."""
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self.tokenizer = tokenizer
+
+    @classmethod
+    def train(cls, texts: Iterable[Sequence[Word]], vocabulary_size: int) -> WordPieces:
+        """WordPiece (Wu et al., 2016, https://arxiv.org/abs/1609.08144), lower case, from the given texts alone."""
+        from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
+
+        tokenizer = Tokenizer(models.WordPiece(unk_token=UNKNOWN))  # type: ignore[call-arg]
+        tokenizer.normalizer = normalizers.BertNormalizer()  # type: ignore[assignment]
+        tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()  # type: ignore[assignment]
+        trainer = trainers.WordPieceTrainer(vocab_size=vocabulary_size, special_tokens=[PAD, UNKNOWN], show_progress=False)
+        tokenizer.train_from_iterator((" ".join(word.text for word in text) for text in texts), trainer)
+        return cls(tokenizer)
+
+    @classmethod
+    def pretrained(cls, name: str) -> WordPieces:
+        """The tokenizer of a local folder or hub model.
+
+        Raises:
+            InputError: it cannot be loaded, or is not of the fast kind, which alone knows each piece's word.
+        """
+        from transformers import AutoTokenizer
+
+        try:
+            tokenizer = AutoTokenizer.from_pretrained(name, use_fast=True)
+        except (OSError, ValueError) as error:
+            raise InputError(f"text.model '{name}': its tokenizer cannot be loaded: {error}") from error
+        backend = getattr(tokenizer, "backend_tokenizer", None)
+        if backend is None:
+            raise InputError(f"text.model '{name}': its tokenizer has no fast version, which is needed for token times")
+        return cls(backend)
+
+    @classmethod
+    def load(cls, path: Path) -> WordPieces:
+        from tokenizers import Tokenizer
+
+        return cls(Tokenizer.from_file(str(path)))
+
+    def save(self, path: Path) -> None:
+        self.tokenizer.save(str(path))
+
+    @property
+    def size(self) -> int:
+        return self.tokenizer.get_vocab_size(with_added_tokens=True)
+
+    def encode(self, words: Sequence[Word], longest: int) -> tuple[np.ndarray, np.ndarray]:
+        """Ids (N,) int64 and times (N,) float32 in seconds, the centre of each piece's word; N ≤ `longest`.
+
+        Pieces that belong to no word (a pretrained model's [CLS]) take the time of the word next to them. No
+        words: nothing, an absent text.
+        """
+        if not words:
+            return np.zeros(0, np.int64), np.zeros(0, np.float32)
+        encoded = self.tokenizer.encode([word.text for word in words], is_pretokenized=True)
+        centres = [(word.start + word.end) / 2 for word in words]
+        owners = np.array([-1 if owner is None else owner for owner in encoded.word_ids])
+        outside = np.flatnonzero(owners < 0)
+        inside = np.flatnonzero(owners >= 0)
+        if len(inside) and len(outside):
+            owners[outside] = owners[inside[np.abs(outside[:, None] - inside[None]).argmin(axis=1)]]
+        times = np.array([centres[max(owner, 0)] for owner in owners], np.float32)
+        return np.array(encoded.ids, np.int64)[:longest], times[:longest]

@@ -1,0 +1,1 @@
+"""What is measured on predictions, and what may be concluded from it."""

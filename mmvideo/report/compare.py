@@ -1,0 +1,202 @@
+"""From a study's predictions to tables: every arm with its interval, every claim with its test."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float
+from numpy import ndarray
+
+from mmvideo.evaluation.metrics import classification_metrics, confusion_matrix
+from mmvideo.evaluation.statistics import compare_arms, interval_for_arm
+from mmvideo.report.answer import plain_answer
+from mmvideo.report.load import Study
+from mmvideo.report.pairs import AGAINST_UNIMODAL, compare_pairs
+from mmvideo.report.rows import KINDS, Row, build_rows
+
+COSTS = {
+    "parameters": "sum",
+    "trainable_parameters": "sum",
+    "flops_per_clip": "sum",
+    "train_seconds": "sum",
+    "latency_ms": "sum",
+    "peak_memory_mb": "max",
+}
+"""Each cost, and how those of several models that are all needed come together."""
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """A study's result. Accuracies and differences are fractions, not percent."""
+
+    study: Study
+    table: pd.DataFrame
+    """A row per arm, then per control. `kind` is fusion, single modality, control or no training; `low` and
+    `high` are the 95 % interval of `accuracy`; `difference…`, `p`, `adjusted_p` and `verdict` are against
+    `best_unimodal`; `limit` is the best that any model with the arm's modalities can reach, if known."""
+    pairs: pd.DataFrame
+    """A row per paired comparison of `a` with `b`, in three families, each with its own Holm adjustment."""
+    limits: pd.DataFrame
+    """Known best accuracies (`what`, `accuracy`); empty where the data set's are not known."""
+    confusion: dict[str, Float[ndarray, "C C"]]
+    """For each row of the table: share of each label's clips (row) predicted as each class."""
+    best_unimodal: str | None
+    """The single-modality arm with the highest validation accuracy."""
+    leader: str | None
+    """The fusion arm with the highest validation accuracy."""
+    notes: tuple[str, ...]
+    """What a reader must know beside the numbers: missing runs, rows that could not be computed."""
+    failed_clips: dict[str, str]
+    """Clips that could not be decoded, with the reason; they are in no split."""
+    answer: str
+    """The result in words."""
+
+    def record(self) -> dict[str, Any]:
+        """All of it but the confusion matrices, as plain JSON values; NaN becomes null."""
+        return {
+            "study": self.study.name,
+            "title": self.study.title,
+            "axes": list(self.study.axes),
+            "seeds": list(self.study.seeds),
+            "n_clips": len(self.study.clips.ids),
+            "n_groups": len(np.unique(self.study.clips.groups)),
+            "answer": self.answer,
+            "best_unimodal": self.best_unimodal,
+            "leader": self.leader,
+            "arms": json.loads(self.table.to_json(orient="records")),
+            "pairs": json.loads(self.pairs.to_json(orient="records")),
+            "limits": json.loads(self.limits.to_json(orient="records")),
+            "missing_runs": list(self.study.missing),
+            "notes": list(self.notes),
+            "failed_clips": self.failed_clips,
+        }
+
+
+def compare(study: Study) -> Comparison:
+    """Every arm and control with intervals, and every paired comparison with its adjusted p and verdict."""
+    rows, notes = build_rows(study)
+    best, leader = (_best_on_validation(study, rows, kind) for kind in ("single modality", "fusion"))
+    pairs = compare_pairs(study, rows, best)
+    table = pd.DataFrame([_describe(study, row) for row in rows])
+    table = table.join(pd.DataFrame([_against(study, row, rows, best, pairs) for row in rows]))
+    table = table.sort_values("accuracy", ascending=False, kind="stable")
+    table = table.sort_values(
+        "kind", key=lambda kinds: kinds.map(KINDS.index), kind="stable", ignore_index=True
+    )
+    if best is None:
+        notes.append("The study has no single-modality arm, so no gain over a single modality can be stated.")
+    if study.missing:
+        notes.insert(0, _missing_note(study))
+    if study.unlisted:
+        notes.append(f"Ignored, since study.json does not list them: {', '.join(study.unlisted)}.")
+    failed = {
+        id: reason
+        for arm in study.arms
+        for run in arm.runs
+        for id, reason in run.result["failed_clips"].items()
+    }
+    limits = _limits(study)
+    return Comparison(
+        study=study,
+        table=table,
+        pairs=pairs,
+        limits=limits,
+        confusion={row.name: _confusion(study, row) for row in rows},
+        best_unimodal=best,
+        leader=leader,
+        notes=tuple(notes),
+        failed_clips=failed,
+        answer=plain_answer(study, table, pairs, leader, best),
+    )
+
+
+def _best_on_validation(study: Study, rows: list[Row], kind: str) -> str | None:
+    names = {row.name for row in rows if row.kind == kind}
+    arms = [arm for arm in study.arms if arm.name in names]
+    return max(arms, key=lambda arm: arm.validation_accuracy).name if arms else None
+
+
+def _describe(study: Study, row: Row) -> dict[str, Any]:
+    """The row's own numbers: metrics averaged over seeds, the accuracy's interval, costs, known limit."""
+    interval = interval_for_arm(row.correct(study), study.clips.groups)
+    metrics = pd.DataFrame(
+        [classification_metrics(p, study.clips.labels) for p in row.log_probabilities]
+    ).mean()
+    shuffled = [
+        run.result["test_shuffled"]["accuracy"]
+        for arm in study.arms if arm.name == row.name
+        for run in arm.runs if run.result["test_shuffled"]
+    ]  # fmt: skip
+    bayes = (study.limits or {}).get("bayes", {})
+    return {
+        "arm": row.name,
+        "kind": row.kind,
+        "modalities": "+".join(row.modalities),
+        "n_seeds": interval.n_seeds if row.trained else None,
+        "accuracy": interval.mean,
+        "low": interval.low,
+        "high": interval.high,
+        "seed_std": interval.seed_std if row.trained else None,
+        **{name: metrics[name] for name in ("balanced_accuracy", "macro_f1", "nll", "brier", "ece")},
+        "shuffled_accuracy": float(np.mean(shuffled)) if shuffled else np.nan,
+        "limit": bayes.get("+".join(row.modalities), np.nan) if row.modalities else np.nan,
+        **_costs(row),
+    }
+
+
+def _costs(row: Row) -> dict[str, float]:
+    per_arm = pd.DataFrame(
+        [
+            {name: np.mean([run.result["costs"][name] for run in arm.runs]) for name in COSTS}
+            for arm in row.members
+        ],
+        columns=list(COSTS),
+        dtype=float,
+    )
+    return {name: float(per_arm[name].agg(how)) if row.members else np.nan for name, how in COSTS.items()}
+
+
+def _against(
+    study: Study, row: Row, rows: list[Row], best: str | None, pairs: pd.DataFrame
+) -> dict[str, Any]:
+    """The row's difference to the best single modality; only fusion arms are tested."""
+    names = ("difference", "difference_low", "difference_high", "p", "adjusted_p", "verdict")
+    if best is None or row.name == best:
+        return dict.fromkeys(names[:-1], np.nan) | {"verdict": "reference" if best else ""}
+    found = pairs[(pairs["family"] == AGAINST_UNIMODAL) & (pairs["a"] == row.name)]
+    if len(found):
+        values = found.iloc[0]
+        return dict(
+            zip(names, values[["difference", "low", "high", "p", "adjusted_p", "verdict"]], strict=True)
+        )
+    reference = next(other for other in rows if other.name == best)
+    test = compare_arms(row.correct(study), reference.correct(study), study.clips.groups)
+    return dict(zip(names, (test.difference, test.low, test.high, np.nan, np.nan, ""), strict=True))
+
+
+def _confusion(study: Study, row: Row) -> Float[ndarray, "C C"]:
+    labels, classes = study.clips.labels, len(study.clips.classes)
+    counts = np.sum(
+        [confusion_matrix(p.argmax(axis=1), labels, classes) for p in row.log_probabilities], axis=0
+    )
+    return counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+
+
+def _limits(study: Study) -> pd.DataFrame:
+    limits = study.limits or {"bayes": {}, "additive": {}}
+    lines = [(f"best possible with {modalities}", value) for modalities, value in limits["bayes"].items()]
+    wording = {
+        "ceiling": "best possible for any rule that adds up the modalities' votes",
+        "cross_entropy": "what an additive model trained with cross-entropy converges to",
+    }
+    lines += [(wording[name], limits["additive"][name]) for name in wording if name in limits["additive"]]
+    return pd.DataFrame(lines, columns=["what", "accuracy"])
+
+
+def _missing_note(study: Study) -> str:
+    note = f"{len(study.missing)} of {study.n_runs} runs missing: {', '.join(study.missing)}."
+    return note + f" Arms without all their seeds are not compared: {', '.join(study.left_out)}."

@@ -1,0 +1,133 @@
+"""The report on the terminal: accuracies, costs, verdicts. Plain text where the output is no terminal."""
+
+from __future__ import annotations
+
+import sys
+
+import pandas as pd
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from mmvideo.report.answer import p_text, percent, points
+from mmvideo.report.compare import Comparison
+from mmvideo.report.pairs import AGAINST_UNIMODAL
+
+PLAIN_WIDTH = 120
+_COLOURS = {"better": "green", "worse": "red"}
+
+
+def print_comparison(comparison: Comparison, console: Console | None = None) -> None:
+    """Print the answer, three tables and the notes."""
+    if console is None:
+        console = Console() if sys.stdout.isatty() else Console(width=PLAIN_WIDTH, color_system=None)
+    study = comparison.study
+    console.print(f"\n[bold]{escape(study.title)}[/]", highlight=False)
+    console.print(escape(comparison.answer), highlight=False)
+    console.print(_accuracies(comparison))
+    console.print(_costs(comparison.table))
+    if len(comparison.pairs):
+        console.print(_verdicts(comparison.pairs))
+    for note in comparison.notes:
+        console.print(f"Note: {escape(note)}", highlight=False)
+    if comparison.failed_clips:
+        console.print(
+            f"Note: clips that could not be decoded: {len(comparison.failed_clips)}.", highlight=False
+        )
+
+
+def _table(title: str, first: str, *columns: str) -> Table:
+    table = Table(
+        title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD, padding=(0, 1, 0, 0)
+    )
+    table.add_column(first, overflow="fold")
+    for column in columns:
+        table.add_column(column, justify="right", no_wrap=True)
+    return table
+
+
+def _or_dash(value: float, form: str = "{:.1f}", scale: float = 1) -> str:
+    return "–" if pd.isna(value) else form.format(scale * value)
+
+
+def _accuracies(comparison: Comparison) -> Table:
+    reference = escape(comparison.best_unimodal or "best single modality")
+    title = (
+        f"Test accuracy, % [95 % interval]; difference to {reference} (best single modality on validation)"
+    )
+    table = _table(
+        title, "arm", "seeds", "accuracy", "std", "limit", "NLL", "ECE", "bal. acc", "shuffled", "difference"
+    )
+    kind = None
+    for row in comparison.table.to_dict("records"):
+        if kind not in (None, row["kind"]):
+            table.add_section()
+        kind = row["kind"]
+        difference = "reference" if row["verdict"] == "reference" else _difference(row)
+        table.add_row(
+            escape(row["arm"]),
+            _or_dash(row["n_seeds"], "{:.0f}"),
+            escape(f"{percent(row['accuracy'])} [{percent(row['low'])}, {percent(row['high'])}]"),
+            _or_dash(row["seed_std"], scale=100),
+            _or_dash(row["limit"], scale=100),
+            _or_dash(row["nll"], "{:.2f}"),
+            _or_dash(row["ece"], "{:.3f}"),
+            _or_dash(row["balanced_accuracy"], scale=100),
+            _or_dash(row["shuffled_accuracy"], scale=100),
+            difference,
+        )
+    return table
+
+
+def _difference(row: dict) -> str:
+    if pd.isna(row["difference"]):
+        return "–"
+    interval = (
+        f"{points(row['difference'])} [{percent(row['difference_low'])}, {percent(row['difference_high'])}]"
+    )
+    return escape(interval)
+
+
+def _costs(rows: pd.DataFrame) -> Table:
+    table = _table(
+        "Costs (score average: of all its models)",
+        "arm",
+        "parameters",
+        "FLOPs/clip",
+        "train s",
+        "ms/clip",
+        "peak MB",
+    )
+    for row in rows[rows["parameters"].notna()].to_dict("records"):
+        numbers = [short(row["parameters"]), short(row["flops_per_clip"])]
+        numbers += [_or_dash(row[name]) for name in ("train_seconds", "latency_ms", "peak_memory_mb")]
+        table.add_row(escape(row["arm"]), *numbers)
+    return table
+
+
+def short(value: float) -> str:
+    """1234567 → 1.23M."""
+    for size, unit in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if value >= size:
+            return f"{value / size:.3g}{unit}"
+    return f"{value:.3g}"
+
+
+def _verdicts(pairs: pd.DataFrame) -> Table:
+    title = "Verdicts: from p adjusted by Holm within each block; intervals are not adjusted"
+    table = _table(title, "arm", "against", "difference", "adjusted p")
+    table.add_column("verdict", overflow="fold")
+    table.columns[1].justify = "left"
+    family = AGAINST_UNIMODAL
+    for pair in pairs.to_dict("records"):
+        if pair["family"] != family:
+            table.add_section()
+            family = pair["family"]
+        interval = f"{points(pair['difference'])} [{percent(pair['low'])}, {percent(pair['high'])}]"
+        colour = _COLOURS.get(pair["verdict"], "dim")
+        words = f"[{colour}]{escape(pair['verdict'])}[/]"
+        table.add_row(
+            escape(pair["a"]), escape(pair["b"]), escape(interval), p_text(pair["adjusted_p"]), words
+        )
+    return table

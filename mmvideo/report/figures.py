@@ -1,0 +1,150 @@
+"""The report's figures as files for papers and slides: PNG and PDF."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mmvideo.report.compare import Comparison
+from mmvideo.report.style import MATPLOTLIB_DASHES, MATPLOTLIB_MARKERS, Style, limit_lines, styles
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+LOOK: Any = {
+    "font.size": 9, "font.family": "DejaVu Sans", "axes.spines.top": False, "axes.spines.right": False,
+    "axes.grid": True, "grid.color": "#e4e6ea", "grid.linewidth": 0.7, "axes.axisbelow": True,
+    "axes.edgecolor": "#9aa0a8", "xtick.color": "#4a4f57", "ytick.color": "#1c1f24",
+    "axes.labelcolor": "#4a4f57", "legend.frameon": False, "pdf.fonttype": 42,
+    "figure.constrained_layout.use": True,
+}  # fmt: skip
+
+
+def write_figures(comparison: Comparison, folder: Path) -> list[Path]:
+    """Write `accuracy`, `learning_curves` and `cost`, each as .png (200 dpi) and .pdf.
+
+    Returns:
+        The files, in this order.
+    """
+    import matplotlib
+
+    look = styles(comparison.table)
+    folder.mkdir(parents=True, exist_ok=True)
+    files = []
+    with matplotlib.rc_context(LOOK):
+        for name, figure in (
+            ("accuracy", _accuracy(comparison, look)),
+            ("learning_curves", _learning_curves(comparison, look)),
+            ("cost", _cost(comparison, look)),
+        ):
+            for suffix in ("png", "pdf"):
+                files.append(folder / f"{name}.{suffix}")
+                # no date inside: the same runs give the same files
+                metadata = {"CreationDate": None} if suffix == "pdf" else None
+                figure.savefig(files[-1], dpi=200, metadata=metadata)
+    return files
+
+
+def _new(width: float, height: float, columns: int) -> tuple[Figure, list[Axes]]:
+    """A figure outside pyplot's global state, which would keep it alive and ask for a display."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height))
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(1, columns, sharey=True, squeeze=False)
+    for axis in axes[0, 1:]:
+        axis.tick_params(left=False)
+    return figure, list(axes[0])
+
+
+def _plain(name: str) -> str:
+    """A name without matplotlib's formula syntax."""
+    return name.replace("$", r"\$")
+
+
+def _accuracy(comparison: Comparison, look: dict[str, Style]) -> Figure:
+    """Per arm: test accuracy, and its difference to the best single modality, each with the 95 % interval."""
+    table = comparison.table
+    figure, (left, right) = _new(7.6, 1.1 + 0.27 * len(table), 2)
+    for place, row in enumerate(table.to_dict("records")):
+        style = look[row["arm"]]
+        dot: dict[str, Any] = {
+            "fmt": MATPLOTLIB_MARKERS[style.marker],
+            "color": style.colour,
+            "ms": 5,
+            "elinewidth": 1.6,
+        }
+        accuracy, low, high = (100 * row[name] for name in ("accuracy", "low", "high"))
+        left.errorbar(accuracy, place, xerr=[[accuracy - low], [high - accuracy]], **dot)
+        left.plot([100 * row["limit"]] * 2, [place - 0.35, place + 0.35], color="#1c1f24", lw=1.2)
+        difference, low, high = (
+            100 * row[name] for name in ("difference", "difference_low", "difference_high")
+        )
+        right.errorbar(difference, place, xerr=[[difference - low], [high - difference]], **dot)
+    left.set_yticks(range(len(table)), [_plain(name) for name in table["arm"]])
+    left.set_ylim(len(table) - 0.4, -0.6)
+    for axis in (left, right):
+        axis.grid(axis="y", visible=False)
+    lines = limit_lines(comparison.study.limits)
+    for label, value in lines.items():
+        left.axvline(100 * value, color="#6b7078", lw=0.9, ls=(0, (4, 3)))
+        side = "left" if value == max(lines.values()) else "right"
+        left.annotate(
+            label, (100 * value, 1.0), xycoords=("data", "axes fraction"), xytext=(0, 3),
+            textcoords="offset points", ha=side, fontsize=7.5, color="#6b7078",
+        )  # fmt: skip
+    left.set_xlabel("test accuracy, % (95 % interval; bar: arm's known limit)")
+    right.axvline(0, color="#1c1f24", lw=0.9)
+    reference = comparison.best_unimodal or "best single modality"
+    right.set_xlabel(f"difference to {_plain(reference)}, points")
+    return figure
+
+
+def _learning_curves(comparison: Comparison, look: dict[str, Style]) -> Figure:
+    """Validation accuracy against epochs and against seconds; band: least to most over the seeds."""
+    figure, axes = _new(7.6, 3.3, 2)
+    arms = {arm.name: arm for arm in comparison.study.arms}
+    for name in (name for name in comparison.table["arm"] if name in arms):
+        curve, style = arms[name].validation_curve(), look[name]
+        for axis, x in zip(axes, ("epoch", "seconds"), strict=True):
+            line: dict[str, Any] = {"color": style.colour, "ls": MATPLOTLIB_DASHES[style.dash], "lw": 1.5}
+            axis.plot(curve[x], 100 * curve["mean"], label=_plain(name), **line)
+            axis.fill_between(
+                curve[x], 100 * curve["low"], 100 * curve["high"], color=style.colour, alpha=0.13, lw=0
+            )
+    axes[0].set(xlabel="epoch", ylabel="validation accuracy, %")
+    axes[1].set(xlabel="training time, s")
+    handles, labels = axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside right upper", fontsize=8)
+    return figure
+
+
+def _cost(comparison: Comparison, look: dict[str, Style]) -> Figure:
+    """Test accuracy against what it costs."""
+    from matplotlib.ticker import EngFormatter, MaxNLocator
+
+    figure, axes = _new(7.6, 3.2, 3)
+    wording = {
+        "parameters": "parameters",
+        "flops_per_clip": "FLOPs per clip",
+        "train_seconds": "training time, s",
+    }
+    for axis, (cost, label) in zip(axes, wording.items(), strict=True):
+        for row in comparison.table[comparison.table["parameters"].notna()].to_dict("records"):
+            style = look[row["arm"]]
+            dot: dict[str, Any] = {
+                "marker": MATPLOTLIB_MARKERS[style.marker],
+                "color": style.colour,
+                "ls": "",
+                "ms": 6,
+            }
+            axis.plot(row[cost], 100 * row["accuracy"], label=_plain(row["arm"]), **dot)
+        axis.set(xlabel=label, xlim=(0, None))
+        axis.xaxis.set_major_formatter(EngFormatter(sep=""))
+        axis.xaxis.set_major_locator(MaxNLocator(4))
+    axes[0].set_ylabel("test accuracy, %")
+    handles, labels = axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside right upper", fontsize=8)
+    return figure

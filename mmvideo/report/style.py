@@ -1,0 +1,48 @@
+"""How an arm looks, the same in every figure: colour, and dash and marker for those who see none."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+# Okabe & Ito (2008), without black and yellow, which vanish on one of the two backgrounds.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+GREY = "#8a8f98"
+MARKERS = ("circle", "square", "diamond", "triangle-up")
+DASHES = ("solid", "dash", "dot", "dashdot")
+MATPLOTLIB_MARKERS = dict(zip(MARKERS, "osD^", strict=True))
+MATPLOTLIB_DASHES = dict(zip(DASHES, ("-", "--", ":", "-."), strict=True))
+
+
+@dataclass(frozen=True)
+class Style:
+    """One arm's colour, marker and dash, by plotly's names."""
+
+    colour: str
+    marker: str
+    dash: str
+
+
+def styles(table: pd.DataFrame) -> dict[str, Style]:
+    """A style per row of a comparison's table: fusions in colour, all they are measured against in grey."""
+    chosen = {}
+    fusions = sorted(table.loc[table["kind"] == "fusion", "arm"])
+    for number, name in enumerate(fusions):
+        lap = number // len(COLOURS) % len(MARKERS)
+        chosen[name] = Style(COLOURS[number % len(COLOURS)], MARKERS[lap], DASHES[lap])
+    others = table.loc[table["kind"] != "fusion"].sort_values(["kind", "arm"], ascending=[False, True])["arm"]
+    for number, name in enumerate(others):
+        chosen[name] = Style(GREY, MARKERS[number % len(MARKERS)], DASHES[number % len(DASHES)])
+    return chosen
+
+
+def limit_lines(limits: dict[str, dict[str, float]] | None) -> dict[str, float]:
+    """The known limits drawn across the accuracy figures: label → accuracy."""
+    if not limits:
+        return {}
+    widest = max(limits["bayes"], key=lambda subset: subset.count("+"))
+    lines = {"best possible": limits["bayes"][widest]}
+    if "ceiling" in limits["additive"]:
+        lines["best additive"] = limits["additive"]["ceiling"]
+    return lines

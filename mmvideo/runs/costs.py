@@ -1,0 +1,69 @@
+"""What a model costs: parameters, operations, time and memory."""
+
+from __future__ import annotations
+
+import resource
+import statistics
+import sys
+import time
+from pathlib import Path
+
+import torch
+from torch import nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
+
+from mmvideo.types import Batch
+
+LATENCY_REPEATS = 20
+
+
+def parameter_counts(model: nn.Module) -> dict[str, int]:
+    """All parameters, and those that are trained."""
+    sizes = [(p.numel(), p.requires_grad) for p in model.parameters()]
+    return {"parameters": sum(n for n, _ in sizes), "trainable_parameters": sum(n for n, trained in sizes if trained)}
+
+
+@torch.no_grad()
+def flops_per_clip(model: nn.Module, batch: Batch) -> int:
+    """Floating-point operations of a forward pass, a clip (multiply and add count as two).
+
+    Matrix products, convolutions and attention are counted; the Fourier transform and element-wise work are not.
+    """
+    model.eval()
+    # Fused kernels hide their products from the counter: oneDNN's LSTM, and flash attention.
+    with torch.backends.mkldnn.flags(enabled=False), sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
+        model(batch)
+    return round(counter.get_total_flops() / len(batch))
+
+
+@torch.no_grad()
+def latency_ms(model: nn.Module, batch: Batch) -> float:
+    """Median milliseconds of a forward pass over one clip (the batch's first), after warming up."""
+    model.eval()
+    one = Batch(batch.ids[:1], {m: type(t)(t.values[:1], t.mask[:1], t.time[:1]) for m, t in batch.inputs.items()}, batch.labels[:1])
+    times = []
+    for _ in range(LATENCY_REPEATS + 3):
+        start = time.perf_counter()
+        model(one).logits.cpu()
+        times.append(time.perf_counter() - start)
+    return 1000 * statistics.median(times[3:])
+
+
+class PeakMemory:
+    """Peak memory in MB since it was made: of the GPU where one is used, else of this process."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+        if device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(device)
+        elif sys.platform == "linux":
+            Path("/proc/self/clear_refs").write_text("5")  # resets VmHWM, the high-water mark
+
+    def megabytes(self) -> float:
+        if self.device.type == "cuda":
+            return torch.cuda.max_memory_allocated(self.device) / 2**20
+        if sys.platform == "linux":
+            status = Path("/proc/self/status").read_text()
+            return int(status.split("VmHWM:")[1].split()[0]) / 2**10
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)

@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from mmvideo.evaluation.metrics import classification_metrics, confusion_matrix, expected_calibration_error
+
+PROBABILITIES = np.array([[0.7, 0.2, 0.1], [0.1, 0.6, 0.3], [0.5, 0.3, 0.2], [0.25, 0.35, 0.4]])
+LABELS = np.array([0, 1, 1, 2])
+
+
+def test_known_answers() -> None:
+    metrics = classification_metrics(np.log(PROBABILITIES), LABELS)
+    assert metrics["accuracy"] == 0.75
+    assert metrics["balanced_accuracy"] == pytest.approx((1 + 0.5 + 1) / 3)
+    assert metrics["macro_f1"] == pytest.approx((2 / 3 + 2 / 3 + 1) / 3)
+    assert metrics["nll"] == pytest.approx(-np.log([0.7, 0.6, 0.3, 0.4]).mean())
+    brier = [
+        0.3**2 + 0.2**2 + 0.1**2,
+        0.1**2 + 0.4**2 + 0.3**2,
+        0.5**2 + 0.7**2 + 0.2**2,
+        0.25**2 + 0.35**2 + 0.36,
+    ]
+    assert metrics["brier"] == pytest.approx(np.mean(brier))
+    # the four confidences fall into four different bins
+    assert metrics["ece"] == pytest.approx((0.3 + 0.4 + 0.5 + 0.6) / 4)
+
+
+def test_calibration_pools_within_a_bin() -> None:
+    # two clips at confidence 0.5, one right: calibrated, though each alone is off by a half
+    log_probabilities = np.log([[0.5, 0.3, 0.2], [0.5, 0.2, 0.3]])
+    assert expected_calibration_error(log_probabilities, np.array([0, 1])) == pytest.approx(0)
+
+
+def test_certain_and_right_is_perfect() -> None:
+    with np.errstate(divide="ignore"):
+        metrics = classification_metrics(np.log(np.eye(3)), np.arange(3))
+    assert metrics["ece"] == metrics["brier"] == metrics["nll"] == 0
+    assert metrics["macro_f1"] == 1
+
+
+def test_an_absent_class_does_not_count() -> None:
+    metrics = classification_metrics(np.log(PROBABILITIES[:2]), LABELS[:2])
+    assert metrics["balanced_accuracy"] == metrics["macro_f1"] == 1
+
+
+def test_agrees_with_torchmetrics() -> None:
+    torch = pytest.importorskip("torch")
+    from torchmetrics.functional.classification import multiclass_calibration_error, multiclass_f1_score
+
+    rng = np.random.default_rng(0)
+    probabilities = rng.dirichlet(np.ones(5), 400)
+    labels = rng.integers(5, size=400)
+    metrics = classification_metrics(np.log(probabilities), labels)
+    given_to_both = torch.tensor(probabilities), torch.tensor(labels)
+    expected = multiclass_calibration_error(*given_to_both, num_classes=5, n_bins=15)
+    assert metrics["ece"] == pytest.approx(float(expected), abs=1e-6)
+    expected = multiclass_f1_score(*given_to_both, num_classes=5, average="macro")
+    assert metrics["macro_f1"] == pytest.approx(float(expected), abs=1e-6)
+
+
+def test_confusion_has_labels_in_rows() -> None:
+    assert confusion_matrix(np.array([1, 1, 0]), np.array([0, 1, 0]), 2).tolist() == [[1, 1], [0, 1]]
+
+
+@pytest.mark.parametrize(
+    ("log_probabilities", "labels", "message"),
+    [
+        (np.zeros((0, 3)), np.zeros(0, int), "at least 1"),
+        (np.zeros((2, 3)), np.zeros(3, int), "got"),
+        (np.zeros((2, 3)), np.array([0, 3]), "0 to 2"),
+        (np.zeros((2, 3)), np.array([-1, 0]), "0 to 2"),
+    ],
+)
+def test_refusals(log_probabilities: np.ndarray, labels: np.ndarray, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        classification_metrics(log_probabilities, labels)
+
+
+@given(
+    logits=arrays.arrays(float, (12, 4), elements=st.floats(-8, 8)),
+    labels=arrays.arrays(int, 12, elements=st.integers(0, 3)),
+)
+def test_ranges_and_order(logits: np.ndarray, labels: np.ndarray) -> None:
+    log_probabilities = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+    metrics = classification_metrics(log_probabilities, labels)
+    assert all(0 <= metrics[name] <= 1 for name in ("accuracy", "balanced_accuracy", "macro_f1", "ece"))
+    assert 0 <= metrics["brier"] <= 2
+    order = np.argsort(logits[:, 0])
+    turned = classification_metrics(log_probabilities[order], labels[order])
+    assert turned == pytest.approx(metrics)

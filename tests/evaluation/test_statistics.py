@@ -1,0 +1,172 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from mmvideo.evaluation.statistics import compare_arms, holm, interval_for_arm, verdict
+from mmvideo.words import InputError
+
+
+def two_arms(
+    rng: np.random.Generator,
+    gain: float,
+    n_seeds: int = 3,
+    n_groups: int = 60,
+    per_group: int = 3,
+    seed_sd: float = 0.1,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Correctness of two arms whose latent scores differ by `gain`, with seed, group and clip effects."""
+    groups = np.repeat(np.arange(n_groups), per_group)
+    difficulty = rng.normal(0, 0.6, n_groups)[groups] + rng.normal(0, 0.8, len(groups))
+    arms = []
+    for base in (gain, 0.0):
+        own = rng.normal(0, 0.4, n_groups)[groups]
+        noise = rng.normal(0, seed_sd, (n_seeds, 1)) + rng.normal(0, 1, (n_seeds, len(groups)))
+        arms.append(base + difficulty + own + noise > 0)
+    return arms[0], arms[1], groups
+
+
+def test_one_seed_with_one_clip_per_group_is_the_paired_t_interval() -> None:
+    rng = np.random.default_rng(0)
+    a, b = rng.random((1, 200)) < 0.7, rng.random((1, 200)) < 0.6
+    found = compare_arms(a, b, np.arange(200))
+    expected = stats.ttest_1samp((a * 1.0 - b)[0], 0)
+    assert found.p == pytest.approx(expected.pvalue, rel=1e-6)
+    assert (found.low, found.high) == pytest.approx(tuple(expected.confidence_interval()))
+    assert found.clips_only
+
+
+def test_where_only_the_seed_matters_it_is_the_t_interval_over_seeds() -> None:
+    accuracies = np.array([0.5, 0.6, 0.7])
+    scores = np.repeat(accuracies[:, None], 40, axis=1)  # every group alike within a seed
+    found = interval_for_arm(scores, np.arange(40))
+    half = stats.t.ppf(0.975, 2) * accuracies.std(ddof=1) / np.sqrt(3)
+    assert (found.low, found.high) == pytest.approx((0.6 - half, 0.6 + half))
+    assert found.seed_std == pytest.approx(0.1)
+
+
+def test_clips_of_one_group_count_as_one() -> None:
+    rng = np.random.default_rng(1)
+    right = rng.random((3, 50)) < 0.6
+    alone = interval_for_arm(right, np.arange(50))
+    copied = interval_for_arm(np.repeat(right, 10, axis=1), np.repeat(np.arange(50), 10))
+    assert (copied.low, copied.high) == pytest.approx((alone.low, alone.high))
+    assert (copied.n_clips, copied.n_groups) == (500, 50)
+
+
+@pytest.mark.parametrize(("n_seeds", "n_groups", "seed_sd"), [(3, 30, 0.0), (3, 60, 0.5), (5, 60, 0.1)])
+def test_false_alarms_and_coverage(n_seeds: int, n_groups: int, seed_sd: float) -> None:
+    """The small version of experiments/coverage.py: 5 % false alarms, within what 300 repeats can tell."""
+    rng = np.random.default_rng(2)
+    alarms = 0
+    for _ in range(300):
+        a, b, groups = two_arms(rng, 0.0, n_seeds, n_groups, per_group=2, seed_sd=seed_sd)
+        alarms += compare_arms(a, b, groups).p < 0.05
+    assert stats.binomtest(alarms, 300, 0.07, alternative="greater").pvalue > 0.001
+    assert alarms > 0
+
+
+def test_a_clear_gain_is_better_and_the_other_way_round_worse() -> None:
+    a, b, groups = two_arms(np.random.default_rng(3), gain=1.5)
+    forth, back = compare_arms(a, b, groups), compare_arms(b, a, groups)
+    assert verdict(forth, forth.p) == "better"
+    assert verdict(back, back.p) == "worse"
+    assert (forth.difference, forth.low, forth.high) == pytest.approx(
+        (-back.difference, -back.high, -back.low)
+    )
+
+
+def test_no_gain_is_not_distinguishable() -> None:
+    a, b, groups = two_arms(np.random.default_rng(4), gain=0.0)
+    found = compare_arms(a, b, groups)
+    assert found.low < 0 < found.high
+    assert verdict(found, found.p).startswith("not distinguishable (needs ")
+
+
+def test_the_word_follows_the_adjusted_p() -> None:
+    a, b, groups = two_arms(np.random.default_rng(3), gain=1.5)
+    assert verdict(compare_arms(a, b, groups, comparisons=20), 0.08).startswith("not distinguishable")
+
+
+def test_seed_noise_asks_for_seeds_and_few_clips_ask_for_clips() -> None:
+    groups = np.arange(400)
+    noisy_seeds = np.zeros((3, 400))
+    for row, n in zip(noisy_seeds, (0, 40, 80), strict=True):
+        row[:n] = 1  # differences of 0, 10 and 20 points
+    found = compare_arms(noisy_seeds, np.zeros_like(noisy_seeds), groups)
+    assert found.seeds_needed is not None
+    assert 5 <= found.seeds_needed <= 15
+    assert verdict(found, found.p) == f"not distinguishable (needs about {found.seeds_needed} seeds)"
+    few_clips = np.tile(np.random.default_rng(5).permutation([1.0] * 11 + [-1.0] * 9), (3, 1))
+    found = compare_arms(few_clips, np.zeros_like(few_clips), np.arange(20))
+    assert found.seeds_needed is None
+    assert verdict(found, found.p) == "not distinguishable (needs more clips)"
+
+
+def test_the_number_of_seeds_asked_for_is_about_right() -> None:
+    rng = np.random.default_rng(6)
+    pilot = compare_arms(*two_arms(rng, 0.35, n_seeds=30, n_groups=200, seed_sd=0.5))
+    assert pilot.seeds_needed is not None
+    found = 0
+    for _ in range(60):
+        again = compare_arms(*two_arms(rng, 0.35, n_seeds=pilot.seeds_needed, n_groups=200, seed_sd=0.5))
+        found += again.p < 0.05
+    assert 0.5 < found / 60 < 0.98
+
+
+def test_more_comparisons_need_more_seeds() -> None:
+    a, b, groups = two_arms(np.random.default_rng(7), 0.4, seed_sd=0.4, n_groups=200)
+    one, many = (compare_arms(a, b, groups, comparisons=n).seeds_needed for n in (1, 20))
+    assert one is not None
+    assert many is not None
+    assert many > one
+
+
+def test_one_seed_never_earns_a_word() -> None:
+    a, b, groups = two_arms(np.random.default_rng(8), gain=2.0, n_seeds=1)
+    found = compare_arms(a, b, groups)
+    assert found.low > 0
+    assert verdict(found, found.p) == "not distinguishable (needs about 3 seeds)"
+    assert interval_for_arm(a, groups).seed_std is None
+
+
+def test_no_exception_in_the_sample_is_no_certainty() -> None:
+    right = np.ones((3, 50), dtype=bool)
+    found = interval_for_arm(right, np.arange(50))
+    assert found.high == 1
+    assert found.low == pytest.approx(0.025 ** (1 / 50))
+    same = compare_arms(right, right, np.arange(50))
+    assert same.low < 0 < same.high
+    assert same.p == 1
+
+
+def test_holm_by_hand() -> None:
+    assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
+    assert holm([]) == []
+
+
+def test_refusals() -> None:
+    with pytest.raises(InputError, match="at least 2 groups"):
+        interval_for_arm(np.ones((3, 4)), np.array(["g"] * 4))
+    with pytest.raises(InputError, match="same seeds and clips"):
+        compare_arms(np.ones((3, 4)), np.ones((2, 4)), np.arange(4))
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    seed=st.integers(0, 10_000), n_seeds=st.integers(1, 5), per_group=st.integers(1, 4), gain=st.floats(0, 1)
+)
+def test_interval_p_and_word_agree(seed: int, n_seeds: int, per_group: int, gain: float) -> None:
+    a, b, groups = two_arms(np.random.default_rng(seed), gain, n_seeds, 12, per_group)
+    found = compare_arms(a, b, groups)
+    assert found.low <= found.difference <= found.high
+    assert 0 < found.p <= 1
+    assert (found.p < 0.05) == (not found.low <= 0 <= found.high)
+    if found.p >= 0.05 and found.seeds_needed is not None and n_seeds > 1:
+        assert found.seeds_needed > n_seeds
+    order = np.random.default_rng(seed).permutation(len(groups))
+    turned = compare_arms(a[::-1][:, order], b[::-1][:, order], groups[order])
+    assert turned.p == pytest.approx(found.p, rel=1e-6)

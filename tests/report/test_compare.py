@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from mmvideo.report.compare import Comparison, compare
+from mmvideo.report.load import load_study
+from mmvideo.report.pairs import AGAINST_AVERAGE, AGAINST_UNIMODAL, BETWEEN_FUSIONS
+
+MakeStudy = Callable[..., Path]
+
+
+@pytest.fixture
+def comparison(make_study: MakeStudy) -> Comparison:
+    return compare(load_study(make_study(n_clips=400)))
+
+
+def row(comparison: Comparison, name: str) -> pd.Series:
+    return comparison.table.set_index("arm").loc[name]
+
+
+def pair(comparison: Comparison, a: str, b: str) -> pd.Series:
+    pairs = comparison.pairs
+    return pairs[(pairs["a"] == a) & (pairs["b"] == b)].iloc[0]
+
+
+def test_every_arm_and_control_has_a_row(comparison: Comparison) -> None:
+    kinds = comparison.table.groupby("kind")["arm"].agg(set)
+    assert kinds["fusion"] == {"hierarchical", "hierarchical twin", "late"}
+    assert kinds["single modality"] == {"visual", "audio", "text"}
+    assert kinds["no training"] == {"score average", "majority", "presence only"}
+    assert comparison.notes == ()
+
+
+def test_a_real_gain_is_better_and_none_is_not_distinguishable(comparison: Comparison) -> None:
+    assert comparison.best_unimodal == "text"
+    assert row(comparison, "hierarchical")["verdict"] == "better"
+    assert pair(comparison, "hierarchical", "late")["verdict"] == "better"
+    same = pair(comparison, "hierarchical", "hierarchical twin")
+    assert same["verdict"].startswith("not distinguishable (needs ")
+    assert same["low"] < 0 < same["high"]
+
+
+def test_the_truth_lies_in_the_intervals(comparison: Comparison) -> None:
+    for name, truth in (("hierarchical", 0.80), ("late", 0.62), ("text", 0.50)):
+        assert row(comparison, name)["low"] < truth < row(comparison, name)["high"]
+    against = row(comparison, "hierarchical")
+    assert against["difference_low"] < 0.30 < against["difference_high"]
+
+
+def test_the_reference_is_chosen_on_validation_not_on_test(make_study: MakeStudy) -> None:
+    folder = make_study(n_clips=400)
+    for file in folder.glob("audio-s*/result.json"):
+        file.write_text(json.dumps(json.loads(file.read_text()) | {"val": {"accuracy": 0.9}}))
+    found = compare(load_study(folder))
+    assert found.best_unimodal == "audio"
+    assert row(found, "audio")["verdict"] == "reference"
+    assert row(found, "text")["accuracy"] > row(found, "audio")["accuracy"]
+
+
+def test_three_families_each_adjusted_on_its_own(comparison: Comparison) -> None:
+    sizes = comparison.pairs["family"].value_counts().to_dict()
+    assert sizes == {AGAINST_UNIMODAL: 3, AGAINST_AVERAGE: 3, BETWEEN_FUSIONS: 3}
+    for _, family in comparison.pairs.groupby("family"):
+        by_p = family.sort_values("p")
+        # Holm: the smallest p times the family's size, never decreasing
+        assert by_p["adjusted_p"].iloc[0] == pytest.approx(min(1, 3 * by_p["p"].iloc[0]))
+        assert by_p["adjusted_p"].is_monotonic_increasing
+
+
+def test_limits_costs_and_shuffling_are_carried(comparison: Comparison) -> None:
+    assert row(comparison, "late")["limit"] == 0.87
+    assert row(comparison, "text")["limit"] == 0.52
+    assert row(comparison, "hierarchical")["shuffled_accuracy"] == 0.3
+    assert pd.isna(row(comparison, "text")["shuffled_accuracy"])
+    assert row(comparison, "score average")["parameters"] == 300_000
+    assert row(comparison, "score average")["train_seconds"] == 3 * 37
+    assert set(comparison.limits["accuracy"]) == {0.87, 0.5, 0.48, 0.52, 0.66, 0.72}
+
+
+def test_confusion_rows_are_shares(comparison: Comparison) -> None:
+    matrix = comparison.confusion["hierarchical"]
+    assert matrix.sum(axis=1) == pytest.approx([1] * 4)
+    assert matrix.diagonal().mean() == pytest.approx(row(comparison, "hierarchical")["balanced_accuracy"])
+
+
+def test_the_answer_says_what_the_verdicts_say(make_study: MakeStudy, fake_arm: type) -> None:
+    alone = {name: fake_arm(0.5, (name,), "control", "single") for name in ("visual", "text")}
+    pair_of = ("visual", "text")
+    good = compare(load_study(make_study({"good": fake_arm(0.8, pair_of), **alone})))
+    assert f"better than the best single modality ({good.best_unimodal}) by" in good.answer
+    assert "n = 3 seeds × 300 clips" in good.answer
+    assert "Nothing is claimed beyond this data set" in good.answer
+
+
+def test_a_worse_fusion_is_said_to_be_worse(make_study: MakeStudy, fake_arm: type) -> None:
+    alone = {name: fake_arm(0.75, (name,), "control", "single") for name in ("visual", "text")}
+    found = compare(load_study(make_study({"bad": fake_arm(0.4, ("visual", "text")), **alone})))
+    assert row(found, "bad")["verdict"] == "worse"
+    assert "It is worse than the best single modality" in found.answer
+
+
+def test_one_seed_claims_nothing(make_study: MakeStudy) -> None:
+    found = compare(load_study(make_study(seeds=(0,))))
+    assert set(found.pairs["verdict"]) == {"not distinguishable (needs about 3 seeds)"}
+    assert "With one seed" in found.answer
+    assert found.table["low"].notna().all()
+
+
+def test_what_is_missing_is_said(make_study: MakeStudy, fake_arm: type) -> None:
+    arms = {"hierarchical": fake_arm(0.8), "late": fake_arm(0.6, fusion="late")}
+    found = compare(load_study(make_study(arms, limits=None, skip=("late-s1",))))
+    assert found.notes[0].startswith("1 of 6 runs missing: late-s1.")
+    assert any("No score average" in note for note in found.notes)
+    assert any("no single-modality arm" in note for note in found.notes)
+    assert found.limits.empty
+    assert found.best_unimodal is None
+
+
+def test_the_record_is_plain_json(comparison: Comparison) -> None:
+    record: dict[str, Any] = json.loads(json.dumps(comparison.record(), allow_nan=False))
+    assert record["n_clips"] == 400
+    assert record["n_groups"] == 80
+    names = [arm["arm"] for arm in record["arms"]]
+    assert record["arms"][names.index("majority")]["parameters"] is None

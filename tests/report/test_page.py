@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+import io
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from rich.console import Console
+
+from mmvideo.report import write_report
+from mmvideo.report.compare import compare
+from mmvideo.report.console import print_comparison, short
+from mmvideo.report.load import load_study
+from mmvideo.report.page import verdict_matrix
+
+MakeStudy = Callable[..., Path]
+EVIL = "<script>alert(1)</script>"
+
+
+class Elements(HTMLParser):
+    """The page's tags and their attributes, and the text outside scripts and styles."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.links: list[str] = []
+        self.text = ""
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.links += [
+            value or "" for name, value in attrs if name in ("src", "href", "data", "srcset", "action")
+        ]
+
+    def handle_data(self, data: str) -> None:
+        if self.tags[-1:] not in (["script"], ["style"]):
+            self.text += data
+
+
+def test_writes_everything(make_study: MakeStudy, tmp_path: Path) -> None:
+    comparison = write_report(make_study(), tmp_path / "out", reproduce="make ablation SEEDS=3")
+    names = {
+        str(file.relative_to(tmp_path / "out")) for file in (tmp_path / "out").rglob("*") if file.is_file()
+    }
+    figures = {
+        f"figures/{name}.{end}" for name in ("accuracy", "learning_curves", "cost") for end in ("png", "pdf")
+    }
+    assert names == {"report.html", "summary.csv", "pairs.csv", "comparison.json"} | figures
+    summary = pd.read_csv(tmp_path / "out" / "summary.csv")
+    assert summary["accuracy"].tolist() == pytest.approx(comparison.table["accuracy"].tolist(), abs=1e-5)
+    assert json.loads((tmp_path / "out" / "comparison.json").read_text())["answer"] == comparison.answer
+    page = Elements((tmp_path / "out" / "report.html").read_text())
+    for shown in (
+        comparison.answer,
+        "make ablation SEEDS=3",
+        "0123abcd",
+        "f00d",
+        "score average",
+        "best possible",
+    ):
+        assert shown in page.text
+
+
+def test_page_loads_nothing_and_escapes_names(make_study: MakeStudy, fake_arm: type, tmp_path: Path) -> None:
+    arms = {
+        EVIL: fake_arm(0.8),
+        "$x_": fake_arm(0.7, fusion="late"),
+        "text": fake_arm(0.5, ("text",), "control", "single"),
+    }
+    write_report(make_study(arms, skip=("$x_-s0",)), tmp_path / "out")
+    html = (tmp_path / "out" / "report.html").read_text()
+    page = Elements(html)
+    assert page.links == []
+    assert not set(page.tags) & {"link", "iframe", "img", "object", "base", "a"}
+    assert "default-src 'none'" in html
+    assert page.tags.count("script") == 3
+    assert EVIL not in html
+    assert EVIL in page.text
+    own = re.sub(r"<script>/\*\*.*?</script>", "", html, flags=re.DOTALL)
+    assert len(own) < 500_000, "plotly.js stands in the page once, in a script of its own"
+    assert not re.search(r"(@import|url\(|https?://)", own)
+
+
+def test_matrix_is_antisymmetric(make_study: MakeStudy) -> None:
+    matrix = verdict_matrix(compare(load_study(make_study())))
+    there, back = matrix["hierarchical"]["late"], matrix["late"]["hierarchical"]
+    assert (there["verdict"], back["verdict"]) == ("better", "worse")
+    assert (back["difference"], back["low"], back["high"]) == (
+        -there["difference"],
+        -there["high"],
+        -there["low"],
+    )
+    assert matrix["hierarchical"]["text"]["verdict"] == "better"
+
+
+def test_console_fits_and_escapes(make_study: MakeStudy, fake_arm: type) -> None:
+    arms = {
+        "[red]odd": fake_arm(0.8),
+        "late": fake_arm(0.6),
+        "text": fake_arm(0.5, ("text",), "control", "single"),
+    }
+    comparison = compare(load_study(make_study(arms)))
+    console = Console(width=120, record=True, file=io.StringIO())
+    print_comparison(comparison, console)
+    printed = console.export_text()
+    assert max(len(line) for line in printed.splitlines()) <= 120
+    for shown in ("[red]odd", "majority", "parameters", "better", "reference"):
+        assert shown in printed
+    assert "…" not in printed
+
+
+def test_short_numbers() -> None:
+    assert [short(value) for value in (12, 1234, 1_234_567, 2.5e9, 3e12)] == [
+        "12",
+        "1.23k",
+        "1.23M",
+        "2.5G",
+        "3T",
+    ]
+
+
+def test_the_report_needs_no_torch() -> None:
+    modules = "mmvideo.report, mmvideo.report.page, mmvideo.report.figures, mmvideo.report.console"
+    code = f"import sys, {modules}; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"

@@ -1,0 +1,235 @@
+"""The W&B mirror: what stands in an offline run's file, and that nothing about W&B can stop a run."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from mmvideo.config import NamedConfig, RunConfig, TrackingConfig
+from mmvideo.runs import tracking
+from mmvideo.runs.directory import RunDirectory
+from mmvideo.runs.tracking import NoTracker, log_study, offline_hint, open_tracker
+
+CONFIG = RunConfig(
+    study="demo",
+    arm="late",
+    seed=2,
+    fusion=NamedConfig(name="late"),
+    tracking=TrackingConfig(tags=("first",)),
+)
+RESULT = {
+    "classes": ["cat", "dog"],
+    "test": {"accuracy": 0.75},
+    "costs": {"parameters": 123},
+    "failed_clips": {"a": "broken"},
+}
+
+
+@pytest.fixture
+def offline(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WANDB_MODE", "offline")
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> RunDirectory:
+    return RunDirectory.create(tmp_path, CONFIG, "data")
+
+
+def inspect(folder: Path, *options: str) -> str:
+    """What W&B's own reader finds in an offline run's file."""
+    command = [Path(sys.executable).with_name("wandb"), "leet", "inspect", *options, folder]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+def only_run(study_dir: Path) -> Path:
+    [folder] = (study_dir / "wandb").glob("offline-run-*")
+    return folder
+
+
+def track_a_run(run: RunDirectory) -> None:
+    tracker = open_tracker(CONFIG, run.path, run.signature)
+    for epoch in (1, 2):
+        tracker.log(
+            {"epoch": epoch, "step": 10 * epoch, "split": "train", "loss": 1 / epoch}, step=10 * epoch
+        )
+        tracker.log({"epoch": epoch, "step": 10 * epoch, "split": "val", "accuracy": 0.5}, step=10 * epoch)
+    run.write_predictions(
+        "test",
+        [
+            {"id": "a", "label": "cat", "log_probabilities": [-0.1, -2.0]},
+            {"id": "b", "label": "dog", "log_probabilities": [-0.1, -2.0]},
+        ],
+    )
+    tracker.finish(RESULT)
+
+
+@pytest.mark.usefixtures("offline")
+def test_an_offline_file_holds_the_run(run: RunDirectory) -> None:
+    track_a_run(run)
+    folder = only_run(run.path.parent)
+    records = [json.loads(line) for line in inspect(folder, "--json").splitlines()]
+    identity = next(record["run"] for record in records if record["type"] == "run")
+    assert identity["run_group"] == "demo"
+    assert identity["job_type"] == "late"
+    assert identity["display_name"] == "late-s2"
+    assert identity["tags"] == ["first"]
+    assert identity["run_id"] == f"demo-late-s2-{run.signature}"
+    assert identity["config"]["update"]["fusion"] == {"name": "late", "options": {}}
+    assert identity["config"]["update"]["train"]["epochs"] == CONFIG.train.epochs
+
+    rows = [record["history"]["item"] for record in records if record["type"] == "history"]
+    losses = [(row["step"], row["train/loss"]) for row in rows if "train/loss" in row]
+    assert losses == [(10, 1.0), (20, 0.5)]
+    assert [(row["step"], row["epoch"]) for row in rows if "val/accuracy" in row] == [(10, 1), (20, 2)]
+
+    shown = inspect(folder, "--summary")
+    assert "finished (exit code 0)" in shown
+    summary = dict(line.split(maxsplit=1) for line in shown.splitlines() if len(line.split()) == 2)
+    assert summary["test/accuracy"] == "0.75"
+    assert summary["costs/parameters"] == "123"
+    assert "broken" not in shown
+
+    [table] = folder.glob("files/media/table/test/*.json")
+    counts = {(actual, predicted): n for actual, predicted, n in json.loads(table.read_text())["data"]}
+    assert counts == {("cat", "cat"): 1, ("cat", "dog"): 0, ("dog", "cat"): 1, ("dog", "dog"): 0}
+
+
+@pytest.mark.usefixtures("offline")
+def test_a_study_gets_a_summary_run_and_a_hint_that_works(tmp_path: Path) -> None:
+    import matplotlib.pyplot as plt
+
+    figure = tmp_path / "accuracy.png"
+    plt.imsave(figure, [[0.0, 1.0]])
+    table = pd.DataFrame(
+        {"arm": ["late", "early"], "accuracy": [0.5, None], "n": [1, 2], "odd": [(1, 2), None]}
+    )
+    study_dir = tmp_path / "runs" / "demo"
+    log_study(
+        "demo",
+        study_dir,
+        TrackingConfig(),
+        tables={"comparison": table},
+        figures={"accuracy": figure},
+        summary={"answer": "late is better"},
+    )
+    folder = only_run(study_dir)
+    shown = inspect(folder, "--summary")
+    assert "answer      late is better" in shown
+    assert list(folder.glob("files/media/images/accuracy*.png"))
+    [written] = folder.glob("files/media/table/comparison*.json")
+    content = json.loads(written.read_text())
+    assert [row[content["columns"].index("arm")] for row in content["data"]] == ["late", "early"]
+
+    hint = offline_hint(study_dir)
+    assert hint is not None
+    look, upload = hint.splitlines()
+    assert look.endswith(f"wandb leet {study_dir}/wandb")
+    dry = subprocess.run(f"{upload} --dry-run", shell=True, capture_output=True, text=True, check=True)  # noqa: S602
+    assert "Would sync 1 run" in dry.stderr + dry.stdout
+
+
+@pytest.mark.parametrize("how", ["mode", "config"])
+def test_switched_off_nothing_is_written(
+    how: str, tmp_path: Path, run: RunDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WANDB_MODE", "disabled" if how == "mode" else "offline")
+    config = CONFIG.model_copy(update={"tracking": TrackingConfig(wandb=how == "mode")})
+    tracker = open_tracker(config, run.path, run.signature)
+    tracker.log({"epoch": 1, "split": "val", "accuracy": 0.5}, step=1)
+    tracker.finish(RESULT)
+    assert isinstance(tracker, NoTracker)
+    assert not (tmp_path / "demo" / "wandb").exists()
+    assert offline_hint(tmp_path / "demo") is None
+
+
+@pytest.mark.usefixtures("offline")
+def test_a_w_and_b_that_does_not_start_is_one_warning(
+    run: RunDirectory, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(**_: Any) -> None:
+        raise RuntimeError("no service")
+
+    monkeypatch.setattr("wandb.init", refuse)
+    track_a_run(run)
+    assert capsys.readouterr().err == "mmvideo: warning: W&B tracking is off for late-s2: no service\n"
+
+
+def test_a_w_and_b_that_breaks_on_the_way_is_one_warning(
+    run: RunDirectory, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Broken:
+        def log(self, _: dict[str, Any]) -> None:
+            raise RuntimeError("disk full")
+
+    tracker = tracking.WandbTracker(Broken(), run.path)  # type: ignore[arg-type]
+    tracker.log({"epoch": 1}, step=1)
+    tracker.log({"epoch": 2}, step=2)
+    tracker.finish(RESULT)
+    assert capsys.readouterr().err.count("disk full") == 1
+
+
+KEYLESS = {"WANDB_API_KEY", "WANDB_MODE", "WANDB_IDENTITY_TOKEN_FILE", "NETRC", "WANDB_BASE_URL"}
+SCRIPT = """
+import sys
+from pathlib import Path
+from mmvideo.config import RunConfig
+from mmvideo.runs import tracking
+tracking.INIT_SECONDS = 1.0
+for seed in (0, 1):
+    run_dir = Path(sys.argv[1], "demo", f"run-s{seed}-0")
+    tracker = tracking.open_tracker(RunConfig(study="demo", seed=seed), run_dir, "0")
+    tracker.finish({"classes": []})
+    print(type(tracker).__name__)
+"""
+
+
+@pytest.mark.parametrize(
+    ("environment", "warnings"),
+    [
+        ({}, 0),
+        ({"WANDB_MODE": "online"}, 0),
+        ({"WANDB_API_KEY": "0" * 40, "WANDB_BASE_URL": "http://127.0.0.1:9"}, 1),
+    ],
+    ids=["no key", "online without a key", "no server"],
+)
+def test_without_key_or_server_it_goes_offline_and_never_asks(
+    environment: dict[str, str], warnings: int, tmp_path: Path
+) -> None:
+    clean = {key: value for key, value in os.environ.items() if key not in KEYLESS}
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, str(tmp_path)],
+        env=clean | {"HOME": str(tmp_path), "NETRC": str(tmp_path / "none")} | environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert done.stdout == "WandbTracker\nWandbTracker\n", done.stderr
+    assert len(list((tmp_path / "demo" / "wandb").glob("offline-run-*"))) == 2
+    assert done.stderr.count("mmvideo: warning: W&B could not be reached") == warnings
+
+
+@pytest.mark.parametrize(
+    ("content", "found"),
+    [
+        ("machine api.wandb.ai login user password secret", True),
+        ("machine other.org login user password secret", False),
+    ],
+)
+def test_a_key_counts_only_for_the_configured_host(
+    content: str, found: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in KEYLESS:
+        monkeypatch.delenv(name, raising=False)
+    (tmp_path / "netrc").write_text(content)
+    (tmp_path / "netrc").chmod(0o600)
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    assert tracking._mode("https://api.wandb.ai") == ("online" if found else "offline")
