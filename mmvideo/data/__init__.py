@@ -1,1 +1,1 @@
-"""From video files to decoded arrays: manifest, audit, subtitles, decoding, and the store that does it once."""
+"""From video files to samples: manifest, audit, subtitles, decoding, the store that does it once, batches."""

@@ -17,15 +17,16 @@ TOLERANCE = 5e-4
 """Seconds within which two times are the same: containers round to 1 ms, decord to 32-bit floats."""
 
 
-def instant(k: int, rate: float, start: float) -> float:
-    """The k-th sample instant of a span: the middle of the k-th period of 1/rate seconds."""
+def instant(k: Any, rate: float, start: float) -> Any:
+    """The k-th sample instant of a span (k a number or an array): the middle of the k-th 1/rate seconds."""
     return start + (k + 0.5) / rate
 
 
 def instants(rate: float, start: float, end: float) -> Instants:
     """All sample instants of [start, end); `start` alone if the span is shorter than half a period."""
-    count = max(0, int(np.ceil((end - start - TOLERANCE) * rate - 0.5)))
-    return np.array([instant(k, rate, start) for k in range(count)] or [start], np.float64)
+    candidates = instant(np.arange(int(max(0.0, end - start) * rate) + 1), rate, start)
+    inside = candidates[candidates < end - TOLERANCE]
+    return inside if len(inside) else np.array([start], np.float64)
 
 
 def shown_at(frame_times: Instants, when: Instants) -> NDArray[np.intp]:

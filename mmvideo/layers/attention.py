@@ -9,6 +9,8 @@ from torch.nn import functional as F
 
 from mmvideo.words import InputError
 
+RESIDUAL_STD = 0.01
+
 
 class Attention(nn.Module):
     """Scaled dot-product attention with several heads (Vaswani et al., 2017, https://arxiv.org/abs/1706.03762).
@@ -58,6 +60,9 @@ class AttentionBlock(nn.Module):
             nn.Linear(width, expansion * width), nn.GELU(), nn.Linear(expansion * width, width)
         )
         self.dropout = nn.Dropout(dropout)
+        for branch in (self.attention.out, self.feed_forward[-1]):  # start near the identity, as GPT-2 does
+            nn.init.normal_(branch.weight, std=RESIDUAL_STD)
+            nn.init.zeros_(branch.bias)
 
     def forward(
         self,

@@ -7,8 +7,9 @@ import os
 import signal
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, wait
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -80,8 +81,11 @@ def run_grid(
     failures: list[Failure] = []
     if missing:
         workers = min(workers or default_workers(missing[0]), len(missing))
-        with GridProgress(len(configs), len(configs) - len(missing)) as progress:
-            for outcome in _outcomes(missing, runs, run_one, workers, progress):
+        with (
+            GridProgress(len(configs), len(configs) - len(missing)) as progress,
+            closing(_outcomes(missing, runs, run_one, workers, progress)) as outcomes,
+        ):
+            for outcome in outcomes:
                 if outcome.reason is not None:
                     file = outcome.run.write_error(outcome.details or outcome.reason)
                     failures.append(Failure(outcome.config.label, outcome.reason, file))
@@ -111,7 +115,7 @@ def _outcomes(
     run_one: Callable[[RunConfig], object],
     workers: int,
     progress: GridProgress,
-) -> Iterator[Outcome]:
+) -> Generator[Outcome]:
     """Each run's outcome as it ends. Leaving early, by Ctrl-C too, ends the workers."""
     pool = ProcessPool(
         max_workers=workers,

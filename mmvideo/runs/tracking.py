@@ -156,7 +156,9 @@ def offline_hint(study_dir: Path) -> str | None:
         return None
     program = "wandb"
     if shutil.which(program) is None:  # the virtual environment is not activated
-        program = shlex.quote(os.path.relpath(Path(sys.executable).with_name(program)))
+        beside = str(Path(sys.executable).with_name(program))
+        near = os.path.relpath(beside)
+        program = shlex.quote(beside if near.startswith("..") else near)
     quoted = shlex.quote(str(folder))
     return f"{program} leet {quoted}\n{program} sync {quoted}/offline-run-*"
 

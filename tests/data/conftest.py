@@ -44,7 +44,9 @@ def make_video(
         video.width, video.height, video.pix_fmt = *size, pixels
         if times is not None:
             video.codec_context.time_base = Fraction(1, 1000)
-        audio = container.add_stream(sound_codec, rate=sample_rate, layout="mono") if sound is not None else None
+        audio = (
+            container.add_stream(sound_codec, rate=sample_rate, layout="mono") if sound is not None else None
+        )
         for i in range(frames):
             frame = av.VideoFrame.from_ndarray(picture(i, *size), format="rgb24")
             if times is not None:

@@ -41,7 +41,10 @@ def test_a_sound_manifest_is_counted(check):
 @pytest.mark.parametrize(
     ("extra", "message"),
     [
-        ([clip("4", "train", group="actor7"), clip("5", "test", group="actor7")], "actor7 in train .4. and test .5."),
+        (
+            [clip("4", "train", group="actor7"), clip("5", "test", group="actor7")],
+            "actor7 in train .4. and test .5.",
+        ),
         ([clip("1", "train", group="other")], "1 id.s. given more than once: 1"),
         ([clip("4", "val", label="zebra")], "1 class.es. stand in val or test and not in train: zebra"),
     ],

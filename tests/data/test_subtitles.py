@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -51,7 +53,10 @@ def test_neighbouring_spans_share_no_word(file):
 @pytest.mark.parametrize(
     ("name", "content"),
     [
-        ("a.vtt", "WEBVTT\n\nNOTE not said\n\nx\n00:01.000 --> 00:03.000\nab <00:02.000><c.red>cdef</c>\n\nNOTE z\n"),
+        (
+            "a.vtt",
+            "WEBVTT\n\nNOTE no\n\nx\n00:01.000 --> 00:03.000\nab <00:02.000><c.red>cdef</c>\n\nNOTE z\n",
+        ),
         ("a.ass", ASS),
         ("a.SRT", SRT.split("\n\n2")[0]),
         ("bom.srt", b"\xef\xbb\xbf" + SRT.split("\n\n2")[0].encode()),
@@ -72,7 +77,10 @@ def test_an_old_encoding_is_recognised(file):
 
 
 def test_entities_become_characters(file):
-    assert texts(read_words(file("a.vtt", "WEBVTT\n\n00:01.000 --> 00:02.000\nR&amp;D &lt;3\n"))) == ["R&D", "<3"]
+    assert texts(read_words(file("a.vtt", "WEBVTT\n\n00:01.000 --> 00:02.000\nR&amp;D &lt;3\n"))) == [
+        "R&D",
+        "<3",
+    ]
 
 
 @pytest.mark.parametrize(("name", "content"), [("a.srt", ""), ("b.vtt", "WEBVTT\n"), ("c.srt", " \n\n")])
@@ -86,7 +94,11 @@ def test_a_file_without_cues_has_no_words(file, name, content):
         ("a.srt", "hello", "no timed cue"),
         ("a.ass", "hello", "no timed cue"),
         ("a.vtt", "WEBVTT\n\n00:01.000 --> 00:0x.000\nlost\n", "a.vtt"),
-        ("b.vtt", "WEBVTT\n\n00:01.000 --> 00:02.000\nok\n\n00:03.000 --> 00:0x.000\nlost\n", "of 2 cues only 1"),
+        (
+            "b.vtt",
+            "WEBVTT\n\n00:01.000 --> 00:02.000\nok\n\n00:03.000 --> 00:0x.000\nlost\n",
+            "of 2 cues only 1",
+        ),
         ("a.txt", "hello", "must be one of .srt, .vtt, .ass, .ssa, not '.txt'"),
     ],
 )
@@ -106,7 +118,7 @@ def test_spread_words_tile_their_cue(words, start, length):
     spread = _spread(" ".join(words), start, start + length)
     assert texts(spread) == words
     edges = [(word.start, word.end) for word in spread]
-    assert all(a[1] == b[0] for a, b in zip(edges, edges[1:], strict=False))
+    assert all(a[1] == b[0] for a, b in pairwise(edges))
     if words:
         assert edges[0][0] == start
         assert edges[-1][1] == pytest.approx(start + length)

@@ -174,7 +174,7 @@ class _Sampler:
     @property
     def due(self) -> float:
         """The next instant without a frame."""
-        return instant(len(self.times), self.request.rate, self.request.start)
+        return float(instant(len(self.times), self.request.rate, self.request.start))
 
     @property
     def finished(self) -> bool:

@@ -1,0 +1,87 @@
+# `make help` lists the targets. Variables go on the command line: make ablation TASK=routed SEEDS="0 1 2 3 4"
+
+PYTHON  ?= python3
+VENV    ?= .venv
+DATASET ?= planted
+TASK    ?= mixed
+SPLIT   ?= 1
+SEEDS   ?= 0 1 2
+ROOT    ?= runs
+OUT     ?= reports
+DATA    ?=
+WORKERS ?=
+ARGS    ?=
+
+BIN     := $(VENV)/bin
+STAMP   := $(VENV)/.installed
+MMVIDEO := $(BIN)/mmvideo
+
+ifeq ($(DATASET),planted)
+FOLDER := data/planted/$(TASK)
+RECIPE := planted --task $(TASK) --out $(FOLDER)
+STUDY  ?= $(TASK)
+else
+FOLDER := data/$(DATASET)/split$(SPLIT)
+RECIPE := $(DATASET) --source "$(DATA)" --split $(SPLIT) --out $(FOLDER)
+STUDY  ?= $(DATASET)
+endif
+MANIFEST := $(FOLDER)/manifest.jsonl
+
+.DEFAULT_GOAL := help
+.PHONY: help setup data train ablation report compare test lint lock check clean
+MAKEFLAGS += --no-print-directory
+
+help: ## show this list
+	@echo "make TARGET [VARIABLE=value …]"
+	@echo
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  %-10s%s\n", $$1, $$2}'
+	@echo
+	@echo "  DATASET=planted (default) or a folder of datasets/, such as ucf101; DATA=path of your download; SPLIT=1"
+	@echo "  TASK=mixed (planted only); SEEDS=\"0 1 2\"; WORKERS=runs at once; ARGS=further options of the command"
+
+setup: $(STAMP) ## make .venv with exactly the locked versions, and mmvideo in it
+
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "mmvideo needs Python 3.11 or newer; '$(PYTHON)' is $$($(PYTHON) -V 2>&1). Try: make setup PYTHON=python3.11"; exit 1; }
+	@echo "Installing into $(VENV) (several GB with torch: the first time takes minutes) …"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check -r requirements.lock
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-build-isolation --no-deps -e .
+	@touch $@
+
+data: $(STAMP) ## make the data set's manifest (and the planted data set itself)
+	@if [ "$(DATASET)" != planted ] && [ -z "$(DATA)" ] && [ -e $(MANIFEST) ]; then \
+		echo "using $(MANIFEST)"; \
+	elif [ "$(DATASET)" != planted ] && [ -z "$(DATA)" ]; then \
+		echo "DATASET=$(DATASET) needs DATA=path of your download (see datasets/$(DATASET)/README.md)"; exit 2; \
+	else $(MMVIDEO) prepare $(RECIPE); fi
+
+train: data ## train one run; ARGS="--fusion.name late --train.epochs 3" changes any field
+	@$(MMVIDEO) train experiments/bases.py:$(DATASET) --root $(ROOT) --data.manifest $(MANIFEST) $(ARGS)
+
+ablation: data ## compare the fusion strategies: data, all runs, report (resumes where it stopped)
+	@$(MMVIDEO) ablate experiments/fusion_strategies.py --root $(ROOT) --out $(OUT) --seeds $(SEEDS) \
+		$(if $(WORKERS),--workers $(WORKERS)) $(ARGS) -- --base $(DATASET) --manifest $(MANIFEST)
+
+report: $(STAMP) ## write the study's report again (STUDY=mixed), without training
+	@$(MMVIDEO) compare $(ROOT)/$(STUDY) --out $(OUT)
+
+compare: $(STAMP) ## write the reports of all studies under runs/
+	@$(MMVIDEO) compare $(dir $(wildcard $(ROOT)/*/study.json)) --out $(OUT)
+
+test: $(STAMP) ## run the tests
+	@$(BIN)/python -m pytest -n 2 $(ARGS)
+
+lint: $(STAMP) ## check style and types
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+
+lock: $(STAMP) ## choose all versions again, from requirements.txt
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 requirements.txt -o requirements.lock > /dev/null
+
+check: lint test ## lint and test
+
+clean: ## remove caches; data, runs and reports stay
+	@rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info
+	@find mmvideo experiments datasets tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,268 @@
+"""The command line, from its help to a whole study with a stand-in for training."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from mmvideo.cli import COMMANDS, ablate, main, prepare
+from mmvideo.config import DataConfig, RunConfig, TrainConfig
+from mmvideo.runs.directory import RunDirectory
+from mmvideo.runs.grid import Failure, GridReport
+from mmvideo.runs.study import Arm, Study
+from mmvideo.words import InputError
+
+BASE_FILE = """
+from mmvideo.config import RunConfig, TrainConfig
+
+def base() -> RunConfig:
+    return RunConfig(width=48, train=TrainConfig(epochs=7))
+
+def wrong() -> RunConfig:
+    return RunConfig(width=-1)
+
+def none() -> None:
+    pass
+"""
+
+STUDY_FILE = '''
+from mmvideo.config import NamedConfig, RunConfig
+from mmvideo.runs.study import Arm, Study
+
+def study(width: int = 32, broken: bool = False) -> Study:
+    """Two arms.
+
+    Args:
+        width: the width of both.
+        broken: let one arm fail.
+    """
+    names = ("late", "broken" if broken else "early")
+    arms = [Arm(name, RunConfig(width=width, fusion=NamedConfig(name=name))) for name in names]
+    return Study("demo", "Late or early?", tuple(arms), ("fusion",), (0, 1))
+'''
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    (tmp_path / "bases.py").write_text(BASE_FILE)
+    (tmp_path / "fusions.py").write_text(STUDY_FILE)
+    return tmp_path
+
+
+def call(*arguments: str) -> int:
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert isinstance(ended.value.code, int)
+    return ended.value.code
+
+
+def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """The one line a mistake is answered with."""
+    assert call(*arguments) == 2
+    message = capsys.readouterr().err
+    assert message.startswith("mmvideo: error: ")
+    assert message.count("\n") == 1
+    return message
+
+
+def test_help_is_quick_and_names_every_command() -> None:
+    began = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-m", "mmvideo", "--help"], capture_output=True, text=True, check=True
+    )
+    assert time.monotonic() - began < 3, "nothing heavy is imported: alone it takes about 0.1 s"
+    assert all(f"\n  {name} " in done.stdout for name in COMMANDS)
+
+
+def test_importing_the_commands_loads_neither_torch_nor_wandb() -> None:
+    modules = "mmvideo.cli.train, mmvideo.cli.ablate"
+    code = f"import sys, {modules}; print({{'torch', 'wandb', 'pandas'}} & sys.modules.keys())"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself(command: str, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call(command, "--help") == 0
+    assert f"usage: mmvideo {command}" in capsys.readouterr().out
+
+
+def test_help_of_train_explains_every_documented_field(capsys: pytest.CaptureFixture[str]) -> None:
+    assert call("train", "--help") == 0
+    shown = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    assert "Short side in pixels at which frames are stored. (default: 64)" in shown
+    assert "Frames → CNN per frame (stem) → LSTM (trunk) → masked pooling (clip)." in shown
+    assert "--train.epochs INT" in shown
+
+
+def test_help_after_a_base_shows_its_defaults(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call("train", "bases.py:base", "--help") == 0
+    assert "(default: 48)" in capsys.readouterr().out
+
+
+def test_dry_run_prints_the_configuration_a_run_would_have(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags = [
+        "--train.epochs",
+        "3",
+        "--fusion.name",
+        "late",
+        "--modalities",
+        "visual",
+        "text",
+        "--tracking.no-wandb",
+    ]
+    assert (
+        call("train", "bases.py", *flags, "--fusion.options", "heads", "4", "gated", "True", "--dry-run") == 0
+    )
+    config = RunConfig.model_validate_json(capsys.readouterr().out)
+    assert config.width == 48
+    assert config.train.epochs == 3
+    assert config.fusion.name == "late"
+    assert config.fusion.options == {"heads": 4, "gated": True}
+    assert config.modalities == ("visual", "text")
+    assert not config.tracking.wandb
+
+
+@pytest.mark.parametrize("given", ["config.json", ""])
+def test_an_earlier_run_is_a_base(given: str, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = RunConfig(study="demo", seed=4, train=TrainConfig(epochs=2))
+    run = RunDirectory.create(here, config, "data")
+    assert call("train", str(run.path / given), "--dry-run") == 0
+    assert RunConfig.model_validate_json(capsys.readouterr().out) == config
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("trian",), "Unknown command 'trian'. Did you mean 'train'?"),
+        (
+            ("train", "bases.py", "--train.epochs", "0"),
+            "train.epochs: Input should be greater than 0 (got 0)",
+        ),
+        (("train", "bases.py", "--data.crop-size", "99"), "data: crop_size 99 is larger than frame_size 64"),
+        (("train", "bases.py", "--modalities", "text", "visual"), "modalities must be one to three"),
+        (("train", "bases.py:bse"), "Unknown function of bases.py 'bse'. Did you mean 'base'?"),
+        (("train", "bases.py:wrong"), "width: Input should be greater than 0"),
+        (("train", "bases.py:none"), "must return an mmvideo.config.RunConfig; it returned NoneType"),
+        (("train", "nowhere.py"), "there is no Python file 'nowhere.py'"),
+        (("train", "nowhere.json"), "There is no configuration 'nowhere.json'"),
+        (("prepare", "plantd"), "Unknown data set 'plantd'. Did you mean 'planted'?"),
+        (("prepare",), "prepare needs the name of a data set"),
+        (("compare",), "compare needs at least one study's folder"),
+        (("ablate", "fusions.py:studies"), "Did you mean 'study'?"),
+        (("ablate", "fusions.py", "--", "--width", "0"), "width: Input should be greater than 0"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_a_mistake_is_one_clear_line(
+    arguments: tuple[str, ...], message: str, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert message in refused(capsys, *arguments)
+
+
+def test_an_unknown_flag_answers_with_the_nearest(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call("train", "bases.py", "--train.epoch", "3") == 2
+    assert "--train.epochs" in capsys.readouterr().err
+
+
+def test_an_error_of_ours_keeps_its_traceback(here: Path) -> None:
+    (here / "crash.py").write_text("def base():\n    raise ValueError('a bug')")
+    with pytest.raises(ValueError, match="a bug"):
+        main(["train", "crash.py", "--dry-run"])
+
+
+def test_an_interruption_says_how_to_go_on(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (here / "slow.py").write_text("def base():\n    raise KeyboardInterrupt")
+    assert call("train", "slow.py") == 130
+    assert "the same command goes on" in capsys.readouterr().err
+
+
+def test_recipes_run_by_path_with_their_flags(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(prepare, "RECIPE_FOLDERS", (Path("datasets"), here / "beside"))
+    for folder, text in (("datasets", "mine"), ("beside", "theirs")):
+        (here / folder / "cats").mkdir(parents=True)
+        (here / folder / "cats" / "helper.py").write_text(f"NAME = '{text}'")
+        (here / folder / "cats" / "prepare.py").write_text(
+            "import sys, helper\nprint(helper.NAME, sys.argv[1:])"
+        )
+    assert call("prepare", "cats", "--source", "x") == 0
+    assert capsys.readouterr().out == "mine ['--source', 'x']\n"
+    sys.modules.pop("helper")
+    assert "Known: cats, planted." in refused(capsys, "prepare", "dogs")
+
+
+def test_dry_run_of_a_study_lists_its_runs(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call("ablate", "fusions.py", "--seeds", "3", "4", "--dry-run", "--", "--width", "16") == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "Late or early?: 4 runs",
+        'demo/late-s3  fusion.name="late"',
+        'demo/early-s3  fusion.name="early"',
+        'demo/late-s4  fusion.name="late"',
+        'demo/early-s4  fusion.name="early"',
+    ]
+
+
+def test_a_study_explains_its_own_options(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call("ablate", "fusions.py", "--", "--help") == 0
+    assert "the width of both. (default: 32)" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "failures", [(), (Failure("demo/early-s1", "loss is NaN", Path("runs/demo/error.txt")),)]
+)
+def test_a_study_ends_in_a_report_and_fails_if_a_run_did(
+    failures: tuple[Failure, ...],
+    here: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Grid, report and dashboard are stand-ins here; each has tests of its own."""
+    calls: dict[str, object] = {}
+
+    def grid(study: Study, run_one: object, **options: object) -> GridReport:
+        calls["grid"] = (len(study.runs()), options)
+        return GridReport(Path("runs/demo"), reused=1, trained=3 - len(failures), failures=failures)
+
+    def report(study_dir: Path, out: Path, command: str) -> None:
+        calls["report"] = (study_dir, out, command)
+
+    monkeypatch.setattr(ablate, "run_grid", grid)
+    monkeypatch.setattr(ablate, "_data_fingerprint", lambda study: "data")
+    monkeypatch.setattr(ablate, "_report", report)
+    monkeypatch.setattr(ablate, "_mirror", lambda *_: None)
+    code = call("ablate", "fusions.py", "--workers", "2", "--root", "r", "--", "--width", "16")
+    assert code == len(failures)
+    assert calls["grid"] == (4, {"root": Path("r"), "data_fingerprint": "data", "workers": 2})
+    command = "mmvideo ablate fusions.py --workers 2 --root r -- --width 16"
+    assert calls["report"] == (Path("runs/demo"), Path("reports"), command)
+    shown = capsys.readouterr()
+    assert "total time:" in shown.out
+    assert ("demo/early-s1: loss is NaN" in shown.err) == bool(failures)
+    assert ("runs/demo/error.txt" in shown.err) == bool(failures)
+
+
+def test_arms_on_different_data_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two frame rates are two contents of the store, though a study may declare the axis."""
+    configs = [RunConfig(data=DataConfig(frame_rate=rate)) for rate in (4.0, 8.0)]
+    arms = tuple(Arm(f"r{n}", config) for n, config in enumerate(configs))
+    study = Study("rates", "Rates", arms, ("data.frame_rate",), (0,))
+
+    def open_data(config: DataConfig, *, progress: bool) -> SimpleNamespace:
+        return SimpleNamespace(fingerprint=str(config.frame_rate))
+
+    monkeypatch.setattr("mmvideo.runs.data.open_data", open_data)
+    with pytest.raises(InputError, match="read different data"):
+        ablate._data_fingerprint(study)
