@@ -3,6 +3,7 @@
 PYTHON  ?= python3
 VENV    ?= .venv
 DATASET ?= planted
+BASE    ?= $(DATASET)
 TASK    ?= mixed
 SPLIT   ?= 1
 SEEDS   ?= 0 1 2
@@ -58,11 +59,11 @@ data: $(STAMP) ## make the data set's manifest (and the planted data set itself)
 	else $(MMVIDEO) prepare $(RECIPE); fi
 
 train: data ## train one run; ARGS="--fusion.name late --train.epochs 3" changes any field
-	@$(MMVIDEO) train experiments/bases.py:$(DATASET) --root $(ROOT) --data.manifest $(MANIFEST) $(ARGS)
+	@$(MMVIDEO) train experiments/bases.py:$(BASE) --root $(ROOT) --data.manifest $(MANIFEST) $(ARGS)
 
 ablation: data ## compare the fusion strategies: data, all runs, report (resumes where it stopped)
 	@$(MMVIDEO) ablate experiments/fusion_strategies.py --root $(ROOT) --out $(OUT) --seeds $(SEEDS) \
-		$(if $(WORKERS),--workers $(WORKERS)) $(ARGS) -- --base $(DATASET) --manifest $(MANIFEST)
+		$(if $(WORKERS),--workers $(WORKERS)) $(ARGS) -- --base $(BASE) --manifest $(MANIFEST)
 
 report: $(STAMP) ## write the study's report again (STUDY=mixed), without training
 	@$(MMVIDEO) compare $(ROOT)/$(STUDY) --out $(OUT)

@@ -41,6 +41,8 @@ class DataConfig(Part):
     """Longer clips are cut to a window of this length: at random in training, the middle in evaluation."""
     sample_rate: Positive = 16000
     """Audio samples per second (mono)."""
+    hop_seconds: PositiveFloat = 0.01
+    """Seconds of audio per item, which is one column of the spectrogram."""
     crop_size: Positive = 56
     """Side in pixels of the square the model sees."""
     random_crop: bool = True
@@ -61,6 +63,11 @@ class DataConfig(Part):
     """Seconds a worker may take for one clip before it is ended and the clip listed as failed."""
     max_failed_share: Fraction = 0.02
     """Share of clips that may fail to decode before the work stops."""
+
+    @property
+    def hop(self) -> int:
+        """Audio samples per item."""
+        return max(1, round(self.hop_seconds * self.sample_rate))
 
     @model_validator(mode="after")
     def _crop_fits(self) -> Self:

@@ -18,8 +18,6 @@ from mmvideo.data.tokenizer import WordPieces
 from mmvideo.data.transforms import ClipTransform
 from mmvideo.seeding import derive_seed
 
-HOPS_PER_SECOND = 100  # audio is read in items of 10 ms
-
 
 @dataclass(frozen=True)
 class Sample:
@@ -95,13 +93,13 @@ class ClipDataset(Dataset[Sample]):
         return self.transform(frames, draw), times
 
     def _audio(self, clip: Clip, stored: StoredClip, start: float, length: float, draw: int) -> tuple[Tensor, Tensor]:
-        hop = self.config.sample_rate // HOPS_PER_SECOND
+        hop = self.config.hop
         first, count = round(start * self.config.sample_rate), round(length * self.config.sample_rate)
         samples = stored.samples[first : first + count]
         hops = -(-len(samples) // hop)
         padded = np.zeros(hops * hop, np.float32)
         padded[: len(samples)] = samples
-        times = (torch.arange(hops) + 0.5) / HOPS_PER_SECOND
+        times = (torch.arange(hops) + 0.5) * hop / self.config.sample_rate
         return torch.from_numpy(padded).view(hops, hop), times
 
     def _text(self, clip: Clip, stored: StoredClip, start: float, length: float, draw: int) -> tuple[Tensor, Tensor]:

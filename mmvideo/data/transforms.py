@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import torch
+import numpy as np
 from torch import Tensor
-from torchvision.transforms import v2
+from torchvision.transforms.v2 import InterpolationMode
+from torchvision.transforms.v2 import functional as F
 
 from mmvideo.config import DataConfig
 
@@ -16,19 +17,23 @@ class ClipTransform:
     """
 
     def __init__(self, config: DataConfig, *, training: bool) -> None:
-        self.size = config.crop_size
-        steps: list[torch.nn.Module] = []
-        if training and config.rotate_degrees:
-            steps.append(v2.RandomRotation(config.rotate_degrees, interpolation=v2.InterpolationMode.BILINEAR))
-        if training and config.flip_probability:
-            steps.append(v2.RandomHorizontalFlip(config.flip_probability))
-        steps.append(v2.RandomCrop(self.size) if training and config.random_crop else v2.CenterCrop(self.size))
-        self.apply = v2.Compose(steps)
+        self.config, self.training = config, training
 
     def __call__(self, frames: Tensor, seed: int) -> Tensor:
-        """The same seed gives the same draw."""
-        if min(frames.shape[2:]) < self.size:
-            frames = v2.functional.resize(frames, [self.size], antialias=True)
-        with torch.random.fork_rng(devices=[]):
-            torch.random.default_generator.manual_seed(seed)
-            return self.apply(frames)
+        """The same seed gives the same draw. (T, 3, crop_size, crop_size)."""
+        size = self.config.crop_size
+        if min(frames.shape[2:]) < size:
+            frames = F.resize(frames, [size], antialias=True)
+        if not self.training:
+            return F.center_crop(frames, [size, size])
+        draw = np.random.default_rng(seed)
+        if self.config.rotate_degrees:
+            angle = draw.uniform(-self.config.rotate_degrees, self.config.rotate_degrees)
+            frames = F.rotate(frames, angle, interpolation=InterpolationMode.BILINEAR)
+        if draw.random() < self.config.flip_probability:
+            frames = F.horizontal_flip(frames)
+        if not self.config.random_crop:
+            return F.center_crop(frames, [size, size])
+        height, width = frames.shape[2:]
+        top, left = draw.integers(height - size, endpoint=True), draw.integers(width - size, endpoint=True)
+        return F.crop(frames, int(top), int(left), size, size)

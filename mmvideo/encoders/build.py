@@ -15,7 +15,7 @@ def build_encoders(config: RunConfig, levels: Set[Level], vocabulary_size: int) 
     """One encoder per configured modality, each giving just the `levels` that the fusion reads."""
     inputs = {
         "visual": {"normalization": config.data.normalization},
-        "audio": {"sample_rate": config.data.sample_rate},
+        "audio": {"sample_rate": config.data.sample_rate, "hop": config.data.hop},
         "text": {"vocabulary_size": vocabulary_size},
     }
     encoders = nn.ModuleDict()

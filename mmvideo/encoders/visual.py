@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from mmvideo.config import VisualConfig
 from mmvideo.encoders.backbones import torchvision_backbone
 from mmvideo.encoders.base import Encoder
+from mmvideo.layers.recurrent import make_lstm
 from mmvideo.types import Tokens
 from mmvideo.words import Level
 
@@ -41,7 +42,7 @@ class CnnLstm(Encoder):
         else:
             self.cnn, features = torchvision_backbone(config.backbone, config.weights, frozen=config.frozen)
         self.project = nn.Sequential(nn.Linear(features, width), nn.LayerNorm(width), nn.Dropout(config.dropout))
-        self.lstm = nn.LSTM(width, width, batch_first=True) if self.needs_trunk else None
+        self.lstm = make_lstm(width, width) if self.needs_trunk else None
 
     def stem(self, inputs: Tokens) -> Tokens:
         frames = (inputs.values - self.mean) / self.std
@@ -56,9 +57,9 @@ class CnnLstm(Encoder):
 
 
 class SmallCnn(nn.Module):
-    """Convolution, activation, pooling, norm; then a 4×4 grid, so that *where* survives for the LSTM to follow."""
+    """Convolution, activation, pooling, norm; then a 5×5 grid, so that *where* survives for the LSTM to follow."""
 
-    GRID = 4
+    GRID = 5
 
     def __init__(self, channels: tuple[int, ...], pool: Literal["max", "average"]) -> None:
         super().__init__()

@@ -10,6 +10,7 @@ from torch import nn
 
 from mmvideo.fusion.base import Fusion
 from mmvideo.layers.pooling import AdditivePool
+from mmvideo.layers.recurrent import make_lstm
 from mmvideo.layers.time import align
 from mmvideo.types import Features, FusionOutput, Tokens
 from mmvideo.words import InputError, Level
@@ -34,7 +35,7 @@ class EarlyFusion(Fusion):
             raise InputError(f"fusion 'early': step_seconds must be positive, got {step_seconds}")
         self.step = step_seconds
         self.join = nn.Sequential(nn.Linear(len(self.modalities) * width, width), nn.LayerNorm(width), nn.GELU(), nn.Dropout(dropout))
-        self.lstm = nn.LSTM(width, width, num_layers=layers, batch_first=True)
+        self.lstm = make_lstm(width, width, layers)
         self.pool = AdditivePool(width)
 
     def forward(self, features: Mapping[str, Features]) -> FusionOutput:

@@ -21,9 +21,9 @@ COARSE_TO_FINE: tuple[Level, ...] = ("trunk", "stem")
 class HierarchicalFusion(Fusion):
     """Cross-attention at clip, trunk and stem level.
 
-    One summary vector a modality starts from the clip vectors. At each level the tokens first attend across
-    modalities (a token sees only the *other* modalities' tokens, nearer ones in time more easily); then the
-    summaries attend to each other, and read the level's tokens, from coarse (trunk) to fine (stem). The output
+    One summary vector a modality starts from the clip vectors, which attend to each other. Then, from coarse
+    (trunk) to fine (stem), the level's tokens attend across modalities (a token sees only the *other* modalities'
+    tokens, nearer ones in time more easily), and the summaries read them. The output
     is the summaries side by side, through the same two layers as in late fusion. Cross-modal attention after MulT (Tsai et al., 2019,
     https://arxiv.org/abs/1906.00295), in one batched call for all ordered pairs of modalities.
 
@@ -69,14 +69,13 @@ class HierarchicalFusion(Fusion):
 
 
 class _Stage(nn.Module):
-    """One level: tokens attend across modalities, summaries attend to each other, then read the tokens."""
+    """One level: tokens attend across modalities, then the summaries read them."""
 
     def __init__(self, width: int, heads: int, dropout: float, *, aligned: bool, crosses: bool) -> None:
         super().__init__()
         self.cross = AttentionBlock(width, heads, dropout) if crosses else None
         self.bias = TimeDistanceBias(heads) if aligned and crosses else None
         self.read = AttentionBlock(width, heads, dropout)
-        self.among = AttentionBlock(width, heads, dropout)
 
     def forward(
         self, summaries: Float[Tensor, "B M D"], tokens: Tokens, owner: Tensor
@@ -86,10 +85,8 @@ class _Stage(nn.Module):
             others: Bool[Tensor, "N N"] = owner[:, None] != owner[None, :]
             bias = self.bias(tokens.time, tokens.time) if self.bias is not None else None
             values = self.cross(values, values, others & tokens.mask[:, None, :], bias)
-        count = summaries.shape[1]
-        readable = tokens.mask[:, None, :].expand(-1, count, -1)
-        summaries = self.read(summaries, values, readable)
-        return self.among(summaries, summaries, readable.new_ones(len(summaries), count, count))
+        readable = tokens.mask[:, None, :].expand(-1, summaries.shape[1], -1)
+        return self.read(summaries, values, readable)
 
 
 def _level(features: Features, level: Level) -> Tokens:

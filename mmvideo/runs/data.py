@@ -6,7 +6,6 @@ import os
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 from mmvideo.config import DataConfig, RunConfig
@@ -71,13 +70,21 @@ class Data:
         return WordPieces.train(texts, config.data.vocabulary_size)
 
 
-@cache
 def open_data(config: DataConfig, *, progress: bool = False) -> Data:
     """Read, audit and decode what a configuration points at; what is stored already is not decoded again.
 
     Raises:
         InputError: anything wrong with the manifest, its files or its splits, or too many undecodable clips.
     """
+    if config not in _opened:
+        _opened[config] = _open(config, progress)
+    return _opened[config]
+
+
+_opened: dict[DataConfig, Data] = {}
+
+
+def _open(config: DataConfig, progress: bool) -> Data:
     manifest = read_manifest(config.manifest)
     check_files(manifest)
     root = Path(config.store)

@@ -54,7 +54,7 @@ def motion(symbol: Symbol, rng: np.random.Generator, session: Session) -> np.nda
     direction = np.array([(0, 1), (0, -1), (1, 0), (-1, 0)][symbol])
     size = int(rng.integers(15, 22))
     texture, mask = _shape(rng, size)
-    start, speed = rng.uniform(0, SIZE, size=2), rng.uniform(2.4, 4.0)
+    start, speed = rng.uniform(0, SIZE, size=2), rng.uniform(4.0, 6.0)
     frames = np.repeat(background[None], FRAMES, axis=0)
     for t, frame in enumerate(frames):
         top, left = np.round(start + direction * speed * t).astype(int)
@@ -130,7 +130,7 @@ TEXT: dict[str, Callable[[Symbol, np.random.Generator, Session], list[Cue]]] = {
 
 def _clutter(rng: np.random.Generator, session: Session) -> np.ndarray:
     """A smooth random background, (H, W, 3) uint8."""
-    coarse = rng.uniform(70, 130, size=(8, 8, 3)) + session.tint
+    coarse = rng.uniform(60, 120, size=(8, 8, 3)) + session.tint
     return np.clip(zoom(coarse, (SIZE / 8, SIZE / 8, 1), order=1), 0, 255).astype(np.uint8)
 
 
@@ -138,7 +138,7 @@ def _shape(rng: np.random.Generator, size: int) -> tuple[np.ndarray, np.ndarray]
     """A random texture (size, size, 3) uint8 and the mask of a disc, square or triangle."""
     y, x = np.mgrid[0:size, 0:size] / (size - 1) * 2 - 1
     masks = [x**2 + y**2 <= 1, np.maximum(abs(x), abs(y)) <= 0.9, abs(x) <= (y + 1) / 2]
-    cells = np.where(rng.random((4, 4, 1)) < 0.5, rng.uniform(0, 40, size=3), rng.uniform(200, 255, size=3))
+    cells = np.where(rng.random((4, 4, 1)) < 0.5, rng.uniform(150, 190, size=3), rng.uniform(215, 255, size=3))
     texture = np.kron(cells, np.ones((size // 4 + 1, size // 4 + 1, 1)))[:size, :size]
     return texture.astype(np.uint8), masks[int(rng.integers(3))]
 

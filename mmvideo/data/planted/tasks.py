@@ -85,7 +85,7 @@ def _routed() -> Task:
     return _task("routed", "The subtitle asks for what was seen or for what was heard; the label is that factor.", 4, worlds(), text="query")
 
 
-def _mixed(agree: float = 0.2, asked_seen: float = 0.6, erased: float = 0.12) -> Task:
+def _mixed(agree: float = 0.3, asked_seen: float = 0.55, erased: float = 0.08) -> Task:
     """`routed` with redundancy and corrupted channels.
 
     With probability `agree` sight and sound show the same factor; the subtitle asks for sight with probability

@@ -1,0 +1,60 @@
+"""Which fusion strategy is better, by how much, and is it really fusing?
+
+Four fusions (early, late, late by adding decisions, hierarchical cross-attention) and each modality alone, on the
+same clips, encoders and budget; only the fusion and the modalities differ.
+
+Cost on planted data: 21 runs in about 9 minutes on 2 CPU cores. Expected numbers: the table in README.md.
+Command: make ablation
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import bases
+
+from mmvideo.config import NamedConfig
+from mmvideo.data.planted import limits, planted_task
+from mmvideo.runs.data import open_data
+from mmvideo.runs.study import Arm, Study
+from mmvideo.words import InputError, unknown
+
+FUSIONS = ("early", "late", "late_sum", "hierarchical")
+
+
+def study(base: str = "planted", manifest: str | None = None, fusions: tuple[str, ...] = FUSIONS) -> Study:
+    """The study on one data set.
+
+    Args:
+        base: A function of bases.py, such as planted, ucf101 or ucf101_gpu.
+        manifest: The data set's list of clips; the base's own if not given.
+        fusions: Strategies to compare: names of mmvideo.registry.FUSIONS, or your own package.module:Class.
+    """
+    known = {name: make for name, make in vars(bases).items() if callable(make) and make.__module__ == bases.__name__}
+    if base not in known:
+        raise unknown("base configuration", base, known)
+    config = known[base](manifest) if manifest else known[base]()
+    modalities = open_data(config.data, progress=True).modalities()
+    if len(modalities) < 2:
+        raise InputError(f"{config.data.manifest}: its training clips have only {', '.join(modalities)}; fusing takes two modalities")
+    config = config.model_copy(update={"modalities": modalities})
+    task = planted_task(Path(config.data.manifest))
+    arms = [
+        Arm(name.rpartition(":")[2], config.model_copy(update={"fusion": NamedConfig(name=name)})) for name in fusions
+    ]
+    single = {"fusion": NamedConfig(name="single")}
+    arms += [Arm(m, config.model_copy(update={"modalities": (m,), **single}), "control") for m in modalities]
+    return Study(
+        name=task or base,
+        title=f"Fusion strategies on {f'planted {task!r}' if task else base}",
+        arms=tuple(arms),
+        axes=("fusion", "modalities"),
+        seeds=(0, 1, 2),
+        limits=_limits(task) if task else None,
+    )
+
+
+def _limits(task: str) -> dict:
+    known = limits(task)
+    additive = {"cross_entropy": known.additive_converged, "ceiling": known.additive_ceiling}
+    return {"task": task, "bayes": dict(known.bayes), "additive": additive}

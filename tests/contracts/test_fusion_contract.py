@@ -1,0 +1,135 @@
+"""Every registered fusion keeps the contract, in training and in evaluation, for one to three modalities."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import pytest
+import torch
+from fusion_contract import CONTRACT, WIDTH, Make, draw, prepare
+from torch import nn
+
+from mmvideo.fusion import Fusion
+from mmvideo.fusion.base import mlp
+from mmvideo.registry import FUSIONS, build
+from mmvideo.types import Features, FusionOutput
+from mmvideo.words import MODALITIES
+
+SUBSETS = [("visual",), ("audio", "text"), MODALITIES]
+CASES = [
+    (name, modalities)
+    for name in FUSIONS
+    for modalities in SUBSETS
+    if (len(modalities) == 1) == (name == "single")
+]
+
+
+def maker(name: str, modalities: tuple[str, ...]) -> Make:
+    return lambda: build(FUSIONS, "fusion", name, {}, modalities=modalities, width=WIDTH)
+
+
+def test_the_whole_registry_is_seen() -> None:
+    assert {name for name, _ in CASES} == set(FUSIONS)
+    assert len(FUSIONS) == 5
+    assert len(CASES) == 9
+
+
+@pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
+@pytest.mark.parametrize("check", CONTRACT, ids=lambda check: check.__name__)
+@pytest.mark.parametrize(("name", "modalities"), CASES, ids=lambda v: v if isinstance(v, str) else "+".join(v))
+def test_contract(name: str, modalities: tuple[str, ...], check: Callable[[Make, bool], None], training: bool) -> None:
+    check(maker(name, modalities), training)
+
+
+def test_cross_attention_hears_other_modalities_through_its_own_tokens() -> None:
+    """Tokens of one modality, after the crossing, carry what another modality's tokens say."""
+    fusion = prepare(maker("hierarchical", MODALITIES), training=False)
+    everything = torch.ones(2, 3, dtype=torch.bool)
+    features, other = draw(MODALITIES, everything), draw(MODALITIES, everything, seed=1)
+    stage = fusion.stages["trunk"]
+
+    def visual_after(levels: Mapping[str, Features]) -> torch.Tensor:
+        tokens, owner = fusion._join([levels[m].trunk for m in MODALITIES])
+        bias = stage.bias(tokens.time, tokens.time)
+        allowed = (owner[:, None] != owner[None, :]) & tokens.mask[:, None, :]
+        return stage.cross(tokens.values, tokens.values, allowed, bias)[:, owner == 0]
+
+    moved = visual_after(features | {"audio": other["audio"]}) - visual_after(features)
+    assert (moved.abs().amax(dim=(1, 2)) > 1e-5).all()
+
+
+def test_query_projections_get_gradient() -> None:
+    fusion = prepare(maker("hierarchical", MODALITIES), training=True)
+    fusion(draw(MODALITIES, torch.ones(4, 3, dtype=torch.bool))).pooled.square().sum().backward()
+    queries = {name: p.grad for name, p in fusion.named_parameters() if name.endswith("attention.query.weight")}
+    assert len(queries) == 5
+    assert all(grad.abs().max() > 0 for grad in queries.values())
+
+
+def test_late_sum_is_additive_and_late_is_not() -> None:
+    """Swapping one modality's evidence moves the logits of `late_sum` by the same amount whatever the others say."""
+    everything = torch.ones(6, 3, dtype=torch.bool)
+    a, b, rest = (draw(MODALITIES, everything, seed) for seed in (0, 1, 2))
+
+    def interaction(name: str) -> float:
+        fusion = prepare(maker(name, MODALITIES), training=False)
+        head = nn.Linear(WIDTH, 3)
+        out = {
+            (v, t): head(fusion({"visual": v_features, "audio": a["audio"], "text": t_features}).pooled)
+            for v, v_features in (("a", a["visual"]), ("b", b["visual"]))
+            for t, t_features in (("a", a["text"]), ("rest", rest["text"]))
+        }
+        both = out["a", "a"] - out["b", "a"] - out["a", "rest"] + out["b", "rest"]
+        return float(both.abs().max())
+
+    assert interaction("late_sum") < 1e-5
+    assert interaction("late") > 1e-3
+
+
+class AcrossSamples(Fusion):
+    """Broken on purpose: normalises over the batch."""
+
+    def __init__(self, modalities: tuple[str, ...], width: int) -> None:
+        super().__init__(modalities, width)
+        self.mix = mlp(len(modalities) * width, width, 0.0)
+
+    def forward(self, features: Mapping[str, Features]) -> FusionOutput:
+        vectors, _ = self.clips(features)
+        return FusionOutput(self.mix((vectors - vectors.mean(dim=0)).flatten(1)))
+
+
+class NoticesPadding(Fusion):
+    """Broken on purpose: an unmasked mean over the stem."""
+
+    reads = frozenset({"stem", "clip"})
+
+    def forward(self, features: Mapping[str, Features]) -> FusionOutput:
+        vectors, _ = self.clips(features)
+        stems = torch.stack([features[m].stem.values.mean(dim=1) for m in self.modalities], dim=1)
+        return FusionOutput((vectors + stems).sum(dim=1))
+
+
+class UntrainedFactors(Fusion):
+    """Broken on purpose: keeps a weight that nothing reads."""
+
+    def __init__(self, modalities: tuple[str, ...], width: int) -> None:
+        super().__init__(modalities, width)
+        self.unused = nn.Parameter(torch.ones(width))
+
+    def forward(self, features: Mapping[str, Features]) -> FusionOutput:
+        return FusionOutput(self.clips(features)[0].sum(dim=1))
+
+
+@pytest.mark.parametrize(
+    ("broken", "caught_by"),
+    [
+        (AcrossSamples, "alone_is_as_in_a_batch"),
+        (NoticesPadding, "padding_changes_nothing"),
+        (NoticesPadding, "longer_padding_changes_nothing"),
+        (UntrainedFactors, "every_parameter_gets_gradient"),
+    ],
+)
+def test_the_contract_catches_a_broken_fusion(broken: type[Fusion], caught_by: str) -> None:
+    check = next(check for check in CONTRACT if check.__name__ == caught_by)
+    with pytest.raises(AssertionError):
+        check(lambda: broken(MODALITIES, WIDTH), True)
