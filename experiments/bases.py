@@ -1,24 +1,38 @@
 """Base configurations: each function returns one complete run, to train as it is or to build a study on.
 
+Examples:
     mmvideo train experiments/bases.py:planted --fusion.name late
-    mmvideo ablate experiments/fusion_strategies.py -- --base ucf101 --manifest data/ucf101/split1/manifest.jsonl
+    mmvideo ablate experiments/fusion_strategies.py -- --base ucf101
 """
 
 from __future__ import annotations
 
-from mmvideo.config import AudioConfig, DataConfig, RunConfig, RuntimeConfig, TextConfig, TrainConfig, VisualConfig
+from mmvideo.config import (
+    AudioConfig,
+    DataConfig,
+    RunConfig,
+    RuntimeConfig,
+    TextConfig,
+    TrainConfig,
+    VisualConfig,
+)
 
 
 def planted(manifest: str = "data/planted/mixed/manifest.jsonl") -> RunConfig:
     """Planted data on a laptop: 2,400 clips of 1 s, small encoders from scratch.
 
-    Cost: 10 to 85 s on one CPU core, under 1 GB. Expected: on `mixed`, `hierarchical` comes within 5 points of the
-    known limit of 0.94 (results table in README.md).
+    Cost: 10 to 85 s on one CPU core, under 1 GB. Expected: on `mixed`, `hierarchical` comes within 5 points
+    of the known limit of 0.94 (results table in README.md).
     Command: mmvideo train experiments/bases.py:planted
     """
     return RunConfig(
         data=DataConfig(
-            manifest=manifest, frame_rate=8.0, frame_size=48, crop_size=44, max_seconds=1.0, hop_seconds=0.02,
+            manifest=manifest,
+            frame_rate=8.0,
+            frame_size=48,
+            crop_size=44,
+            max_seconds=1.0,
+            hop_seconds=0.02,
             vocabulary_size=256,
         ),
         visual=VisualConfig(channels=(16, 32, 64)),
@@ -28,7 +42,7 @@ def planted(manifest: str = "data/planted/mixed/manifest.jsonl") -> RunConfig:
 
 
 def ucf101(manifest: str = "data/ucf101/split1/manifest.jsonl") -> RunConfig:
-    """UCF101 small enough for a machine without a GPU: 2 s windows, 4 frames a second at 56 pixels, from scratch.
+    """UCF101 without a GPU: 2 s windows, 4 frames a second at 56 pixels, small encoders from scratch.
 
     Cost: about 1 s an epoch for 80 clips on one CPU core. Expected: far below what pretraining reaches; it is
     for trying the pipeline on real clips, and for what presence of audio alone tells (see the controls).
@@ -36,8 +50,14 @@ def ucf101(manifest: str = "data/ucf101/split1/manifest.jsonl") -> RunConfig:
     """
     return RunConfig(
         data=DataConfig(
-            manifest=manifest, frame_rate=4.0, frame_size=64, crop_size=56, max_seconds=2.0, flip_probability=0.5,
-            rotate_degrees=5.0, hop_seconds=0.02,
+            manifest=manifest,
+            frame_rate=4.0,
+            frame_size=64,
+            crop_size=56,
+            max_seconds=2.0,
+            flip_probability=0.5,
+            rotate_degrees=5.0,
+            hop_seconds=0.02,
         ),
         visual=VisualConfig(channels=(16, 32, 64)),
         audio=AudioConfig(channels=(8, 16, 32)),
@@ -46,21 +66,37 @@ def ucf101(manifest: str = "data/ucf101/split1/manifest.jsonl") -> RunConfig:
 
 
 def ucf101_gpu(manifest: str = "data/ucf101/split1/manifest.jsonl") -> RunConfig:
-    """UCF101 as one would train it on a GPU: ImageNet ResNet-18 per frame, 16 frames at 224 pixels, LSTM, audio.
+    """UCF101 as one would train it on a GPU: ImageNet ResNet-18, 16 frames at 224 pixels, LSTM, audio.
 
     Cost: not measured here. Expected (published, RGB alone): CNN+LSTM 82.6 (Ng et al., 2015), frozen ImageNet
-    ResNet-50 features 76.5. The weights are fetched to torch's cache, or give a file: --visual.weights resnet18.pth
+    ResNet-50 features 76.5. The weights are fetched to torch's cache, or give a file:
+    --visual.weights resnet18.pth
     Command: make ablation DATASET=ucf101 BASE=ucf101_gpu DATA=/path/to/download
     """
     return RunConfig(
         width=512,
         data=DataConfig(
-            manifest=manifest, frame_rate=4.0, frame_size=256, crop_size=224, max_seconds=4.0, flip_probability=0.5,
-            rotate_degrees=5.0, normalization="imagenet", max_tokens=128, vocabulary_size=8192,
+            manifest=manifest,
+            frame_rate=4.0,
+            frame_size=256,
+            crop_size=224,
+            max_seconds=4.0,
+            flip_probability=0.5,
+            rotate_degrees=5.0,
+            normalization="imagenet",
+            max_tokens=128,
+            vocabulary_size=8192,
         ),
         visual=VisualConfig(backbone="resnet18", weights="DEFAULT", dropout=0.5),
         audio=AudioConfig(channels=(32, 64, 128), trunk_layers=3),
         text=TextConfig(layers=4, heads=8, hidden=256),
-        train=TrainConfig(epochs=30, batch_size=32, learning_rate=1e-4, weight_decay=0.05, patience=8, precision="bf16-mixed"),
+        train=TrainConfig(
+            epochs=30,
+            batch_size=32,
+            learning_rate=1e-4,
+            weight_decay=0.05,
+            patience=8,
+            precision="bf16-mixed",
+        ),
         runtime=RuntimeConfig(threads=4, loader_workers=8),
     )

@@ -1,7 +1,7 @@
 """Which fusion strategy is better, by how much, and is it really fusing?
 
-Four fusions (early, late, late by adding decisions, hierarchical cross-attention) and each modality alone, on the
-same clips, encoders and budget; only the fusion and the modalities differ.
+Four fusions (early, late, late by adding decisions, hierarchical cross-attention) and each modality alone, on
+the same clips, encoders and budget; only the fusion and the modalities differ.
 
 Cost on planted data: 21 runs in about 9 minutes on 2 CPU cores. Expected numbers: the table in README.md.
 Command: make ablation
@@ -30,17 +30,25 @@ def study(base: str = "planted", manifest: str | None = None, fusions: tuple[str
         manifest: The data set's list of clips; the base's own if not given.
         fusions: Strategies to compare: names of mmvideo.registry.FUSIONS, or your own package.module:Class.
     """
-    known = {name: make for name, make in vars(bases).items() if callable(make) and make.__module__ == bases.__name__}
+    known = {
+        name: make
+        for name, make in vars(bases).items()
+        if callable(make) and make.__module__ == bases.__name__
+    }
     if base not in known:
         raise unknown("base configuration", base, known)
     config = known[base](manifest) if manifest else known[base]()
     modalities = open_data(config.data, progress=True).modalities()
     if len(modalities) < 2:
-        raise InputError(f"{config.data.manifest}: its training clips have only {', '.join(modalities)}; fusing takes two modalities")
+        raise InputError(
+            f"{config.data.manifest}: its training clips have only {', '.join(modalities)}; "
+            "fusing takes two modalities"
+        )
     config = config.model_copy(update={"modalities": modalities})
     task = planted_task(Path(config.data.manifest))
     arms = [
-        Arm(name.rpartition(":")[2], config.model_copy(update={"fusion": NamedConfig(name=name)})) for name in fusions
+        Arm(name.rpartition(":")[2], config.model_copy(update={"fusion": NamedConfig(name=name)}))
+        for name in fusions
     ]
     single = {"fusion": NamedConfig(name="single")}
     arms += [Arm(m, config.model_copy(update={"modalities": (m,), **single}), "control") for m in modalities]

@@ -21,7 +21,7 @@ PositiveFloat = Annotated[float, at.Gt(0)]
 
 
 class Part(BaseModel):
-    """A strict, frozen piece of configuration: unknown keys and wrong types are errors that name the field."""
+    """A strict, frozen piece of configuration. Unknown keys and wrong types are errors naming the field."""
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True, validate_default=True)
 
@@ -72,7 +72,9 @@ class DataConfig(Part):
     @model_validator(mode="after")
     def _crop_fits(self) -> Self:
         if self.crop_size > self.frame_size:
-            raise ValueError(f"crop_size {self.crop_size} is larger than frame_size {self.frame_size}; lower one of them")
+            raise ValueError(
+                f"crop_size {self.crop_size} is larger than frame_size {self.frame_size}; lower one of them"
+            )
         return self
 
 
@@ -83,7 +85,7 @@ class VisualConfig(Part):
     backbone: str = "small"
     """`small` (from scratch), or a torchvision classification model such as `resnet18`."""
     weights: str | None = None
-    """For a torchvision backbone: `DEFAULT`, a weights name, or a local state-dict file. None: from scratch."""
+    """For a torchvision backbone: `DEFAULT`, a weights name or a state-dict file. None: from scratch."""
     frozen: bool = False
     """Leave the backbone as loaded; only what stands on it is trained."""
     pool: Literal["max", "average"] = "max"
@@ -129,7 +131,7 @@ class NamedConfig(Part):
 
 
 class TrainConfig(Part):
-    """The optimisation: AdamW, linear warm-up then cosine, clipping, early stopping on validation."""
+    """The optimisation: AdamW, a warm-up/stable/decay schedule, clipping, early stopping on validation."""
 
     epochs: Positive = 12
     batch_size: Positive = 32
@@ -137,6 +139,8 @@ class TrainConfig(Part):
     weight_decay: Annotated[float, at.Ge(0)] = 0.01
     warmup: Fraction = 0.1
     """Share of all steps over which the learning rate rises from 0."""
+    decay: Fraction = 0.3
+    """Share of all steps, the last ones, over which it falls to 0."""
     clip_norm: PositiveFloat = 1.0
     """Largest gradient norm; longer gradients are scaled down to it."""
     patience: Positive = 12
@@ -189,9 +193,15 @@ class RunConfig(Part):
     def _modalities_in_order(self) -> Self:
         ordered = tuple(m for m in MODALITIES if m in self.modalities)
         if not ordered or ordered != self.modalities:
-            raise ValueError(f"modalities must be one to three of {MODALITIES}, in this order, each once; got {self.modalities}")
+            raise ValueError(
+                f"modalities must be one to three of {MODALITIES}, in this order, each once; "
+                f"got {self.modalities}"
+            )
         if self.fusion.name == "single" and len(ordered) != 1:
-            raise ValueError(f"fusion 'single' takes exactly one modality, got {ordered}; name one, or choose another fusion")
+            raise ValueError(
+                f"fusion 'single' takes exactly one modality, got {ordered}; "
+                "name one, or choose another fusion"
+            )
         return self
 
     @property
@@ -200,7 +210,7 @@ class RunConfig(Part):
         return f"{self.study}/{self.arm}-s{self.seed}"
 
     def deciding(self) -> dict:
-        """The part of the configuration that decides results: without runtime, tracking, names, paths, unused encoders."""
+        """The part that decides results: without runtime, tracking, names, paths and unused encoders."""
         config = self.model_dump(mode="json", exclude={"runtime", "tracking", "study", "arm"})
         for key in ("manifest", "store", "decode_time_limit", "max_failed_share"):
             del config["data"][key]
@@ -209,7 +219,7 @@ class RunConfig(Part):
         return config
 
     def signature(self, data_fingerprint: str) -> str:
-        """Ten hex digits that name what decides the run's numbers: this configuration and the data's content."""
+        """Ten hex digits that name what decides the run's numbers: configuration and content of the data."""
         record = json.dumps([self.deciding(), data_fingerprint], sort_keys=True)
         return hashlib.sha256(record.encode()).hexdigest()[:10]
 
@@ -227,10 +237,13 @@ def load_config(text: str, source: str) -> RunConfig:
 
 
 def explain(error: ValidationError) -> str:
-    """pydantic's findings on one line each field: `data.crop_size: …`."""
+    """pydantic's findings, each with its field: `data.crop_size: …`; a value is quoted, a section is not."""
     lines = []
     for finding in error.errors(include_url=False):
         where = ".".join(str(part) for part in finding["loc"]) or "configuration"
         message = finding["msg"].removeprefix("Value error, ")
-        lines.append(f"{where}: {message}" + (f" (got {finding['input']!r})" if finding["loc"] else ""))
+        given = finding["input"]
+        is_value = given is None or isinstance(given, Option)
+        quoted = f" (got {given!r})" if finding["loc"] and is_value else ""
+        lines.append(f"{where}: {message}{quoted}")
     return "; ".join(lines)

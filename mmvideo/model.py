@@ -33,7 +33,9 @@ class FusionModel(nn.Module):
     def forward(self, batch: Batch) -> Prediction:
         features = {name: encoder(batch.inputs[name]) for name, encoder in self.encoders.items()}
         fused = self.fusion(features)
-        weights = {f"{name}_weights": f.weights.detach() for name, f in features.items() if f.weights is not None}
+        weights = {
+            f"{name}_weights": f.weights.detach() for name, f in features.items() if f.weights is not None
+        }
         return Prediction(self.head(fused.pooled), {**weights, **fused.diagnostics})
 
 

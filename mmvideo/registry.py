@@ -46,7 +46,9 @@ def resolve(table: Mapping[str, str], kind: str, name: str) -> type:
     except ModuleNotFoundError as error:
         if error.name and not (module_name == error.name or module_name.startswith(error.name + ".")):
             raise  # the module exists; something it needs does not
-        raise InputError(f"{kind} '{name}': there is no module '{module_name}' on the Python path.") from error
+        raise InputError(
+            f"{kind} '{name}': there is no module '{module_name}' on the Python path."
+        ) from error
     if not hasattr(module, class_name):
         raise InputError(f"{kind} '{name}': module '{module_name}' has no '{class_name}'.")
     return getattr(module, class_name)

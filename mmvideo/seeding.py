@@ -1,4 +1,4 @@
-"""Every random draw comes from a seed derived from named things, so that any point of a run can be replayed."""
+"""Every random draw has a seed derived from named things, so that any point of a run can be replayed."""
 
 from __future__ import annotations
 

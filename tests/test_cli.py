@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -79,6 +80,25 @@ def test_help_is_quick_and_names_every_command() -> None:
     )
     assert time.monotonic() - began < 3, "nothing heavy is imported: alone it takes about 0.1 s"
     assert all(f"\n  {name} " in done.stdout for name in COMMANDS)
+
+
+def test_a_reader_that_leaves_early_is_no_error() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        [sys.executable, "-m", "mmvideo", "--help"], stdout=writing, stderr=subprocess.PIPE, text=True
+    )
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (141, "")
+
+
+def test_another_broken_pipe_keeps_its_traceback(here: Path) -> None:
+    (here / "crash.py").write_text("def base():\n    raise BrokenPipeError('a worker is gone')")
+    done = subprocess.run(
+        [sys.executable, "-m", "mmvideo", "train", "crash.py"], capture_output=True, text=True
+    )
+    assert done.returncode == 1
+    assert "BrokenPipeError: a worker is gone" in done.stderr
 
 
 def test_importing_the_commands_loads_neither_torch_nor_wandb() -> None:
@@ -167,6 +187,12 @@ def test_a_mistake_is_one_clear_line(
     arguments: tuple[str, ...], message: str, here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert message in refused(capsys, *arguments)
+
+
+def test_a_mistake_between_fields_quotes_no_whole_section(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert refused(capsys, "train", "bases.py", "--data.crop-size", "99").endswith("lower one of them\n")
 
 
 def test_an_unknown_flag_answers_with_the_nearest(here: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import os
+import select
 import sys
 from collections.abc import Sequence
 
@@ -24,17 +26,38 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; `arguments` default to the process's own.
 
     A mistake of the user's becomes one message on standard error and exit code 2; work that failed, exit
-    code 1; an interruption, 130. Any other exception keeps its traceback.
+    code 1; an interruption, 130; output that nobody reads any more, 141, as a shell would say. Any other
+    exception keeps its traceback.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        sys.exit(_dispatch(given))
+        try:
+            code = _run(given)
+        finally:
+            print(end="", flush=True)
+    except BrokenPipeError:
+        if not _reader_has_left():
+            raise
+        # what Python still flushes at its end goes nowhere
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 141
+    sys.exit(code)
+
+
+def _run(given: list[str]) -> int:
+    try:
+        return _dispatch(given)
     except ValueError as error:
-        sys.exit(_complain(_explained(error), 2))
+        return _complain(_explained(error), 2)
     except KeyboardInterrupt:
-        sys.exit(
-            _complain("interrupted. What is finished is kept; the same command goes on from there.", 130)
-        )
+        return _complain("interrupted. What is finished is kept; the same command goes on from there.", 130)
+
+
+def _reader_has_left() -> bool:
+    """Whether it is standard output that broke, as in `mmvideo train --help | head`, and no pipe of ours."""
+    state = select.poll()
+    state.register(sys.stdout, 0)  # no event is asked for: an error or hang-up is always told
+    return bool(state.poll(0))
 
 
 def _dispatch(given: list[str]) -> int:

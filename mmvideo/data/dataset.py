@@ -1,4 +1,7 @@
-"""From stored clips to samples: window, augmentation, word pieces. A sample is a function of (seed, epoch, clip)."""
+"""From stored clips to samples: window, augmentation, word pieces.
+
+A sample is a function of (seed, epoch, clip) and of nothing else.
+"""
 
 from __future__ import annotations
 
@@ -84,15 +87,20 @@ class ClipDataset(Dataset[Sample]):
         step = 1 / self.config.frame_rate  # whole frames, so that sight and sound are cut at the same instant
         return round(share * spare / step) * step, self.config.max_seconds
 
-    def _visual(self, clip: Clip, stored: StoredClip, start: float, length: float, draw: int) -> tuple[Tensor, Tensor]:
+    def _visual(
+        self, clip: Clip, stored: StoredClip, start: float, length: float, draw: int
+    ) -> tuple[Tensor, Tensor]:
         inside = np.flatnonzero((stored.frame_times >= start) & (stored.frame_times < start + length))
         if not len(inside):
-            return torch.zeros(0, 3, self.config.crop_size, self.config.crop_size, dtype=torch.uint8), torch.zeros(0)
+            side = self.config.crop_size
+            return torch.zeros(0, 3, side, side, dtype=torch.uint8), torch.zeros(0)
         frames = torch.from_numpy(stored.frames[inside[0] : inside[-1] + 1].copy()).permute(0, 3, 1, 2)
         times = torch.from_numpy((stored.frame_times[inside] - start).astype(np.float32))
         return self.transform(frames, draw), times
 
-    def _audio(self, clip: Clip, stored: StoredClip, start: float, length: float, draw: int) -> tuple[Tensor, Tensor]:
+    def _audio(
+        self, clip: Clip, stored: StoredClip, start: float, length: float, draw: int
+    ) -> tuple[Tensor, Tensor]:
         hop = self.config.hop
         first, count = round(start * self.config.sample_rate), round(length * self.config.sample_rate)
         samples = stored.samples[first : first + count]
@@ -102,7 +110,9 @@ class ClipDataset(Dataset[Sample]):
         times = (torch.arange(hops) + 0.5) * hop / self.config.sample_rate
         return torch.from_numpy(padded).view(hops, hop), times
 
-    def _text(self, clip: Clip, stored: StoredClip, start: float, length: float, draw: int) -> tuple[Tensor, Tensor]:
+    def _text(
+        self, clip: Clip, stored: StoredClip, start: float, length: float, draw: int
+    ) -> tuple[Tensor, Tensor]:
         assert self.tokenizer is not None
         words = text_words(clip, stored.words, self.config.metadata_fields, start, length)
         ids, times = self.tokenizer.encode(words, self.config.max_tokens)
@@ -112,16 +122,17 @@ class ClipDataset(Dataset[Sample]):
 def text_words(
     clip: Clip, spoken: Sequence[Word], metadata_fields: Sequence[str], start: float, length: float
 ) -> list[Word]:
-    """The clip's text in reading order: the asked-for metadata (as if shown throughout), then the window's subtitles."""
+    """The clip's text in reading order: metadata (as if shown throughout), then the window's subtitles."""
     told = [Word(w, 0.0, length) for name in metadata_fields for w in clip.metadata.get(name, "").split()]
     inside = [w for w in spoken if start <= (w.start + w.end) / 2 < start + length]
     return told + [Word(w.text, w.start - start, w.end - start) for w in inside]
 
 
 class ShuffledPairs(Dataset[Sample]):
-    """A control: every modality but the first comes from another clip, chosen at random. Labels stay with the first.
+    """A control: every modality but the first comes from another clip, chosen at random.
 
-    A model whose accuracy survives this does not use how the modalities of one clip belong together.
+    Labels stay with the first. A model whose accuracy survives this does not use how the modalities of one
+    clip belong together.
     """
 
     def __init__(self, clips: ClipDataset, seed: int) -> None:

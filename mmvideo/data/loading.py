@@ -8,15 +8,20 @@ import torch
 from torch.utils.data import DataLoader
 
 from mmvideo.data.collate import collate
-from mmvideo.data.dataset import ClipDataset, Sample
+from mmvideo.data.dataset import ClipDataset, Sample, ShuffledPairs
 from mmvideo.seeding import derive_seed
 from mmvideo.types import Batch
 
 
 class SplitLoader:
-    """The train and validation batches of a run. It is given no test clips, so nothing that holds it can read them."""
+    """The train and validation batches of a run.
 
-    def __init__(self, train: ClipDataset, val: ClipDataset, *, batch_size: int, seed: int, workers: int = 0) -> None:
+    It is given no test clips, so nothing that holds it can read them.
+    """
+
+    def __init__(
+        self, train: ClipDataset, val: ClipDataset, *, batch_size: int, seed: int, workers: int = 0
+    ) -> None:
         self.train, self.val = train, val
         self.batch_size, self.seed, self.workers = batch_size, seed, workers
 
@@ -37,7 +42,11 @@ class SplitLoader:
 
 
 def in_batches(
-    dataset: ClipDataset, batch_size: int, *, order: list[int] | None = None, workers: int = 0
+    dataset: ClipDataset | ShuffledPairs,
+    batch_size: int,
+    *,
+    order: list[int] | None = None,
+    workers: int = 0,
 ) -> Iterator[Batch]:
     """The dataset's clips, each once, in the given order (None: their own)."""
     loader: DataLoader[Sample] = DataLoader(

@@ -1,4 +1,7 @@
-"""Words with times → word-piece ids with times. Trained on the training split only, or a pretrained model's own."""
+"""Words with times → word-piece ids with times.
+
+The tokenizer is trained on the training split only, or is a pretrained model's own.
+"""
 
 from __future__ import annotations
 
@@ -25,13 +28,15 @@ class WordPieces:
 
     @classmethod
     def train(cls, texts: Iterable[Sequence[Word]], vocabulary_size: int) -> WordPieces:
-        """WordPiece (Wu et al., 2016, https://arxiv.org/abs/1609.08144), lower case, from the given texts alone."""
+        """Lower-case WordPiece (Wu et al., 2016, https://arxiv.org/abs/1609.08144), from the given texts."""
         from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 
-        tokenizer = Tokenizer(models.WordPiece(unk_token=UNKNOWN))  # type: ignore[call-arg]
-        tokenizer.normalizer = normalizers.BertNormalizer()  # type: ignore[assignment]
-        tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()  # type: ignore[assignment]
-        trainer = trainers.WordPieceTrainer(vocab_size=vocabulary_size, special_tokens=[PAD, UNKNOWN], show_progress=False)
+        tokenizer = Tokenizer(models.WordPiece(unk_token=UNKNOWN))
+        tokenizer.normalizer = normalizers.BertNormalizer()
+        tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+        trainer = trainers.WordPieceTrainer(
+            vocab_size=vocabulary_size, special_tokens=[PAD, UNKNOWN], show_progress=False
+        )
         tokenizer.train_from_iterator((" ".join(word.text for word in text) for text in texts), trainer)
         return cls(tokenizer)
 
@@ -50,7 +55,9 @@ class WordPieces:
             raise InputError(f"text.model '{name}': its tokenizer cannot be loaded: {error}") from error
         backend = getattr(tokenizer, "backend_tokenizer", None)
         if backend is None:
-            raise InputError(f"text.model '{name}': its tokenizer has no fast version, which is needed for token times")
+            raise InputError(
+                f"text.model '{name}': its tokenizer has no fast version, which is needed for token times"
+            )
         return cls(backend)
 
     @classmethod

@@ -1,4 +1,4 @@
-"""Augmentation of clips in training: one draw for all frames of a clip, replayable from (seed, epoch, clip)."""
+"""Augmentation of clips in training: one draw for all frames, replayable from (seed, epoch, clip)."""
 
 from __future__ import annotations
 

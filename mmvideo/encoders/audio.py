@@ -23,14 +23,19 @@ LOG_MEAN, LOG_SCALE = 0.0, 2.5  # fixed, so that no clip's values depend on anot
 class LogMel(nn.Module):
     """Log-mel spectrogram, one column per input item; tested against librosa.
 
-    ln(mel power + 1e-6), shifted and scaled by constants that bring ordinary speech and music near zero mean and
-    unit scale. The waveform is extended by zeros, as padding is, so that a longer batch changes nothing.
+    ln(mel power + 1e-6), shifted and scaled by constants that bring ordinary speech and music near zero mean
+    and unit scale. The waveform is extended by zeros, as padding is, so that a longer batch changes nothing.
     """
+
+    window: Tensor
+    filters: Tensor
 
     def __init__(self, sample_rate: int, hop: int, mel_bins: int) -> None:
         super().__init__()
         window = 2 ** (round(WINDOW_SECONDS * sample_rate).bit_length() - 1)
-        filters = torchaudio.functional.melscale_fbanks(window // 2 + 1, 0.0, sample_rate / 2, mel_bins, sample_rate)
+        filters = torchaudio.functional.melscale_fbanks(
+            window // 2 + 1, 0.0, sample_rate / 2, mel_bins, sample_rate
+        )
         self.hop = hop
         self.register_buffer("window", torch.hann_window(window), persistent=False)
         self.register_buffer("filters", filters, persistent=False)
@@ -38,7 +43,13 @@ class LogMel(nn.Module):
     def forward(self, hops: Float[Tensor, "B N S"], mask: Bool[Tensor, "B N"]) -> Float[Tensor, "B F N"]:
         waveform = hops.masked_fill(~mask[..., None], 0.0).flatten(1)
         spectrum = torch.stft(
-            waveform, len(self.window), self.hop, window=self.window, center=True, pad_mode="constant", return_complex=True
+            waveform,
+            len(self.window),
+            self.hop,
+            window=self.window,
+            center=True,
+            pad_mode="constant",
+            return_complex=True,
         )
         spectrum = spectrum[:, :, : mask.shape[1]]
         power = spectrum.real.square() + spectrum.imag.square()  # several times faster than abs().square()
@@ -47,22 +58,30 @@ class LogMel(nn.Module):
 
 
 class SpectrogramCnn(Encoder):
-    """Stem: CNN features of spectrogram patches (four columns apart). Trunk: residual convolutions in time. Clip: pooled.
+    """Stem: CNN features of patches, four columns apart. Trunk: residual convolutions in time. Clip: pooled.
 
     Inputs are waveforms cut into items of `hop` samples, (B, N, hop) float in [-1, 1].
     """
 
-    def __init__(self, config: AudioConfig, width: int, levels: Set[Level], sample_rate: int, hop: int) -> None:
+    def __init__(
+        self, config: AudioConfig, width: int, levels: Set[Level], sample_rate: int, hop: int
+    ) -> None:
         super().__init__(width, levels, config.clip_pool)
         self.log_mel = LogMel(sample_rate, hop, config.mel_bins)
         sizes = list(zip((1, *config.channels), config.channels, strict=False))
-        self.stages = nn.ModuleList(SpectrogramStage(a, b, halve_time=i < 2) for i, (a, b) in enumerate(sizes))
+        self.stages = nn.ModuleList(
+            SpectrogramStage(a, b, halve_time=i < 2) for i, (a, b) in enumerate(sizes)
+        )
         rows = config.mel_bins
         for _ in config.channels:
             rows = (rows + 1) // 2
-        self.project = nn.Sequential(nn.Linear(rows * config.channels[-1], width), nn.LayerNorm(width), nn.Dropout(config.dropout))
+        self.project = nn.Sequential(
+            nn.Linear(rows * config.channels[-1], width), nn.LayerNorm(width), nn.Dropout(config.dropout)
+        )
         depth = config.trunk_layers if self.needs_trunk else 0
-        self.blocks = nn.ModuleList(TemporalBlock(width, dilation=2**i, dropout=config.dropout) for i in range(depth))
+        self.blocks = nn.ModuleList(
+            TemporalBlock(width, dilation=2**i, dropout=config.dropout) for i in range(depth)
+        )
         self.norm = nn.LayerNorm(width) if self.needs_trunk else None
 
     def stem(self, inputs: Tokens) -> Tokens:

@@ -15,12 +15,13 @@ from mmvideo.words import InputError, unknown
 def torchvision_backbone(name: str, weights: str | None, *, frozen: bool) -> tuple[nn.Module, int]:
     """The named model without its classifier, and the number of features it gives.
 
-    Batch norm is replaced, since in training it would make a clip depend on its batch-mates: by its own frozen
-    statistics where weights are loaded, by group norm (Wu & He, 2018, https://arxiv.org/abs/1803.08494) from scratch.
+    Batch norm is replaced, since in training it would make a clip depend on its batch-mates: by its own
+    frozen statistics where weights are loaded, from scratch by group norm (Wu & He, 2018,
+    https://arxiv.org/abs/1803.08494).
 
     Args:
-        weights: None (from scratch), a torchvision weights name such as `DEFAULT` or `IMAGENET1K_V2` (fetched to
-            torch's cache unless it is there), or the path of a local state dict.
+        weights: None (from scratch), a torchvision weights name such as `DEFAULT` or `IMAGENET1K_V2` (fetched
+            to torch's cache unless it is there), or the path of a local state dict.
 
     Raises:
         InputError: unknown model or weights, or a state dict that does not fit.
@@ -30,7 +31,9 @@ def torchvision_backbone(name: str, weights: str | None, *, frozen: bool) -> tup
         raise unknown("visual backbone", name, ["small", *available])
     if frozen and weights is None:
         raise InputError(f"visual.frozen needs visual.weights: a frozen random '{name}' would learn nothing")
-    is_file = weights is not None and (Path(weights).suffix in {".pt", ".pth", ".safetensors"} or Path(weights).exists())
+    is_file = weights is not None and (
+        Path(weights).suffix in {".pt", ".pth", ".safetensors"} or Path(weights).exists()
+    )
     if weights is None or is_file:
         model = torchvision.models.get_model(name, weights=None)
     else:
@@ -60,9 +63,11 @@ def _load_file(model: nn.Module, name: str, path: Path) -> None:
     own = model.state_dict()
     wrong = [key for key in own if key not in state or state[key].shape != own[key].shape]
     head = {f"{_classifier_name(model)}.weight", f"{_classifier_name(model)}.bias"}
-    if set(wrong) - head:
-        first = ", ".join(sorted(set(wrong) - head)[:3])
-        raise InputError(f"visual.weights: {path} does not fit '{name}': {len(set(wrong) - head)} tensors are missing or of another shape ({first} …)")
+    if unfit := sorted(set(wrong) - head):
+        raise InputError(
+            f"visual.weights: {path} does not fit '{name}': {len(unfit)} tensors are missing or of another "
+            f"shape ({', '.join(unfit[:3])} …)"
+        )
     model.load_state_dict({key: state[key] for key in own if key not in head}, strict=False)
 
 
@@ -74,8 +79,9 @@ def _drop_classifier(model: nn.Module) -> int:
     """Replace the last linear layer by nothing; return how many features it read."""
     name = _classifier_name(model)
     classifier = model.get_submodule(name)
+    assert isinstance(classifier, nn.Linear)
     model.set_submodule(name, nn.Identity())
-    return int(classifier.in_features)
+    return classifier.in_features
 
 
 def _replace_batch_norm(model: nn.Module, *, keep_statistics: bool) -> None:

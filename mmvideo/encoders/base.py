@@ -13,7 +13,7 @@ from mmvideo.words import Level
 
 
 class Encoder(nn.Module):
-    """Stem → trunk → clip. A subclass gives `stem` and `trunk`; what no fusion reads is neither built nor run.
+    """Stem → trunk → clip. A subclass gives `stem` and `trunk`; what no fusion reads is not built or run.
 
     Args:
         width: D, in which every level ends.

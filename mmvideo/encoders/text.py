@@ -1,8 +1,9 @@
-"""Subtitles and metadata: a transformer over word pieces, small from scratch or any model transformers can load."""
+"""Subtitles and metadata: a transformer over word pieces, small and from scratch or a pretrained one."""
 
 from __future__ import annotations
 
 from collections.abc import Set
+from typing import Any
 
 import torch
 from torch import nn
@@ -14,7 +15,10 @@ from mmvideo.words import InputError, Level
 
 
 class TextTransformer(Encoder):
-    """Stem: word-piece embeddings. Trunk: the transformer's last layer. Clip: pooled. Inputs are ids (B, N) int64."""
+    """Stem: word-piece embeddings. Trunk: the transformer's last layer. Clip: pooled.
+
+    Inputs are ids (B, N) int64.
+    """
 
     def __init__(self, config: TextConfig, width: int, levels: Set[Level], vocabulary_size: int) -> None:
         super().__init__(width, levels, config.clip_pool)
@@ -33,19 +37,24 @@ class TextTransformer(Encoder):
         self.embedding = None if self.needs_trunk else embedding  # else it is the transformer's own
         self.project_stem = nn.Linear(embedding.embedding_dim, width) if "stem" in levels else None
         self.project_trunk = (
-            nn.Sequential(nn.Linear(transformer.config.hidden_size, width), nn.LayerNorm(width)) if self.needs_trunk else None
+            nn.Sequential(nn.Linear(transformer.config.hidden_size, width), nn.LayerNorm(width))
+            if self.needs_trunk
+            else None
         )
         self.dropout = nn.Dropout(config.dropout)
 
     def stem(self, inputs: Tokens) -> Tokens:
         if self.project_stem is None:  # only the trunk is read, and it starts from the ids
-            return inputs.replace_values(inputs.values.new_zeros(*inputs.values.shape, self.width, dtype=torch.float32))
+            shape = (*inputs.values.shape, self.width)
+            return inputs.replace_values(inputs.values.new_zeros(shape, dtype=torch.float32))
         embed = self.embedding if self.transformer is None else self.transformer.get_input_embeddings()
+        assert embed is not None
         ids = inputs.values.masked_fill(~inputs.mask, 0)
         return inputs.replace_values(self.dropout(self.project_stem(embed(ids))))
 
     def trunk(self, stem: Tokens, inputs: Tokens) -> Tokens:
-        assert self.transformer is not None and self.project_trunk is not None
+        assert self.transformer is not None
+        assert self.project_trunk is not None
         ids = inputs.values.masked_fill(~inputs.mask, 0)
         attend = inputs.mask.clone()
         attend[:, 0] = True  # an absent text reads one padding piece, so that no softmax is over nothing
@@ -53,7 +62,8 @@ class TextTransformer(Encoder):
         return inputs.replace_values(self.dropout(self.project_trunk(states)))
 
 
-def _small_bert(config: TextConfig, vocabulary_size: int) -> nn.Module:
+def _small_bert(config: TextConfig, vocabulary_size: int) -> Any:
+    """A BERT with random weights. `Any`, here and below: transformers' models share no type that fits."""
     from transformers import BertConfig, BertModel
 
     bert = BertConfig(
@@ -70,13 +80,15 @@ def _small_bert(config: TextConfig, vocabulary_size: int) -> nn.Module:
     return BertModel(bert, add_pooling_layer=False)
 
 
-def _load(name: str) -> nn.Module:
+def _load(name: str) -> Any:
     from transformers import AutoModel
 
     try:
         model = AutoModel.from_pretrained(name, use_safetensors=True)
     except (OSError, ValueError) as error:
-        raise InputError(f"text.model '{name}' is neither a local folder nor a hub name that loads: {error}") from error
+        raise InputError(
+            f"text.model '{name}' is neither a local folder nor a hub name that loads: {error}"
+        ) from error
     if getattr(model.config, "is_encoder_decoder", False):
         return model.get_encoder()
     return model

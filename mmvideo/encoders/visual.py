@@ -1,4 +1,8 @@
-"""CNN per frame, LSTM over frames (Donahue et al., 2015, https://arxiv.org/abs/1411.4389; Ng et al., 2015, https://arxiv.org/abs/1503.08909)."""
+"""CNN per frame, LSTM over frames.
+
+After Donahue et al., 2015 (https://arxiv.org/abs/1411.4389) and Ng et al., 2015
+(https://arxiv.org/abs/1503.08909).
+"""
 
 from __future__ import annotations
 
@@ -27,21 +31,32 @@ PIXEL_RANGES: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
 class CnnLstm(Encoder):
     """Stem: CNN features of each frame. Trunk: LSTM states. Clip: masked pooling, never the last state.
 
-    Inputs are uint8 frames (B, T, 3, H, W); scaling to the configured pixel range happens here, on the device.
+    Inputs are uint8 frames (B, T, 3, H, W), which are scaled to the configured pixel range on the device.
     """
 
+    mean: Tensor
+    std: Tensor
+    cnn: nn.Module
+
     def __init__(
-        self, config: VisualConfig, width: int, levels: Set[Level], normalization: Literal["unit", "symmetric", "imagenet"]
+        self,
+        config: VisualConfig,
+        width: int,
+        levels: Set[Level],
+        normalization: Literal["unit", "symmetric", "imagenet"],
     ) -> None:
         super().__init__(width, levels, config.clip_pool)
         mean, std = PIXEL_RANGES[normalization]
         self.register_buffer("mean", 255 * torch.tensor(mean).view(3, 1, 1), persistent=False)
         self.register_buffer("std", 255 * torch.tensor(std).view(3, 1, 1), persistent=False)
         if config.backbone == "small":
-            self.cnn, features = SmallCnn(config.channels, config.pool), SmallCnn.features(config.channels)
+            self.cnn = SmallCnn(config.channels, config.pool)
+            features = SmallCnn.features(config.channels)
         else:
             self.cnn, features = torchvision_backbone(config.backbone, config.weights, frozen=config.frozen)
-        self.project = nn.Sequential(nn.Linear(features, width), nn.LayerNorm(width), nn.Dropout(config.dropout))
+        self.project = nn.Sequential(
+            nn.Linear(features, width), nn.LayerNorm(width), nn.Dropout(config.dropout)
+        )
         self.lstm = make_lstm(width, width) if self.needs_trunk else None
 
     def stem(self, inputs: Tokens) -> Tokens:
@@ -53,11 +68,11 @@ class CnnLstm(Encoder):
 
     def trunk(self, stem: Tokens, inputs: Tokens) -> Tokens:
         assert self.lstm is not None
-        return stem.replace_values(self.lstm(stem.values)[0])  # causal, so what follows the real frames cannot reach them
+        return stem.replace_values(self.lstm(stem.values)[0])  # causal: padding cannot reach the real frames
 
 
 class SmallCnn(nn.Module):
-    """Convolution, activation, pooling, norm; then a 5×5 grid, so that *where* survives for the LSTM to follow."""
+    """Convolution, activation, pooling, norm; then a 5×5 grid, so that *where* survives for the LSTM."""
 
     GRID = 5
 
@@ -69,7 +84,7 @@ class SmallCnn(nn.Module):
             kernel, stride = (5, 2) if index == 0 else (3, 1)
             stages += [nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2), nn.ReLU(inplace=True)]
             stages += [halve(2)] if index < len(channels) - 1 else []
-            stages += [nn.GroupNorm(1, outputs)]  # per frame: a batch norm would tie a clip to its batch-mates
+            stages += [nn.GroupNorm(1, outputs)]  # per frame: batch norm would tie a clip to its batch-mates
         grid = {"max": nn.AdaptiveMaxPool2d, "average": nn.AdaptiveAvgPool2d}[pool](self.GRID)
         self.stages = nn.Sequential(*stages, grid, nn.Flatten())
 

@@ -1,4 +1,7 @@
-"""Fusion strategies, one a file. A fusion turns the modalities' levels into one vector per clip, and owns nothing else."""
+"""Fusion strategies, one a file.
+
+A fusion turns the modalities' levels into one vector per clip, and owns nothing else.
+"""
 
 from mmvideo.fusion.base import Fusion
 

@@ -38,7 +38,7 @@ class Fusion(nn.Module):
         raise NotImplementedError(f"{type(self).__name__} defines no forward")
 
     def clips(self, features: Mapping[str, Features]) -> tuple[Float[Tensor, "B M D"], Bool[Tensor, "B M"]]:
-        """The modalities' clip vectors in fixed order, `absent` where there is none, and which are present."""
+        """The modalities' clip vectors in order, `absent` where there is none; and which are present."""
         vectors = torch.stack([_clip(features[m]) for m in self.modalities], dim=1)
         present = torch.stack([features[m].present for m in self.modalities], dim=1)
         return torch.where(present[..., None], vectors, self.absent), present
@@ -46,7 +46,13 @@ class Fusion(nn.Module):
 
 def mlp(inputs: int, width: int, dropout: float) -> nn.Sequential:
     """Norm, hidden layer, output of `width`: the same two layers for every strategy that ends in vectors."""
-    return nn.Sequential(nn.LayerNorm(inputs), nn.Linear(inputs, width), nn.GELU(), nn.Dropout(dropout), nn.Linear(width, width))
+    return nn.Sequential(
+        nn.LayerNorm(inputs),
+        nn.Linear(inputs, width),
+        nn.GELU(),
+        nn.Dropout(dropout),
+        nn.Linear(width, width),
+    )
 
 
 def _clip(features: Features) -> Float[Tensor, "B D"]:

@@ -20,27 +20,36 @@ class EarlyFusion(Fusion):
     """Stems on one time grid, concatenated at every step, a joint LSTM over the steps, attention pooling.
 
     Args:
-        step_seconds: length of a step of the grid. A modality with several tokens in a step gives their mean; with
-            none, its nearest token.
+        step_seconds: length of a step of the grid. A modality with several tokens in a step gives their mean;
+            with none, its nearest token.
         layers: LSTM layers.
     """
 
     reads: ClassVar[frozenset[Level]] = frozenset({"stem"})
 
     def __init__(
-        self, modalities: Sequence[str], width: int, step_seconds: float = 0.125, layers: int = 1, dropout: float = 0.1
+        self,
+        modalities: Sequence[str],
+        width: int,
+        step_seconds: float = 0.125,
+        layers: int = 1,
+        dropout: float = 0.1,
     ) -> None:
         super().__init__(modalities, width)
         if step_seconds <= 0:
             raise InputError(f"fusion 'early': step_seconds must be positive, got {step_seconds}")
         self.step = step_seconds
-        self.join = nn.Sequential(nn.Linear(len(self.modalities) * width, width), nn.LayerNorm(width), nn.GELU(), nn.Dropout(dropout))
+        joined = len(self.modalities) * width
+        self.join = nn.Sequential(
+            nn.Linear(joined, width), nn.LayerNorm(width), nn.GELU(), nn.Dropout(dropout)
+        )
         self.lstm = make_lstm(width, width, layers)
         self.pool = AdditivePool(width)
 
     def forward(self, features: Mapping[str, Features]) -> FusionOutput:
         stems = [_stem(features[m]) for m in self.modalities]
-        end = torch.stack([stem.time.masked_fill(~stem.mask, 0.0).amax(dim=1) for stem in stems], dim=1).amax(dim=1)
+        ends = [stem.time.masked_fill(~stem.mask, 0.0).amax(dim=1) for stem in stems]
+        end = torch.stack(ends, dim=1).amax(dim=1)
         steps = int(end.max().item() / self.step) + 1
         centres = (torch.arange(steps, device=end.device) + 0.5) * self.step
         present = torch.stack([features[m].present for m in self.modalities], dim=1)

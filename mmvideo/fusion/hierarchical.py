@@ -1,4 +1,4 @@
-"""Hierarchical cross-attention: modalities read each other at every level, coarse to fine, aligned in time."""
+"""Hierarchical cross-attention: modalities read each other at every level, coarse to fine, along time."""
 
 from __future__ import annotations
 
@@ -22,10 +22,11 @@ class HierarchicalFusion(Fusion):
     """Cross-attention at clip, trunk and stem level.
 
     One summary vector a modality starts from the clip vectors, which attend to each other. Then, from coarse
-    (trunk) to fine (stem), the level's tokens attend across modalities (a token sees only the *other* modalities'
-    tokens, nearer ones in time more easily), and the summaries read them. The output
-    is the summaries side by side, through the same two layers as in late fusion. Cross-modal attention after MulT (Tsai et al., 2019,
-    https://arxiv.org/abs/1906.00295), in one batched call for all ordered pairs of modalities.
+    (trunk) to fine (stem), the level's tokens attend across modalities (a token sees only the *other*
+    modalities' tokens, nearer ones in time more easily), and the summaries read them. The output is the
+    summaries side by side, through the same two layers as in late fusion. Cross-modal attention after MulT
+    (Tsai et al., 2019, https://arxiv.org/abs/1906.00295), in one batched call for all ordered pairs of
+    modalities.
 
     Args:
         heads: attention heads.
@@ -36,14 +37,22 @@ class HierarchicalFusion(Fusion):
     reads: ClassVar[frozenset[Level]] = frozenset({"stem", "trunk", "clip"})
 
     def __init__(
-        self, modalities: Sequence[str], width: int, heads: int = 4, dropout: float = 0.1, aligned: bool = True
+        self,
+        modalities: Sequence[str],
+        width: int,
+        heads: int = 4,
+        dropout: float = 0.1,
+        aligned: bool = True,
     ) -> None:
         super().__init__(modalities, width)
         self.modality = nn.Parameter(torch.randn(len(self.modalities), width) * 0.02)
         self.time = TimeEncoding(width) if aligned else None
         self.across = AttentionBlock(width, heads, dropout)
         self.stages = nn.ModuleDict(
-            {level: _Stage(width, heads, dropout, aligned=aligned, crosses=len(self.modalities) > 1) for level in COARSE_TO_FINE}
+            {
+                level: _Stage(width, heads, dropout, aligned=aligned, crosses=len(self.modalities) > 1)
+                for level in COARSE_TO_FINE
+            }
         )
         self.mix = mlp(len(self.modalities) * width, width, dropout)
 
@@ -52,17 +61,18 @@ class HierarchicalFusion(Fusion):
         batch, count = present.shape
         everyone = present.new_ones(batch, count, count)
         summaries = self.across(vectors + self.modality, vectors + self.modality, everyone)
-        for level, stage in self.stages.items():
+        for level in COARSE_TO_FINE:
             tokens, owner = self._join([_level(features[m], level) for m in self.modalities])
-            summaries = stage(summaries, tokens, owner)
+            summaries = self.stages[level](summaries, tokens, owner)
         return FusionOutput(self.mix(summaries.flatten(1)))
 
     def _join(self, parts: list[Tokens]) -> tuple[Tokens, Tensor]:
-        """All modalities' tokens in one sequence (B, ΣN, D), marked with whose they are and when; and the owners (ΣN,)."""
+        """All modalities' tokens in one sequence (B, ΣN, D), marked with owner and time; and owners (ΣN,)."""
         values = torch.cat([part.values + self.modality[m] for m, part in enumerate(parts)], dim=1)
         mask = torch.cat([part.mask for part in parts], dim=1)
         time = torch.cat([part.time for part in parts], dim=1)
-        owner = torch.cat([torch.full((part.mask.shape[1],), m, device=mask.device) for m, part in enumerate(parts)])
+        counts = [part.mask.shape[1] for part in parts]
+        owner = torch.cat([torch.full((count,), m, device=mask.device) for m, count in enumerate(counts)])
         if self.time is not None:
             values = values + self.time(time)
         return Tokens(values.masked_fill(~mask[..., None], 0.0), mask, time), owner

@@ -12,10 +12,10 @@ from mmvideo.types import Features, FusionOutput
 
 
 class LateSumFusion(Fusion):
-    """Σ over modalities of its own two layers. The head is linear, so the logits are a sum of one term per modality.
+    """Σ over modalities of its own two layers. The head is linear, so logits are a sum of one term for each.
 
-    This is the additive model: it weighs votes (a product of experts, Hinton, 2002) and by construction cannot let
-    one modality decide how another is to be read.
+    This is the additive model: it weighs votes (a product of experts, Hinton, 2002) and by construction
+    cannot let one modality decide how another is to be read.
     """
 
     def __init__(self, modalities: Sequence[str], width: int, dropout: float = 0.1) -> None:

@@ -50,17 +50,16 @@ class Attention(nn.Module):
 
 
 class AttentionBlock(nn.Module):
-    """Pre-norm residual block: queries read a context, then a feed-forward layer. `context=None`: self-attention."""
+    """Pre-norm residual block: queries read a context, then a feed-forward layer."""
 
     def __init__(self, width: int, heads: int = 4, dropout: float = 0.0, expansion: int = 2) -> None:
         super().__init__()
         self.norm_query, self.norm_context, self.norm_ff = (nn.LayerNorm(width) for _ in range(3))
         self.attention = Attention(width, heads)
-        self.feed_forward = nn.Sequential(
-            nn.Linear(width, expansion * width), nn.GELU(), nn.Linear(expansion * width, width)
-        )
+        widen, narrow = nn.Linear(width, expansion * width), nn.Linear(expansion * width, width)
+        self.feed_forward = nn.Sequential(widen, nn.GELU(), narrow)
         self.dropout = nn.Dropout(dropout)
-        for branch in (self.attention.out, self.feed_forward[-1]):  # start near the identity, as GPT-2 does
+        for branch in (self.attention.out, narrow):  # start near the identity, as GPT-2 does
             nn.init.normal_(branch.weight, std=RESIDUAL_STD)
             nn.init.zeros_(branch.bias)
 

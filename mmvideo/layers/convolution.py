@@ -1,4 +1,4 @@
-"""Convolutions over masked sequences. Padding is zeroed before every convolution, so that it cannot leak in."""
+"""Convolutions over masked sequences. Padding is zeroed before each of them, so that it cannot leak in."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from torch.nn import functional as F
 
 
 class ChannelNorm(nn.LayerNorm):
-    """Layer norm over the channels of each position of (B, C, ...): no statistic crosses positions or clips."""
+    """Layer norm over the channels of each position of (B, C, ...); nothing crosses positions or clips."""
 
     def forward(self, x: Tensor) -> Tensor:
         return super().forward(x.movedim(1, -1)).movedim(-1, 1)
 
 
 class SpectrogramStage(nn.Module):
-    """Convolution, activation, norm on (B, C, F, N); halves the frequency axis, and time where `halve_time`."""
+    """Convolution, activation, norm on (B, C, F, N); halves frequency, and time where `halve_time`."""
 
     def __init__(self, inputs: int, outputs: int, *, halve_time: bool) -> None:
         super().__init__()
@@ -33,12 +33,17 @@ class SpectrogramStage(nn.Module):
 
 
 class TemporalBlock(nn.Module):
-    """Pre-norm residual convolution in time on (B, N, D) (Bai et al., 2018, https://arxiv.org/abs/1803.01271, not causal)."""
+    """Pre-norm residual convolution in time on (B, N, D).
+
+    As in Bai et al., 2018 (https://arxiv.org/abs/1803.01271), but not causal.
+    """
 
     def __init__(self, width: int, *, dilation: int, kernel: int = 5, dropout: float = 0.0) -> None:
         super().__init__()
         self.norm = nn.LayerNorm(width)
-        self.convolution = nn.Conv1d(width, width, kernel, padding=dilation * (kernel // 2), dilation=dilation)
+        self.convolution = nn.Conv1d(
+            width, width, kernel, padding=dilation * (kernel // 2), dilation=dilation
+        )
         self.out = nn.Linear(width, width)
         self.dropout = nn.Dropout(dropout)
 

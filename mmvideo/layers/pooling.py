@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -20,9 +22,10 @@ class MeanPool(nn.Module):
 
 
 class AdditivePool(nn.Module):
-    """Additive attention, softmax of vᵀ tanh(W x), over the real tokens (Bahdanau et al., 2015, https://arxiv.org/abs/1409.0473).
+    """Additive attention over the real tokens: softmax of vᵀ tanh(W x).
 
-    Its weights tell which frames, sounds or words mattered.
+    After Bahdanau et al., 2015, https://arxiv.org/abs/1409.0473. Its weights tell which frames, sounds or
+    words mattered.
     """
 
     def __init__(self, width: int) -> None:
@@ -39,6 +42,6 @@ class AdditivePool(nn.Module):
         return torch.einsum("bn,bnd->bd", weights, tokens.values), weights
 
 
-def make_pool(name: str, width: int) -> MeanPool | AdditivePool:
+def make_pool(name: Literal["mean", "attention"], width: int) -> MeanPool | AdditivePool:
     """The pooling a configuration names: `mean` or `attention`."""
-    return {"mean": MeanPool, "attention": lambda: AdditivePool(width)}[name]()
+    return AdditivePool(width) if name == "attention" else MeanPool()

@@ -1,4 +1,4 @@
-"""LSTM over masked sequences. It reads forward only and masks are prefixes, so padding cannot reach what is real."""
+"""LSTM over masked sequences. It reads forward and masks are prefixes: padding cannot reach what is real."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ def make_lstm(inputs: int, width: int, layers: int = 1) -> nn.LSTM:
     """An LSTM over (B, N, inputs) that starts out remembering.
 
     Input weights by Glorot, recurrent weights orthogonal, forget-gate bias 1 (Jozefowicz et al., 2015,
-    http://proceedings.mlr.press/v37/jozefowicz15.html): with PyTorch's uniform start, what was seen some frames
-    ago fades before training can learn to keep it.
+    http://proceedings.mlr.press/v37/jozefowicz15.html): with PyTorch's uniform start, what was seen some
+    frames ago fades before training can learn to keep it.
     """
     lstm = nn.LSTM(inputs, width, num_layers=layers, batch_first=True)
     for name, parameter in lstm.named_parameters():

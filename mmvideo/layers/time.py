@@ -15,9 +15,12 @@ from mmvideo.types import Tokens
 class TimeEncoding(nn.Module):
     """Fourier features of a time in seconds, then a linear map (periods from 16 s down to 1/8 s)."""
 
+    angular: Tensor
+
     def __init__(self, width: int, frequencies: int = 8) -> None:
         super().__init__()
-        self.register_buffer("angular", 2 * math.pi * 2.0 ** torch.linspace(-4, 3, frequencies), persistent=False)
+        angular = 2 * math.pi * 2.0 ** torch.linspace(-4, 3, frequencies)
+        self.register_buffer("angular", angular, persistent=False)
         self.out = nn.Linear(2 * frequencies, width)
 
     def forward(self, time: Float[Tensor, "B N"]) -> Float[Tensor, "B N D"]:
@@ -28,8 +31,8 @@ class TimeEncoding(nn.Module):
 class TimeDistanceBias(nn.Module):
     """An attention bias −slope · |t_query − t_key| with one learned slope a head.
 
-    ALiBi (Press et al., 2022, https://arxiv.org/abs/2108.12409) in seconds rather than positions, so that tokens
-    of different rates line up. Half of the heads start sharp (about 1/8 s), half nearly flat.
+    ALiBi (Press et al., 2022, https://arxiv.org/abs/2108.12409) in seconds rather than positions, so that
+    tokens of different rates line up. Half of the heads start sharp (about 1/8 s), half nearly flat.
     """
 
     def __init__(self, heads: int) -> None:
@@ -37,7 +40,9 @@ class TimeDistanceBias(nn.Module):
         start = torch.where(torch.arange(heads) % 2 == 0, 8.0, 0.1)
         self.raw_slope = nn.Parameter(torch.log(torch.expm1(start)))
 
-    def forward(self, query_time: Float[Tensor, "B Q"], key_time: Float[Tensor, "B K"]) -> Float[Tensor, "B H Q K"]:
+    def forward(
+        self, query_time: Float[Tensor, "B Q"], key_time: Float[Tensor, "B K"]
+    ) -> Float[Tensor, "B H Q K"]:
         distance = (query_time[:, :, None] - key_time[:, None, :]).abs()
         return -F.softplus(self.raw_slope)[None, :, None, None] * distance[:, None]
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import platform
 import resource
 import statistics
-import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -13,7 +15,7 @@ from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from mmvideo.types import Batch
+from mmvideo.types import Batch, Tokens
 
 LATENCY_REPEATS = 20
 
@@ -21,27 +23,43 @@ LATENCY_REPEATS = 20
 def parameter_counts(model: nn.Module) -> dict[str, int]:
     """All parameters, and those that are trained."""
     sizes = [(p.numel(), p.requires_grad) for p in model.parameters()]
-    return {"parameters": sum(n for n, _ in sizes), "trainable_parameters": sum(n for n, trained in sizes if trained)}
+    return {
+        "parameters": sum(n for n, _ in sizes),
+        "trainable_parameters": sum(n for n, trained in sizes if trained),
+    }
 
 
 @torch.no_grad()
 def flops_per_clip(model: nn.Module, batch: Batch) -> int:
     """Floating-point operations of a forward pass, a clip (multiply and add count as two).
 
-    Matrix products, convolutions and attention are counted; the Fourier transform and element-wise work are not.
+    Matrix products, convolutions and attention are counted; the Fourier transform and element-wise work are
+    not.
     """
     model.eval()
     # Fused kernels hide their products from the counter: oneDNN's LSTM, and flash attention.
-    with torch.backends.mkldnn.flags(enabled=False), sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
+    with _without_onednn(), sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
         model(batch)
     return round(counter.get_total_flops() / len(batch))
+
+
+@contextmanager
+def _without_onednn() -> Iterator[None]:
+    """Not `torch.backends.mkldnn.flags`: that also sets TF32, which warns on machines that cannot have it."""
+    switch = torch.backends.mkldnn.set_flags
+    before, *_ = switch(_enabled=False, _fp32_precision=None)
+    try:
+        yield
+    finally:
+        switch(_enabled=before, _fp32_precision=None)
 
 
 @torch.no_grad()
 def latency_ms(model: nn.Module, batch: Batch) -> float:
     """Median milliseconds of a forward pass over one clip (the batch's first), after warming up."""
     model.eval()
-    one = Batch(batch.ids[:1], {m: type(t)(t.values[:1], t.mask[:1], t.time[:1]) for m, t in batch.inputs.items()}, batch.labels[:1])
+    inputs = {m: Tokens(t.values[:1], t.mask[:1], t.time[:1]) for m, t in batch.inputs.items()}
+    one = Batch(batch.ids[:1], inputs, batch.labels[:1])
     times = []
     for _ in range(LATENCY_REPEATS + 3):
         start = time.perf_counter()
@@ -57,13 +75,14 @@ class PeakMemory:
         self.device = device
         if device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(device)
-        elif sys.platform == "linux":
+        elif platform.system() == "Linux":
             Path("/proc/self/clear_refs").write_text("5")  # resets VmHWM, the high-water mark
 
     def megabytes(self) -> float:
         if self.device.type == "cuda":
             return torch.cuda.max_memory_allocated(self.device) / 2**20
-        if sys.platform == "linux":
+        if platform.system() == "Linux":
             status = Path("/proc/self/status").read_text()
             return int(status.split("VmHWM:")[1].split()[0]) / 2**10
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
+        unit = 2**20 if platform.system() == "Darwin" else 2**10  # bytes there, kilobytes elsewhere
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit

@@ -28,7 +28,7 @@ class Data:
     keys: Mapping[str, str]
     present: Mapping[str, tuple[str, ...]]
     failed: Mapping[str, str]
-    """Clips that could not be decoded, with the reason. They take part in nothing, and every record counts them."""
+    """Clips that could not be decoded, with the reason. They take part in nothing; records count them."""
     fingerprint: str
 
     def clips(self, split: Split) -> tuple[Clip, ...]:
@@ -53,20 +53,26 @@ class Data:
         self, split: Split, config: RunConfig, tokenizer: WordPieces | None, *, training: bool = False
     ) -> ClipDataset:
         return ClipDataset(
-            self.clips(split), store=self.store, keys=self.keys, classes=self.manifest.classes,
-            modalities=config.modalities, config=config.data, tokenizer=tokenizer, training=training, seed=config.seed,
+            self.clips(split),
+            store=self.store,
+            keys=self.keys,
+            classes=self.manifest.classes,
+            modalities=config.modalities,
+            config=config.data,
+            tokenizer=tokenizer,
+            training=training,
+            seed=config.seed,
         )
 
     def make_tokenizer(self, config: RunConfig) -> WordPieces | None:
-        """The pretrained model's tokenizer, or one trained on the training split's text; None without text."""
+        """The pretrained model's tokenizer, or one trained on the training split; None without text."""
         if "text" not in config.modalities:
             return None
         if config.text.model is not None:
             return WordPieces.pretrained(config.text.model)
-        texts = (
-            text_words(clip, self.store.read(self.keys[clip.id]).words, config.data.metadata_fields, 0.0, float("inf"))
-            for clip in self.clips("train")
-        )
+        spoken = ((clip, self.store.read(self.keys[clip.id]).words) for clip in self.clips("train"))
+        fields = config.data.metadata_fields
+        texts = (text_words(clip, words, fields, 0.0, float("inf")) for clip, words in spoken)
         return WordPieces.train(texts, config.data.vocabulary_size)
 
 
@@ -91,7 +97,9 @@ def _open(config: DataConfig, progress: bool) -> Data:
     try:
         root.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(f"Cannot write to the store '{root}' ({error.strerror}); choose another with --data.store") from error
+        raise InputError(
+            f"Cannot write to the store '{root}' ({error.strerror}); choose another with --data.store"
+        ) from error
     hashes = ContentHashes(root / "hashes.json")
     checked = audit(manifest, hashes=hashes)
     store = Store(root, StoreSettings.from_config(config))
@@ -103,4 +111,5 @@ def _open(config: DataConfig, progress: bool) -> Data:
         hashes=hashes,
         progress=progress,
     )
-    return Data(manifest, store, checked, report.keys, report.present, report.failed, fingerprint(manifest, report))
+    identity = fingerprint(manifest, report)
+    return Data(manifest, store, checked, report.keys, report.present, report.failed, identity)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from mmvideo.registry import OBJECTIVES, build
 from mmvideo.runs.costs import PeakMemory, flops_per_clip, latency_ms, parameter_counts
 from mmvideo.runs.data import Data, open_data
 from mmvideo.runs.directory import RunDirectory
-from mmvideo.runs.tracking import open_tracker
+from mmvideo.runs.tracking import Tracker, open_tracker
 from mmvideo.seeding import derive_seed
 from mmvideo.training.checkpoint import Checkpoints
 from mmvideo.training.loop import Progress, fit
@@ -58,7 +58,10 @@ def evaluate_run(path: Path, *, manifest: str | None = None, split: Split = "tes
         config = config.model_copy(update={"data": config.data.model_copy(update={"manifest": manifest})})
     data = open_data(config.data, progress=True)
     if data.manifest.classes != classes:
-        raise InputError(f"{config.data.manifest} has the classes {data.manifest.classes}; the run at {path} knows {classes}")
+        raise InputError(
+            f"{config.data.manifest} has the classes {data.manifest.classes}; "
+            f"the run at {path} knows {classes}"
+        )
     tokenizer = _load_tokenizer(run, config)
     fabric = make_fabric(config)
     model = build_model(config, len(classes), tokenizer.size if tokenizer else 0)
@@ -91,38 +94,59 @@ def _execute(config: RunConfig, data: Data, run: RunDirectory) -> None:
     model = build_model(config, len(data.manifest.classes), tokenizer.size if tokenizer else 0)
     objective = build(OBJECTIVES, "objective", config.objective.name, config.objective.options)
     loader = SplitLoader(
-        data.dataset("train", config, tokenizer, training=True), data.dataset("val", config, tokenizer),
-        batch_size=config.train.batch_size, seed=config.seed, workers=config.runtime.loader_workers,
+        data.dataset("train", config, tokenizer, training=True),
+        data.dataset("val", config, tokenizer),
+        batch_size=config.train.batch_size,
+        seed=config.seed,
+        workers=config.runtime.loader_workers,
     )
+    with _tracked(config, run) as tracker:
+
+        def log(metrics: dict[str, Any]) -> None:
+            run.log_metrics(metrics)
+            tracker.log(metrics, metrics["step"])
+
+        progress = fit(
+            model,
+            objective,
+            loader,
+            config.train,
+            seed=config.seed,
+            fabric=fabric,
+            checkpoints=_checkpoints(run),
+            log=log,
+            resumed=run.truncate_metrics,
+        )
+        net = fabric.setup(model)
+        result = _evaluate(net, config, data, run, tokenizer, fabric)
+        example = next(loader.val_batches()).to(fabric.device)
+        costs = {
+            **parameter_counts(model),
+            "flops_per_clip": flops_per_clip(model, example),
+            "train_seconds": progress.seconds,
+            "latency_ms": latency_ms(net, example),
+            "peak_memory_mb": memory.megabytes(),
+        }
+        result |= _provenance(config, data, run, progress) | {"costs": costs}
+        run.write_result(result)
+        tracker.finish(result)
+
+
+@contextmanager
+def _tracked(config: RunConfig, run: RunDirectory) -> Iterator[Tracker]:
+    """A mirror of the run, which ends as failed if the run does, or if it is interrupted."""
     tracker = open_tracker(config, run.path, run.signature)
-
-    def log(metrics: dict[str, Any]) -> None:
-        run.log_metrics(metrics)
-        tracker.log(metrics, metrics["step"])
-
-    progress = fit(
-        model, objective, loader, config.train, seed=config.seed, fabric=fabric, checkpoints=_checkpoints(run), log=log,
-        resumed=run.truncate_metrics,
-    )
-    net = fabric.setup(model)
-    result = _evaluate(net, config, data, run, tokenizer, fabric)
-    example = next(loader.val_batches()).to(fabric.device)
-    costs = {
-        **parameter_counts(model),
-        "flops_per_clip": flops_per_clip(model, example),
-        "train_seconds": progress.seconds,
-        "latency_ms": latency_ms(net, example),
-        "peak_memory_mb": memory.megabytes(),
-    }
-    result |= _provenance(config, data, run, progress) | {"costs": costs}
-    run.write_result(result)
-    tracker.finish(result)
+    try:
+        yield tracker
+    except BaseException:
+        tracker.fail()
+        raise
 
 
 def _evaluate(
     net: Any, config: RunConfig, data: Data, run: RunDirectory, tokenizer: WordPieces | None, fabric: Fabric
 ) -> dict[str, Any]:
-    """Predictions and metrics on validation and, this once, on test; and with the modalities' pairing broken."""
+    """Predictions and metrics on validation and, this once, on test; and with modalities' pairing broken."""
     result: dict[str, Any] = {}
     for split in ("val", "test"):
         dataset = data.dataset(split, config, tokenizer)
@@ -151,7 +175,6 @@ def _rows(predictions: Predictions, data: Data) -> Iterator[dict[str, Any]]:
 
 
 def _provenance(config: RunConfig, data: Data, run: RunDirectory, progress: Progress) -> dict[str, Any]:
-    done = asdict(progress)
     return {
         "study": config.study,
         "arm": config.arm,
@@ -159,9 +182,9 @@ def _provenance(config: RunConfig, data: Data, run: RunDirectory, progress: Prog
         "signature": run.signature,
         "classes": list(data.manifest.classes),
         "data_fingerprint": data.fingerprint,
-        "best_epoch": done["best_epoch"],
-        "epochs": done["epoch"],
-        "steps": done["step"],
+        "best_epoch": progress.best_epoch,
+        "epochs": progress.epoch,
+        "steps": progress.step,
         "counts": {split: len(data.clips(split)) for split in SPLITS},
         "train_presence": data.train_presence(),
         "failed_clips": dict(data.failed),

@@ -42,6 +42,9 @@ class Tracker(Protocol):
     def finish(self, summary: Mapping[str, Any]) -> None:
         """The run's final numbers, such as its result.json; ends the mirror."""
 
+    def fail(self) -> None:
+        """Ends the mirror of a run that stopped before its result; the dashboard shows it as failed."""
+
 
 class NoTracker:
     """Takes the calls of a tracker and does nothing."""
@@ -50,6 +53,9 @@ class NoTracker:
         return
 
     def finish(self, summary: Mapping[str, Any]) -> None:
+        return
+
+    def fail(self) -> None:
         return
 
 
@@ -86,6 +92,11 @@ class WandbTracker:
                 if predictions.exists():
                     run.log({"test/confusion": _confusion(predictions, summary["classes"])})
                 run.finish()
+
+    def fail(self) -> None:
+        with self._guarded() as run:
+            if run:
+                run.finish(exit_code=1)
 
 
 def open_tracker(config: RunConfig, run_dir: Path, signature: str) -> Tracker:

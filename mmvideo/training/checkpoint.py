@@ -1,4 +1,4 @@
-"""Checkpoints: the best weights as safetensors, and the whole state of training to resume from. No pickles."""
+"""Checkpoints: the best weights as safetensors, and the whole state of training to resume from."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mmvideo.words import InputError
 
 
 class Checkpoints:
-    """A run's two files: `best.safetensors`, the weights chosen on validation, and `last.pt`, to resume from."""
+    """A run's two files: `best.safetensors`, weights chosen on validation, and `last.pt`, to resume from."""
 
     def __init__(self, folder: Path) -> None:
         self.best, self.last = folder / "best.safetensors", folder / "last.pt"

@@ -1,4 +1,7 @@
-"""The training loop. One epoch is a function of (weights, optimiser, seed, epoch), so a resumed run repeats it exactly."""
+"""The training loop.
+
+One epoch is a function of (weights, optimiser, seed, epoch), so a resumed run repeats it exactly.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,7 @@ from mmvideo.seeding import derive_seed
 from mmvideo.training.checkpoint import Checkpoints
 from mmvideo.training.predict import predict
 from mmvideo.types import Batch
+from mmvideo.words import Split
 
 Log = Callable[[dict[str, Any]], None]
 
@@ -77,24 +81,27 @@ def fit(
         progress.epoch += 1
         start = time.perf_counter()
         torch.manual_seed(derive_seed(seed, "epoch", progress.epoch))
-        record = _train_epoch(net, objective, data, optimizer, schedule, config, fabric, progress, checkpoints)
+        record = _train_epoch(
+            net, objective, data, optimizer, schedule, config, fabric, progress, checkpoints
+        )
         progress.seconds += time.perf_counter() - start
-        log({"epoch": progress.epoch, "step": progress.step, "split": "train", **record, "seconds": progress.seconds})
+        _log(log, progress, "train", record)
         metrics = predict(net, data.val_batches(), fabric.device).metrics()
         if metrics["nll"] < progress.best_loss:
             progress.best_loss, progress.best_epoch = metrics["nll"], progress.epoch
             checkpoints.save_best(model)
-        log({"epoch": progress.epoch, "step": progress.step, "split": "val", "loss": metrics["nll"],
-             "accuracy": metrics["accuracy"], "seconds": progress.seconds})
+        _log(log, progress, "val", {"loss": metrics["nll"], "accuracy": metrics["accuracy"]})
         _save(checkpoints, model, optimizer, schedule, progress)
     if not progress.best_epoch:
-        raise TrainingError(f"No epoch of {progress.epoch} had a finite validation loss; lower train.learning_rate")
+        raise TrainingError(
+            f"No epoch of {progress.epoch} had a finite validation loss; lower train.learning_rate"
+        )
     checkpoints.load_best(model)
     return progress
 
 
 def make_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
-    """AdamW (Loshchilov & Hutter, 2019, https://arxiv.org/abs/1711.05101); vectors and scalars are not decayed."""
+    """AdamW (Loshchilov & Hutter, 2019, https://arxiv.org/abs/1711.05101); vectors are not decayed."""
     trained = [p for p in model.parameters() if p.requires_grad]
     groups = [
         {"params": [p for p in trained if p.ndim >= 2], "weight_decay": config.weight_decay},
@@ -106,20 +113,29 @@ def make_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.Optimiz
 def make_schedule(
     optimizer: torch.optim.Optimizer, config: TrainConfig, steps: int
 ) -> torch.optim.lr_scheduler.LRScheduler:
-    """A linear rise over the first `warmup` of all steps, then half a cosine down to 0."""
-    warmup = max(1, round(config.warmup * steps))
+    """Warm-up, stable, decay (Hu et al., 2024, https://arxiv.org/abs/2404.06395).
+
+    Linearly up, level, linearly down to 0. On a short budget this keeps the full rate for longer than a
+    cosine does.
+    """
+    warmup, decay = max(1, round(config.warmup * steps)), max(1, round(config.decay * steps))
 
     def factor(step: int) -> float:
-        if step < warmup:
-            return (step + 1) / warmup
-        return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup)))
+        return min(1.0, (step + 1) / warmup, max(0.0, (steps - step) / decay))
 
     return torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
 
 
 def _train_epoch(
-    net: nn.Module, objective: nn.Module, data: TrainingData, optimizer: Any, schedule: Any, config: TrainConfig,
-    fabric: Fabric, progress: Progress, checkpoints: Checkpoints,
+    net: nn.Module,
+    objective: nn.Module,
+    data: TrainingData,
+    optimizer: Any,
+    schedule: Any,
+    config: TrainConfig,
+    fabric: Fabric,
+    progress: Progress,
+    checkpoints: Checkpoints,
 ) -> dict[str, float]:
     """One pass over the training split; mean loss and accuracy over its clips, and the last learning rate."""
     net.train()
@@ -132,8 +148,9 @@ def _train_epoch(
         if not torch.isfinite(loss):
             kept = checkpoints.last if checkpoints.last.exists() else "none was written yet"
             raise TrainingError(
-                f"The loss is {loss.item()} at step {progress.step + 1} (epoch {progress.epoch}). Last good checkpoint: "
-                f"{kept}. Lower train.learning_rate, or train in 32-true precision."
+                f"The loss is {loss.item()} at step {progress.step + 1} (epoch {progress.epoch}). "
+                f"Last good checkpoint: {kept}. "
+                "Lower train.learning_rate, or train in 32-true precision."
             )
         fabric.backward(loss)
         fabric.clip_gradients(net, optimizer, max_norm=config.clip_norm, error_if_nonfinite=False)
@@ -148,7 +165,14 @@ def _train_epoch(
     return {"loss": loss_sum / seen, "accuracy": hits / seen, "learning_rate": rate}
 
 
-def _save(checkpoints: Checkpoints, model: nn.Module, optimizer: Any, schedule: Any, progress: Progress) -> None:
+def _log(log: Log, progress: Progress, split: Split, values: dict[str, float]) -> None:
+    at = {"epoch": progress.epoch, "step": progress.step, "split": split}
+    log({**at, **values, "seconds": progress.seconds})
+
+
+def _save(
+    checkpoints: Checkpoints, model: nn.Module, optimizer: Any, schedule: Any, progress: Progress
+) -> None:
     checkpoints.save_last(
         {
             "model": model.state_dict(),

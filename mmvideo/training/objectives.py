@@ -17,7 +17,9 @@ class CrossEntropy(nn.Module):
     def __init__(self, label_smoothing: float = 0.0) -> None:
         super().__init__()
         if not 0 <= label_smoothing < 1:
-            raise InputError(f"objective 'cross_entropy': label_smoothing must be in [0, 1), got {label_smoothing}")
+            raise InputError(
+                f"objective 'cross_entropy': label_smoothing must be in [0, 1), got {label_smoothing}"
+            )
         self.label_smoothing = label_smoothing
 
     def forward(self, prediction: Prediction, batch: Batch) -> Float[Tensor, ""]:

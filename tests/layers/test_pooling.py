@@ -11,17 +11,15 @@ from hypothesis import strategies as st
 from mmvideo.layers.pooling import AdditivePool, MeanPool, make_pool
 from mmvideo.types import Tokens
 
-WIDTH = 6
+WIDTH, LONGEST = 6, 9
 POOLS = ["mean", "attention"]
 
 
 def tokens(lengths: list[int], longest: int, *, garbage: float = 0.0) -> Tokens:
     """Clips of the given lengths; `garbage` stands in the padding."""
-    generator = torch.Generator().manual_seed(1)
     mask = torch.arange(longest) < torch.tensor(lengths)[:, None]
-    values = torch.stack([torch.randn(longest, WIDTH, generator=torch.Generator().manual_seed(i)) for i in range(len(lengths))])
-    values = torch.where(mask[..., None], values, garbage)
-    return Tokens(values, mask, torch.rand(len(lengths), longest, generator=generator))
+    values = torch.randn(len(lengths), LONGEST, WIDTH, generator=torch.Generator().manual_seed(1))[:, :longest]
+    return Tokens(torch.where(mask[..., None], values, garbage), mask, torch.zeros(len(lengths), longest))
 
 
 def test_mean_pool_by_hand() -> None:

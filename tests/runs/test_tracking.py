@@ -102,6 +102,14 @@ def test_an_offline_file_holds_the_run(run: RunDirectory) -> None:
 
 
 @pytest.mark.usefixtures("offline")
+def test_a_run_that_fails_is_not_left_running(run: RunDirectory) -> None:
+    tracker = open_tracker(CONFIG, run.path, run.signature)
+    tracker.log({"epoch": 1, "step": 10, "split": "train", "loss": 1.0}, step=10)
+    tracker.fail()
+    assert "failed (exit code 1)" in inspect(only_run(run.path.parent), "--summary")
+
+
+@pytest.mark.usefixtures("offline")
 def test_a_study_gets_a_summary_run_and_a_hint_that_works(tmp_path: Path) -> None:
     import matplotlib.pyplot as plt
 
@@ -144,6 +152,7 @@ def test_switched_off_nothing_is_written(
     tracker = open_tracker(config, run.path, run.signature)
     tracker.log({"epoch": 1, "split": "val", "accuracy": 0.5}, step=1)
     tracker.finish(RESULT)
+    tracker.fail()
     assert isinstance(tracker, NoTracker)
     assert not (tmp_path / "demo" / "wandb").exists()
     assert offline_hint(tmp_path / "demo") is None

@@ -4,4 +4,14 @@ from mmvideo.data.planted.generate import PlantedSpec, generate, planted_task
 from mmvideo.data.planted.limits import Limits, bayes_accuracy, limits
 from mmvideo.data.planted.tasks import TASKS, Task, get_task
 
-__all__ = ["TASKS", "Limits", "PlantedSpec", "Task", "bayes_accuracy", "generate", "get_task", "limits", "planted_task"]
+__all__ = [
+    "TASKS",
+    "Limits",
+    "PlantedSpec",
+    "Task",
+    "bayes_accuracy",
+    "generate",
+    "get_task",
+    "limits",
+    "planted_task",
+]

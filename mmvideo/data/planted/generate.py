@@ -39,7 +39,11 @@ class PlantedSpec:
 
 
 def generate(
-    spec: PlantedSpec, out: Path, *, workers: int | None = None, advance: Callable[[int, int], None] | None = None
+    spec: PlantedSpec,
+    out: Path,
+    *,
+    workers: int | None = None,
+    advance: Callable[[int, int], None] | None = None,
 ) -> Path:
     """Write the data set under `out` and return its manifest; one that is complete already is left as it is.
 
@@ -48,10 +52,13 @@ def generate(
     Raises:
         InputError: unknown task, a split without clips, or a folder that cannot be written.
     """
-    task = get_task(spec.task)
+    get_task(spec.task)  # a name that is not known ends here
     for split in SPLITS:
         if spec.count(split) < CLIPS_PER_GROUP:
-            raise InputError(f"planted: {split} has {spec.count(split)} clips; it needs at least {CLIPS_PER_GROUP}, one group")
+            raise InputError(
+                f"planted: {split} has {spec.count(split)} clips; "
+                f"it needs at least {CLIPS_PER_GROUP}, one group"
+            )
     manifest = out / "manifest.jsonl"
     record = {"version": GENERATOR_VERSION, **asdict(spec)}
     if manifest.exists() and (out / RECORD).exists() and json.loads((out / RECORD).read_text()) == record:
@@ -60,8 +67,14 @@ def generate(
         (out / "clips").mkdir(parents=True, exist_ok=True)
         (out / RECORD).unlink(missing_ok=True)
     except OSError as error:
-        raise InputError(f"planted: cannot write to {out} ({error.strerror}); choose another folder") from error
-    jobs = [(spec, split, group, str(out)) for split in SPLITS for group in range(-(-spec.count(split) // CLIPS_PER_GROUP))]
+        raise InputError(
+            f"planted: cannot write to {out} ({error.strerror}); choose another folder"
+        ) from error
+    jobs = [
+        (spec, split, group, str(out))
+        for split in SPLITS
+        for group in range(-(-spec.count(split) // CLIPS_PER_GROUP))
+    ]
     clips: list[Clip] = []
     total = sum(spec.count(split) for split in SPLITS)
     with ProcessPoolExecutor(workers or os.cpu_count(), mp_context=get_context("spawn")) as pool:
@@ -87,7 +100,8 @@ def _make_group(job: tuple[PlantedSpec, Split, int, str]) -> list[dict]:
     session = render.Session.draw(np.random.default_rng(derive_seed(spec.seed, spec.task, split, group)))
     first = group * CLIPS_PER_GROUP
     numbers = range(first, min(first + CLIPS_PER_GROUP, spec.count(split)))
-    return [_make_clip(spec, task, split, f"{split}-g{group:03}", number, session, Path(out)) for number in numbers]
+    name = f"{split}-g{group:03}"
+    return [_make_clip(spec, task, split, name, number, session, Path(out)) for number in numbers]
 
 
 def _make_clip(
@@ -105,7 +119,13 @@ def _make_clip(
     write_mp4(out / "clips" / f"{name}.mp4", frames, samples if has_audio else None)
     if has_text:
         write_srt(out / "clips" / f"{name}.srt", cues)
-    row = {"id": name, "label": f"class{world.label}", "group": group, "split": split, "video": f"clips/{name}.mp4"}
+    row = {
+        "id": name,
+        "label": f"class{world.label}",
+        "group": group,
+        "split": split,
+        "video": f"clips/{name}.mp4",
+    }
     return row | ({"subtitles": f"clips/{name}.srt"} if has_text else {})
 
 

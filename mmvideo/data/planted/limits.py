@@ -1,12 +1,13 @@
 """What can be reached on a planted task, by enumeration: by any model, and by any additive one.
 
-An additive model scores class y as a sum of one term per modality, f_v(visual)[y] + f_a(audio)[y] + f_t(text)[y];
-late fusion by adding evidence is of this kind. Two limits are known for it, and they differ:
+An additive model scores class y as a sum of one term per modality, f_v(visual)[y] + f_a(audio)[y] +
+f_t(text)[y]; late fusion by adding evidence is of this kind. Two limits are known for it, and they differ:
 
 - `additive_converged`: the accuracy of the model that minimises the expected cross-entropy, a convex problem
   with one solution. It is what training an additive fusion converges to.
-- `additive_ceiling`: the best accuracy any additive rule has, found by mixed-integer programming. For `routed`
-  it is 13/16, not the 10/16 that training reaches: a rule may give up some pairs of classes to win others.
+- `additive_ceiling`: the best accuracy any additive rule has, found by mixed-integer programming. For
+  `routed` it is 13/16, not the 10/16 that training reaches: a rule may give up some pairs of classes to win
+  others.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ class Limits:
 
     task: str
     bayes: Mapping[str, float]
-    """Best accuracy from each subset of modalities, keyed `visual+audio`; the empty subset's key is ``none``."""
+    """Best accuracy from each subset of modalities, keyed `visual+audio`; the empty subset is `none`."""
     additive_converged: float
     additive_ceiling: float | None
     """None where the programme is too large to solve exactly (more than 100 observations)."""
@@ -46,14 +47,17 @@ def subset_key(modalities: Iterable[str]) -> str:
 
 
 def bayes_accuracy(task: str | Task, subset: Iterable[str] = MODALITIES) -> float:
-    """The accuracy of the best possible model that sees only `subset`: Σ over observations of max_y P(y, observation)."""
+    """The accuracy of the best possible model that sees only `subset`.
+
+    It is the sum, over what there is to observe, of max_y P(y, observation).
+    """
     table = _joint(task, tuple(m for m in MODALITIES if m in set(subset)))
     return float(sum(by_label.max() for by_label in table.values()))
 
 
 @cache
 def limits(name: str) -> Limits:
-    """All limits of the named task. The ceiling takes seconds for the larger tasks; it is computed once a process."""
+    """All limits of the named task, computed once a process: the ceiling takes seconds for larger tasks."""
     subsets = [c for size in range(len(MODALITIES) + 1) for c in combinations(MODALITIES, size)]
     bayes = {subset_key(subset): bayes_accuracy(name, subset) for subset in subsets}
     return Limits(name, bayes, additive_converged(name), additive_ceiling(name))
@@ -75,17 +79,18 @@ def additive_converged(task: str | Task) -> float:
         return value, slope.ravel()
 
     start = np.zeros(columns * classes)
-    solution = minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": 5000, "ftol": 1e-15, "gtol": 1e-10})
+    tight = {"maxiter": 5000, "ftol": 1e-15, "gtol": 1e-10}
+    solution = minimize(loss, start, jac=True, method="L-BFGS-B", options=tight)
     scores = design @ solution.x.reshape(columns, classes)
     best = scores >= scores.max(axis=1, keepdims=True) - TIE
     return float((joint * best / best.sum(axis=1, keepdims=True)).sum())
 
 
 def additive_ceiling(task: str | Task, *, largest: int = 100) -> float | None:
-    """The best accuracy of any additive rule, ties losing; None if the task has more than `largest` observations.
+    """The best accuracy of any additive rule, ties losing; None with more than `largest` observations.
 
-    Maximises Σ P(y, o)·won[o, y] over term tables f and binary `won`, subject to: where won[o, y] = 1, the score
-    of y at o exceeds every other class's by 1 (any margin is as good, since scores can be scaled).
+    Maximises Σ P(y, o)·won[o, y] over term tables f and binary `won`, subject to: where won[o, y] = 1, the
+    score of y at o exceeds every other class's by 1 (any margin is as good, since scores can be scaled).
     """
     design, joint = _additive_problem(task)
     observations, columns = design.shape
@@ -112,7 +117,9 @@ def additive_ceiling(task: str | Task, *, largest: int = 100) -> float | None:
         np.concatenate([np.zeros(terms), -joint.ravel()]),
         constraints=LinearConstraint(np.array(rows), np.array(lower), np.inf),
         integrality=np.concatenate([np.zeros(terms), np.ones(size)]),
-        bounds=Bounds(np.r_[np.full(terms, -big / 6), np.zeros(size)], np.r_[np.full(terms, big / 6), np.ones(size)]),
+        bounds=Bounds(
+            np.r_[np.full(terms, -big / 6), np.zeros(size)], np.r_[np.full(terms, big / 6), np.ones(size)]
+        ),
         options={"time_limit": 60.0},
     )
     return float(-solution.fun) if solution.status == 0 else None
@@ -135,7 +142,8 @@ def _additive_problem(task: str | Task) -> tuple[np.ndarray, np.ndarray]:
     """One-hot design (observations × symbols of all modalities) and P(observation, label)."""
     table = _joint(task, MODALITIES)
     observed = list(table)
-    columns = {key: i for i, key in enumerate(dict.fromkeys((m, o[m]) for o in observed for m in range(len(MODALITIES))))}
+    shown = dict.fromkeys((m, symbols[m]) for symbols in observed for m in range(len(MODALITIES)))
+    columns = {key: column for column, key in enumerate(shown)}
     design = np.zeros((len(observed), len(columns)))
     for row, symbols in enumerate(observed):
         for m, symbol in enumerate(symbols):

@@ -47,14 +47,14 @@ class Cue:
 
 
 def motion(symbol: Symbol, rng: np.random.Generator, session: Session) -> np.ndarray:
-    """A textured shape moving right, left, down or up over clutter; `None`: clutter alone. (T, H, W, 3) uint8."""
+    """A textured shape moving right, left, down or up over clutter; `None`: clutter alone. (T, H, W, 3)."""
     background = _clutter(rng, session)
     if symbol is None:
         return np.repeat(background[None], FRAMES, axis=0)
     direction = np.array([(0, 1), (0, -1), (1, 0), (-1, 0)][symbol])
-    size = int(rng.integers(15, 22))
+    size = int(rng.integers(18, 26))
     texture, mask = _shape(rng, size)
-    start, speed = rng.uniform(0, SIZE, size=2), rng.uniform(4.0, 6.0)
+    start, speed = rng.uniform(0, SIZE, size=2), rng.uniform(3.0, 4.5)
     frames = np.repeat(background[None], FRAMES, axis=0)
     for t, frame in enumerate(frames):
         top, left = np.round(start + direction * speed * t).astype(int)
@@ -64,7 +64,7 @@ def motion(symbol: Symbol, rng: np.random.Generator, session: Session) -> np.nda
 
 
 def flashes(symbol: Symbol, rng: np.random.Generator, session: Session) -> np.ndarray:
-    """Four objects at fixed places; object `FLASH_ORDERS[symbol][slot]` is lit during quarter `slot` of the clip."""
+    """Four objects at fixed places; in quarter `slot` of the clip, `FLASH_ORDERS[symbol][slot]` is lit."""
     assert symbol is not None
     frames = np.repeat(_clutter(rng, session)[None], FRAMES, axis=0)
     size = 16
@@ -81,7 +81,7 @@ def flashes(symbol: Symbol, rng: np.random.Generator, session: Session) -> np.nd
 
 
 def chirp(symbol: Symbol, rng: np.random.Generator, session: Session) -> np.ndarray:
-    """A tone whose pitch rises, falls, rises then falls, or falls then rises, in noise. (S,) float32 in [-1, 1]."""
+    """A tone in noise whose pitch rises, falls, rises then falls, or falls then rises. (S,) in [-1, 1]."""
     noise = rng.standard_normal(SAMPLES) * 0.05
     if symbol is None:
         return noise.astype(np.float32)
@@ -101,13 +101,18 @@ def beep(symbol: Symbol, rng: np.random.Generator, session: Session) -> np.ndarr
     length = SAMPLES // 8
     first = symbol * SAMPLES // 4 + int(rng.integers(SAMPLES // 32, SAMPLES // 4 - length - SAMPLES // 32))
     time = np.arange(length) / SAMPLE_RATE
-    wave[first : first + length] += 0.4 * np.hanning(length) * np.sin(2 * np.pi * 900 * session.transpose * time)
+    tone = np.sin(2 * np.pi * 900 * session.transpose * time)
+    wave[first : first + length] += 0.4 * np.hanning(length) * tone
     return wave.astype(np.float32)
 
 
 def query(symbol: Symbol, rng: np.random.Generator, session: Session) -> list[Cue]:
-    """Asks for what is seen (0) or for what is heard (1), in the same words; `None`: the words are mumbled."""
-    templates = ["tell what you {} , ignore what you {}", "report what you {} and never what you {}", "what did you {} ? not what did you {}"]
+    """Asks for what is seen (0) or what is heard (1), in the same words; `None`: the words are mumbled."""
+    templates = [
+        "tell what you {} , ignore what you {}",
+        "report what you {} and never what you {}",
+        "what did you {} ? not what did you {}",
+    ]
     asked = [("see", "hear"), ("hear", "see")][symbol] if symbol is not None else ("mmh", "mmh")
     sentence = str(rng.choice(templates)).format(*asked)
     return _cues(f"{session.narrator} says : {sentence}", rng)
@@ -123,9 +128,12 @@ def order(symbol: Symbol, rng: np.random.Generator, session: Session) -> list[Cu
     return _cues(f"{session.narrator} says : {sentence}", rng)
 
 
-VISUAL: dict[str, Callable[[Symbol, np.random.Generator, Session], np.ndarray]] = {"motion": motion, "flashes": flashes}
-AUDIO: dict[str, Callable[[Symbol, np.random.Generator, Session], np.ndarray]] = {"chirp": chirp, "beep": beep}
-TEXT: dict[str, Callable[[Symbol, np.random.Generator, Session], list[Cue]]] = {"query": query, "order": order}
+MediaRenderer = Callable[[Symbol, np.random.Generator, Session], np.ndarray]
+TextRenderer = Callable[[Symbol, np.random.Generator, Session], list[Cue]]
+
+VISUAL: dict[str, MediaRenderer] = {"motion": motion, "flashes": flashes}
+AUDIO: dict[str, MediaRenderer] = {"chirp": chirp, "beep": beep}
+TEXT: dict[str, TextRenderer] = {"query": query, "order": order}
 
 
 def _clutter(rng: np.random.Generator, session: Session) -> np.ndarray:
@@ -138,7 +146,9 @@ def _shape(rng: np.random.Generator, size: int) -> tuple[np.ndarray, np.ndarray]
     """A random texture (size, size, 3) uint8 and the mask of a disc, square or triangle."""
     y, x = np.mgrid[0:size, 0:size] / (size - 1) * 2 - 1
     masks = [x**2 + y**2 <= 1, np.maximum(abs(x), abs(y)) <= 0.9, abs(x) <= (y + 1) / 2]
-    cells = np.where(rng.random((4, 4, 1)) < 0.5, rng.uniform(150, 190, size=3), rng.uniform(215, 255, size=3))
+    cells = np.where(
+        rng.random((4, 4, 1)) < 0.5, rng.uniform(150, 190, size=3), rng.uniform(215, 255, size=3)
+    )
     texture = np.kron(cells, np.ones((size // 4 + 1, size // 4 + 1, 1)))[:size, :size]
     return texture.astype(np.uint8), masks[int(rng.integers(3))]
 

@@ -42,10 +42,16 @@ class Task:
 
 
 def _task(
-    name: str, description: str, classes: int, worlds: Iterator[World], *, visual: str = "motion", audio: str = "chirp",
+    name: str,
+    description: str,
+    classes: int,
+    worlds: Iterator[World],
+    *,
+    visual: str = "motion",
+    audio: str = "chirp",
     text: str = "order",
 ) -> Task:
-    """Merge equal worlds, so that each (label, symbols) stands once, and check that the probabilities add up."""
+    """Merge equal worlds, so that each (label, symbols) stands once; check that probabilities add up."""
     mass: dict[tuple[int, Symbol, Symbol, Symbol], float] = defaultdict(float)
     for world in worlds:
         mass[world.label, world.visual, world.audio, world.text] += world.probability
@@ -61,7 +67,8 @@ def _unique(modality: str) -> Task:
             label = symbols[("visual", "audio", "text").index(modality)]
             yield World(1 / 64, label, *symbols)
 
-    return _task(f"unique_{modality}", f"The label is what {modality} shows; the others show something unrelated.", 4, worlds())
+    description = f"The label is what {modality} shows; the others show something unrelated."
+    return _task(f"unique_{modality}", description, 4, worlds())
 
 
 def _redundant(truth: float = 0.7) -> Task:
@@ -74,7 +81,8 @@ def _redundant(truth: float = 0.7) -> Task:
                 probability *= truth if symbol == label else (1 - truth) / 3
             yield World(probability, label, *symbols)
 
-    return _task("redundant", "Every modality shows the label through a noisy channel; together they are less noisy.", 4, worlds())
+    description = "Every modality shows the label through a noisy channel; together they are less noisy."
+    return _task("redundant", description, 4, worlds())
 
 
 def _routed() -> Task:
@@ -82,14 +90,16 @@ def _routed() -> Task:
         for seen, heard, asked in product(range(4), range(4), range(2)):
             yield World(1 / 32, (seen, heard)[asked], seen, heard, asked)
 
-    return _task("routed", "The subtitle asks for what was seen or for what was heard; the label is that factor.", 4, worlds(), text="query")
+    description = "The subtitle asks for what was seen or for what was heard; the label is that factor."
+    return _task("routed", description, 4, worlds(), text="query")
 
 
 def _mixed(agree: float = 0.3, asked_seen: float = 0.55, erased: float = 0.08) -> Task:
     """`routed` with redundancy and corrupted channels.
 
-    With probability `agree` sight and sound show the same factor; the subtitle asks for sight with probability
-    `asked_seen`; each modality independently shows nothing (noise, mumbling, or no track) with `erased`.
+    With probability `agree` sight and sound show the same factor; the subtitle asks for sight with
+    probability `asked_seen`; each modality independently shows nothing (noise, mumbling, or no track) with
+    `erased`.
     """
 
     def worlds() -> Iterator[World]:
@@ -97,13 +107,13 @@ def _mixed(agree: float = 0.3, asked_seen: float = 0.55, erased: float = 0.08) -
             factor = 1 / 4 * ((1 - agree) / 4 + (agree if seen == heard else 0))
             factor *= (asked_seen, 1 - asked_seen)[asked]
             for lost in product((False, True), repeat=3):
-                shown = [None if gone else symbol for gone, symbol in zip(lost, (seen, heard, asked), strict=True)]
+                pairs = zip(lost, (seen, heard, asked), strict=True)
+                shown = [None if gone else symbol for gone, symbol in pairs]
                 probability = factor * erased ** sum(lost) * (1 - erased) ** (3 - sum(lost))
                 yield World(probability, (seen, heard)[asked], *shown)
 
-    return _task(
-        "mixed", "routed, where sight and sound agree more often than chance and any channel may be lost.", 4, worlds(), text="query"
-    )
+    description = "routed, where sight and sound agree more often than chance and any channel may be lost."
+    return _task("mixed", description, 4, worlds(), text="query")
 
 
 def _synergy() -> Task:
@@ -111,7 +121,8 @@ def _synergy() -> Task:
         for symbols in product(range(2), repeat=3):
             yield World(1 / 8, sum(symbols) % 2, *symbols)
 
-    return _task("synergy", "The label is the sum of three binary factors modulo 2: any two modalities tell nothing.", 2, worlds())
+    description = "The label is the sum of three binary factors modulo 2: any two modalities tell nothing."
+    return _task("synergy", description, 2, worlds())
 
 
 FLASH_ORDERS: tuple[tuple[int, ...], ...] = tuple(permutations(range(4)))
@@ -123,8 +134,8 @@ def _sync() -> Task:
         for (symbol, order), slot, text in product(enumerate(FLASH_ORDERS), range(4), range(4)):
             yield World(1 / (24 * 4 * 4), order[slot], symbol, slot, text)
 
-    return _task("sync", "Four objects flash one after another; the label is the one that flashes with the beep.", 4, worlds(),
-                 visual="flashes", audio="beep")
+    description = "Four objects flash one after another; the label is the one that flashes with the beep."
+    return _task("sync", description, 4, worlds(), visual="flashes", audio="beep")
 
 
 TASKS: dict[str, Callable[[], Task]] = {

@@ -14,7 +14,8 @@ from mmvideo.data.planted.render import FRAME_RATE, SAMPLE_RATE, Cue
 def write_mp4(path: Path, frames: np.ndarray, samples: np.ndarray | None) -> None:
     """Encode (T, H, W, 3) uint8 frames and, unless None, (S,) float32 mono audio. Same input, same bytes."""
     with av.open(str(path), "w", options={"fflags": "+bitexact"}) as container:
-        video = container.add_stream("libx264", rate=FRAME_RATE, options={"crf": "16", "preset": "veryfast", "threads": "1"})
+        options = {"crf": "16", "preset": "veryfast", "threads": "1"}
+        video = container.add_stream("libx264", rate=FRAME_RATE, options=options)
         video.height, video.width = frames.shape[1:3]
         video.pix_fmt = "yuv420p"
         video.codec_context.time_base = Fraction(1, FRAME_RATE)
@@ -31,7 +32,10 @@ def write_mp4(path: Path, frames: np.ndarray, samples: np.ndarray | None) -> Non
 
 def write_srt(path: Path, cues: list[Cue]) -> None:
     """SubRip subtitles; times are in seconds."""
-    blocks = [f"{i}\n{_stamp(cue.start)} --> {_stamp(cue.end)}\n{cue.text}\n" for i, cue in enumerate(cues, start=1)]
+    blocks = [
+        f"{number}\n{_stamp(cue.start)} --> {_stamp(cue.end)}\n{cue.text}\n"
+        for number, cue in enumerate(cues, start=1)
+    ]
     path.write_text("\n".join(blocks), encoding="utf-8")
 
 

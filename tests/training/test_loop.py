@@ -1,0 +1,281 @@
+"""The loop: it learns, chooses on validation, stops early, fails loudly, and resumes to the same numbers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+
+from mmvideo.config import TrainConfig
+from mmvideo.model import Prediction
+from mmvideo.seeding import derive_seed
+from mmvideo.training.checkpoint import Checkpoints
+from mmvideo.training.loop import Progress, TrainingError, fit, make_optimizer, make_schedule
+from mmvideo.training.objectives import CrossEntropy
+from mmvideo.training.predict import predict
+from mmvideo.types import Batch, Tokens
+
+Records = list[dict[str, Any]]
+
+
+class Toy(nn.Module):
+    """Two layers with dropout, so that a resumed run has random draws to repeat."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(4, 16), nn.ReLU(), nn.Dropout(0.2), nn.Linear(16, 2))
+
+    def forward(self, batch: Batch) -> Prediction:
+        return Prediction(self.layers(batch.inputs["visual"].values.squeeze(1)), {})
+
+
+def make_batch(values: Tensor, labels: Tensor) -> Batch:
+    n = len(labels)
+    tokens = Tokens(values[:, None], torch.ones(n, 1, dtype=torch.bool), torch.zeros(n, 1))
+    return Batch(tuple(f"clip{i}" for i in range(n)), {"visual": tokens}, labels)
+
+
+class ToyData:
+    """Clips whose class is the sign of a sum; `flipped` gives validation the opposite labels."""
+
+    def __init__(self, *, flipped: bool = False) -> None:
+        values = torch.randn(48, 4, generator=torch.Generator().manual_seed(0))
+        labels = (values.sum(dim=1) > 0).long()
+        self.train, self.val = (values[:32], labels[:32]), (values[32:], (1 - labels if flipped else labels)[32:])
+        self.epochs: list[int] = []
+
+    @property
+    def steps_per_epoch(self) -> int:
+        return 4
+
+    def train_batches(self, epoch: int) -> Iterator[Batch]:
+        self.epochs.append(epoch)
+        order = torch.randperm(32, generator=torch.Generator().manual_seed(derive_seed(0, "order", epoch)))
+        for part in order.split(8):
+            yield make_batch(self.train[0][part], self.train[1][part])
+
+    def val_batches(self) -> Iterator[Batch]:
+        yield make_batch(self.val[0][:10], self.val[1][:10])
+        yield make_batch(self.val[0][10:], self.val[1][10:])
+
+
+def train(
+    folder: Path, config: TrainConfig, data: Any = None, objective: nn.Module | None = None,
+    log: Callable[[dict[str, Any]], None] = lambda record: None, resumed: Callable[[int], None] = lambda epoch: None,
+) -> tuple[nn.Module, Progress]:
+    torch.manual_seed(1)
+    model = Toy()
+    folder.mkdir(exist_ok=True)
+    progress = fit(
+        model, objective or CrossEntropy(), data or ToyData(), config, seed=7, checkpoints=Checkpoints(folder),
+        fabric=Fabric(accelerator="cpu", devices=1), log=log, resumed=resumed,
+    )
+    return model, progress
+
+
+def without_seconds(records: Records) -> Records:
+    return [{key: value for key, value in record.items() if key != "seconds"} for record in records]
+
+
+def test_it_learns_what_can_be_learned(tmp_path: Path) -> None:
+    records: Records = []
+    model, progress = train(tmp_path, TrainConfig(epochs=25, learning_rate=0.03, patience=25), log=records.append)
+    last = {record["split"]: record for record in records}
+    assert last["train"]["accuracy"] >= 0.9
+    assert last["val"]["accuracy"] >= 0.9
+    assert records[0]["loss"] > 3 * last["train"]["loss"]
+    assert progress.step == 25 * 4
+    assert [(r["epoch"], r["split"], r["step"]) for r in records[:3]] == [(1, "train", 4), (1, "val", 4), (2, "train", 8)]
+
+
+def test_the_model_holds_the_weights_with_the_lowest_validation_loss(tmp_path: Path) -> None:
+    records: Records = []
+    model, progress = train(tmp_path, TrainConfig(epochs=8, learning_rate=0.05), log=records.append)
+    losses = [record["loss"] for record in records if record["split"] == "val"]
+    assert progress.best_loss == min(losses)
+    assert losses.index(min(losses)) + 1 == progress.best_epoch
+    found = predict(model, ToyData().val_batches(), torch.device("cpu"))
+    assert found.metrics()["nll"] == min(losses)
+    assert found.ids[:2] == ("clip0", "clip1")
+
+
+def test_it_stops_when_validation_gets_no_better(tmp_path: Path) -> None:
+    """With opposite labels in validation every epoch of learning makes it worse: the first is the best."""
+    data = ToyData(flipped=True)
+    _, progress = train(tmp_path, TrainConfig(epochs=30, learning_rate=0.05, patience=3), data)
+    assert (progress.best_epoch, progress.epoch) == (1, 4)
+    assert data.epochs == [1, 2, 3, 4]
+
+
+class Breaks(nn.Module):
+    """Cross-entropy that is NaN at the given step."""
+
+    def __init__(self, step: int, value: float = math.nan) -> None:
+        super().__init__()
+        self.left, self.value = step, value
+
+    def forward(self, prediction: Prediction, batch: Batch) -> Tensor:
+        self.left -= 1
+        return CrossEntropy()(prediction, batch) * (self.value if self.left == 0 else 1.0)
+
+
+class TestBrokenLoss:
+    @pytest.mark.parametrize("value", [math.nan, math.inf])
+    def test_it_names_the_step_and_the_last_good_checkpoint(self, tmp_path: Path, value: float) -> None:
+        with pytest.raises(TrainingError, match=r"at step 10 \(epoch 3\).*last\.pt.*learning_rate") as raised:
+            train(tmp_path, TrainConfig(epochs=5), objective=Breaks(10, value))
+        assert str(value) in str(raised.value)
+        kept = Checkpoints(tmp_path).load_last()
+        assert kept is not None
+        assert kept["progress"]["epoch"] == 2
+        assert all(torch.isfinite(weight).all() for weight in kept["model"].values())
+
+    def test_in_the_first_epoch_there_is_none_yet(self, tmp_path: Path) -> None:
+        with pytest.raises(TrainingError, match=r"at step 2 \(epoch 1\).*none was written yet"):
+            train(tmp_path, TrainConfig(epochs=5), objective=Breaks(2))
+
+    @pytest.mark.filterwarnings("ignore:invalid value encountered")
+    def test_a_validation_loss_that_is_never_finite_is_no_result(self, tmp_path: Path) -> None:
+        data = ToyData()
+        data.val = (torch.full_like(data.val[0], torch.nan), data.val[1])
+        with pytest.raises(TrainingError, match="No epoch of 2 had a finite validation loss"):
+            train(tmp_path, TrainConfig(epochs=2), data)
+
+
+class Interrupted(Exception):
+    pass
+
+
+FIVE_EPOCHS = TrainConfig(epochs=5, learning_rate=0.03)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[nn.Module, Progress, Records]:
+    records: Records = []
+    model, progress = train(tmp_path_factory.mktemp("whole"), FIVE_EPOCHS, log=records.append)
+    return model, progress, without_seconds(records)
+
+
+class TestResume:
+    @pytest.mark.parametrize("epoch", [1, 2, 3, 4, 5])
+    @pytest.mark.parametrize("where", ["within the epoch", "after training", "after validation"])
+    def test_an_interrupted_run_ends_like_an_undisturbed_one(
+        self, tmp_path: Path, undisturbed: tuple[nn.Module, Progress, Records], epoch: int, where: str
+    ) -> None:
+        records: Records = []
+
+        def log(record: dict[str, Any]) -> None:
+            records.append(record)
+            if record["epoch"] == epoch and where == {"train": "after training", "val": "after validation"}[record["split"]]:
+                raise Interrupted
+
+        class Data(ToyData):
+            def train_batches(self, at: int) -> Iterator[Batch]:
+                for number, batch in enumerate(super().train_batches(at)):
+                    if at == epoch and number == 2 and where == "within the epoch":
+                        raise Interrupted
+                    yield batch
+
+        with pytest.raises(Interrupted):
+            train(tmp_path, FIVE_EPOCHS, Data(), log=log)
+        continued: list[int] = []
+        data = ToyData()
+        torch.randn(5)  # whatever the process has drawn in between must not matter
+
+        def resumed(after: int) -> None:
+            continued.append(after)
+            records[:] = [record for record in records if record["epoch"] <= after]
+
+        model, progress = train(tmp_path, FIVE_EPOCHS, data, log=records.append, resumed=resumed)
+        whole, whole_progress, whole_records = undisturbed
+        assert continued == [epoch - 1]
+        assert data.epochs == list(range(epoch, 6))
+        assert without_seconds(records) == whole_records
+        assert asdict(progress) | {"seconds": 0} == asdict(whole_progress) | {"seconds": 0}
+        for name, weight in whole.state_dict().items():
+            assert torch.equal(model.state_dict()[name], weight), name
+
+    def test_a_finished_training_is_not_repeated(self, tmp_path: Path) -> None:
+        first, progress = train(tmp_path, FIVE_EPOCHS)
+        data = ToyData()
+        second, again = train(tmp_path, FIVE_EPOCHS, data)
+        assert data.epochs == []
+        assert again == progress
+        assert all(torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters(), strict=True))
+
+    def test_another_seed_trains_otherwise(self, tmp_path: Path, undisturbed: tuple[nn.Module, Progress, Records]) -> None:
+        torch.manual_seed(1)
+        model = Toy()
+        fit(
+            model, CrossEntropy(), ToyData(), FIVE_EPOCHS, seed=8, checkpoints=Checkpoints(tmp_path),
+            fabric=Fabric(accelerator="cpu", devices=1), log=lambda record: None,
+        )
+        assert not torch.equal(model.layers[0].weight, undisturbed[0].layers[0].weight)  # type: ignore[index, union-attr]
+
+
+class TestOptimization:
+    def test_only_matrices_decay(self) -> None:
+        model = nn.Sequential(nn.Linear(3, 4), nn.LayerNorm(4), nn.Linear(4, 2))
+        model[2].requires_grad_(False)
+        matrices, others = make_optimizer(model, TrainConfig(weight_decay=0.3)).param_groups
+        assert [p.shape for p in matrices["params"]] == [(4, 3)]
+        assert matrices["weight_decay"] == 0.3
+        assert [p.shape for p in others["params"]] == [(4,), (4,), (4,)]
+        assert others["weight_decay"] == 0
+
+    def test_the_learning_rate_rises_stays_and_falls(self) -> None:
+        config = TrainConfig(learning_rate=2.0, warmup=0.1, decay=0.3)
+        optimizer = make_optimizer(nn.Linear(2, 2), config)
+        schedule = make_schedule(optimizer, config, steps=100)
+        rates = []
+        for _ in range(100):
+            rates.append(schedule.get_last_lr()[0])
+            optimizer.step()
+            schedule.step()
+        np.testing.assert_allclose(rates[:10], np.arange(1, 11) / 10 * 2, rtol=1e-12)
+        assert set(rates[10:70]) == {2.0}
+        np.testing.assert_allclose(rates[70:], np.arange(30, 0, -1) / 30 * 2, rtol=1e-12)
+        assert schedule.get_last_lr()[0] == 0
+
+    def test_long_gradients_are_scaled_down(self, tmp_path: Path) -> None:
+        """However loud the loss, the optimizer gets a gradient of the configured norm."""
+
+        class Loud(CrossEntropy):
+            def forward(self, prediction: Prediction, batch: Batch) -> Tensor:
+                return 1e6 * super().forward(prediction, batch)
+
+        norms = []
+
+        class Watched(Fabric):
+            def clip_gradients(self, module: Any, optimizer: Any, **how: Any) -> None:  # type: ignore[override]
+                super().clip_gradients(module, optimizer, **how)
+                norms.append(torch.cat([p.grad.flatten() for p in module.parameters()]).norm().item())
+
+        torch.manual_seed(1)
+        fit(
+            Toy(), Loud(), ToyData(), TrainConfig(epochs=1, clip_norm=0.5), seed=0, checkpoints=Checkpoints(tmp_path),
+            fabric=Watched(accelerator="cpu", devices=1), log=lambda record: None,
+        )
+        assert norms == pytest.approx([0.5] * 4, rel=1e-3)
+
+
+def test_prediction_gives_every_clip_once_and_leaves_the_model_as_it_was() -> None:
+    torch.manual_seed(0)
+    model = Toy()
+    model.train()
+    found = predict(model, ToyData().val_batches(), torch.device("cpu"))
+    assert model.training
+    assert found.log_probabilities.shape == (16, 2)
+    np.testing.assert_allclose(np.exp(found.log_probabilities).sum(axis=1), 1, rtol=1e-12)
+    assert found.present.all()
+    assert (found.labels == ToyData().val[1].numpy()).all()
+    again = predict(model, ToyData().val_batches(), torch.device("cpu"))
+    assert (found.log_probabilities == again.log_probabilities).all()  # no dropout
