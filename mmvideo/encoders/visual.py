@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from mmvideo.config import VisualConfig
 from mmvideo.encoders.backbones import torchvision_backbone
 from mmvideo.encoders.base import Encoder
-from mmvideo.layers.recurrent import make_lstm
+from mmvideo.layers.recurrent import DeltaLstm
 from mmvideo.types import Tokens
 from mmvideo.words import Level
 
@@ -57,7 +57,7 @@ class CnnLstm(Encoder):
         self.project = nn.Sequential(
             nn.Linear(features, width), nn.LayerNorm(width), nn.Dropout(config.dropout)
         )
-        self.lstm = make_lstm(width, width) if self.needs_trunk else None
+        self.lstm = DeltaLstm(width, width) if self.needs_trunk else None
 
     def stem(self, inputs: Tokens) -> Tokens:
         frames = (inputs.values - self.mean) / self.std
@@ -68,7 +68,7 @@ class CnnLstm(Encoder):
 
     def trunk(self, stem: Tokens, inputs: Tokens) -> Tokens:
         assert self.lstm is not None
-        return stem.replace_values(self.lstm(stem.values)[0])  # causal: padding cannot reach the real frames
+        return stem.replace_values(self.lstm(stem.values))  # causal: padding cannot reach the real frames
 
 
 class SmallCnn(nn.Module):

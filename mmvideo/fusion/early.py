@@ -10,7 +10,7 @@ from torch import nn
 
 from mmvideo.fusion.base import Fusion
 from mmvideo.layers.pooling import AdditivePool
-from mmvideo.layers.recurrent import make_lstm
+from mmvideo.layers.recurrent import DeltaLstm
 from mmvideo.layers.time import align
 from mmvideo.types import Features, FusionOutput, Tokens
 from mmvideo.words import InputError, Level
@@ -43,7 +43,7 @@ class EarlyFusion(Fusion):
         self.join = nn.Sequential(
             nn.Linear(joined, width), nn.LayerNorm(width), nn.GELU(), nn.Dropout(dropout)
         )
-        self.lstm = make_lstm(width, width, layers)
+        self.lstm = DeltaLstm(width, width, layers)
         self.pool = AdditivePool(width)
 
     def forward(self, features: Mapping[str, Features]) -> FusionOutput:
@@ -56,7 +56,7 @@ class EarlyFusion(Fusion):
         aligned = torch.stack([align(stem, centres, self.step) for stem in stems], dim=2)  # (B, G, M, D)
         aligned = torch.where(present[:, None, :, None], aligned, self.absent)
         mask = centres[None, :] - self.step / 2 <= end[:, None]
-        states, _ = self.lstm(self.join(aligned.flatten(2)))
+        states = self.lstm(self.join(aligned.flatten(2)))
         pooled, weights = self.pool(Tokens(states, mask, centres.expand(len(end), -1)))
         return FusionOutput(pooled, {"step_weights": weights.detach()})
 

@@ -1,24 +1,33 @@
-"""LSTM over masked sequences. It reads forward and masks are prefixes: padding cannot reach what is real."""
+"""LSTM over masked sequences. It reads forward only and masks are prefixes, so padding cannot reach what is real."""
 
 from __future__ import annotations
 
-from torch import nn
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
 
 
-def make_lstm(inputs: int, width: int, layers: int = 1) -> nn.LSTM:
-    """An LSTM over (B, N, inputs) that starts out remembering.
+class DeltaLstm(nn.Module):
+    """An LSTM that reads each step together with its change since the step before (Furui, 1986: delta features).
 
-    Input weights by Glorot, recurrent weights orthogonal, forget-gate bias 1 (Jozefowicz et al., 2015,
-    http://proceedings.mlr.press/v37/jozefowicz15.html): with PyTorch's uniform start, what was seen some
-    frames ago fades before training can learn to keep it.
+    Motion is a difference of positions: given the difference, the recurrence need not learn to subtract first.
+    Input weights start by Glorot, recurrent weights orthogonal, forget-gate biases at 1 (Jozefowicz et al., 2015,
+    http://proceedings.mlr.press/v37/jozefowicz15.html).
     """
-    lstm = nn.LSTM(inputs, width, num_layers=layers, batch_first=True)
-    for name, parameter in lstm.named_parameters():
-        if "bias" in name:
-            nn.init.zeros_(parameter)
-            if "bias_ih" in name:
-                nn.init.ones_(parameter[width : 2 * width])
-            continue
-        for gate in parameter.split(width):
-            nn.init.orthogonal_(gate) if "weight_hh" in name else nn.init.xavier_uniform_(gate)
-    return lstm
+
+    def __init__(self, inputs: int, width: int, layers: int = 1) -> None:
+        super().__init__()
+        self.lstm = nn.LSTM(2 * inputs, width, num_layers=layers, batch_first=True)
+        for name, parameter in self.lstm.named_parameters():
+            if "bias" in name:
+                nn.init.zeros_(parameter)
+                if "bias_ih" in name:
+                    nn.init.ones_(parameter[width : 2 * width])
+                continue
+            for gate in parameter.split(width):
+                nn.init.orthogonal_(gate) if "weight_hh" in name else nn.init.xavier_uniform_(gate)
+
+    def forward(self, x: Float[Tensor, "B N F"]) -> Float[Tensor, "B N D"]:
+        """The states after each step."""
+        change = torch.diff(x, dim=1, prepend=x[:, :1])
+        return self.lstm(torch.cat([x, change], dim=2))[0]

@@ -38,9 +38,16 @@ def reference(
     return out
 
 
-@given(seed=st.integers(0, 10**6), density=st.sampled_from([0.0, 0.2, 0.6, 1.0]), biased=st.booleans(), graded=st.booleans())
+@given(
+    seed=st.integers(0, 10**6),
+    density=st.sampled_from([0.0, 0.2, 0.6, 1.0]),
+    biased=st.booleans(),
+    graded=st.booleans(),
+)
 @settings(max_examples=40, deadline=None)
-def test_it_is_the_softmax_over_the_allowed_keys(seed: int, density: float, biased: bool, graded: bool) -> None:
+def test_it_is_the_softmax_over_the_allowed_keys(
+    seed: int, density: float, biased: bool, graded: bool
+) -> None:
     torch.manual_seed(seed)
     layer = Attention(WIDTH, HEADS).double().train(graded)
     queries, context = torch.randn(2, 3, WIDTH).double(), torch.randn(2, 5, WIDTH).double()
@@ -48,7 +55,9 @@ def test_it_is_the_softmax_over_the_allowed_keys(seed: int, density: float, bias
     bias = torch.randn(2, HEADS, 3, 5).double() if biased else None
     with torch.set_grad_enabled(graded):
         out = layer(queries, context, allowed, bias)
-    expected = reference(layer, queries.numpy(), context.numpy(), allowed.numpy(), None if bias is None else bias.numpy())
+    expected = reference(
+        layer, queries.numpy(), context.numpy(), allowed.numpy(), None if bias is None else bias.numpy()
+    )
     np.testing.assert_allclose(out.detach().numpy(), expected, rtol=1e-9, atol=1e-12)
 
 
@@ -82,7 +91,9 @@ def test_what_may_not_be_seen_changes_nothing() -> None:
     allowed = torch.tensor([[[True, True, False, False], [True, False, False, False]]])
     other = context.clone()
     other[:, 2:] = 1e4
-    torch.testing.assert_close(layer(queries, context, allowed), layer(queries, other, allowed), rtol=0, atol=1e-6)
+    torch.testing.assert_close(
+        layer(queries, context, allowed), layer(queries, other, allowed), rtol=0, atol=1e-6
+    )
     torch.testing.assert_close(
         layer(queries, context, allowed), layer(queries, context[:, :2], allowed[:, :, :2]), rtol=0, atol=1e-6
     )

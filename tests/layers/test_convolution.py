@@ -49,7 +49,9 @@ class TestSpectrogramStage:
         stage = SpectrogramStage(2, 3, halve_time=halve_time)
         x = torch.randn(1, 2, 6, length)
         alone, mask = stage(x, prefix(length, length))
-        padded, padded_mask = stage(torch.cat([x, torch.full((1, 2, 6, 7), 1e3)], dim=3), prefix(length, length + 7))
+        padded, padded_mask = stage(
+            torch.cat([x, torch.full((1, 2, 6, 7), 1e3)], dim=3), prefix(length, length + 7)
+        )
         assert padded_mask.sum() == mask.sum()
         torch.testing.assert_close(padded[:, :, :, : alone.shape[3]], alone)
 

@@ -18,7 +18,9 @@ POOLS = ["mean", "attention"]
 def tokens(lengths: list[int], longest: int, *, garbage: float = 0.0) -> Tokens:
     """Clips of the given lengths; `garbage` stands in the padding."""
     mask = torch.arange(longest) < torch.tensor(lengths)[:, None]
-    values = torch.randn(len(lengths), LONGEST, WIDTH, generator=torch.Generator().manual_seed(1))[:, :longest]
+    values = torch.randn(len(lengths), LONGEST, WIDTH, generator=torch.Generator().manual_seed(1))[
+        :, :longest
+    ]
     return Tokens(torch.where(mask[..., None], values, garbage), mask, torch.zeros(len(lengths), longest))
 
 
@@ -46,7 +48,11 @@ def test_additive_pool_is_its_formula() -> None:
 
 
 @pytest.mark.parametrize("name", POOLS)
-@given(lengths=st.lists(st.integers(0, 5), min_size=1, max_size=4), more=st.integers(0, 4), garbage=st.sampled_from([0.0, -7.0, 1e4]))
+@given(
+    lengths=st.lists(st.integers(0, 5), min_size=1, max_size=4),
+    more=st.integers(0, 4),
+    garbage=st.sampled_from([0.0, -7.0, 1e4]),
+)
 @settings(max_examples=25, deadline=None)
 def test_padding_changes_nothing(name: str, lengths: list[int], more: int, garbage: float) -> None:
     torch.manual_seed(0)

@@ -48,7 +48,9 @@ def test_bias_never_rewards_distance_whatever_is_learned() -> None:
 
 def test_align_by_hand() -> None:
     """Cells [0, 0.5), [0.5, 1), [1, 1.5): two tokens, none (the nearest is the one at 1.1), one."""
-    values = torch.tensor([[[1.0], [3.0], [10.0], [777.0]], [[5.0], [777.0], [777.0], [777.0]], [[777.0]] * 4])
+    values = torch.tensor(
+        [[[1.0], [3.0], [10.0], [777.0]], [[5.0], [777.0], [777.0], [777.0]], [[777.0]] * 4]
+    )
     mask = torch.tensor([[True, True, True, False], [True, False, False, False], [False] * 4])
     time = torch.tensor([[0.1, 0.3, 1.1, 0.7], [1.4, 0.2, 0.2, 0.2], [0.2, 0.7, 1.2, 0.2]])
     grid = align(Tokens(values, mask, time), torch.tensor([0.25, 0.75, 1.25]), 0.5)

@@ -1,16 +1,337 @@
-"""Around the training: what a run does when it cannot go on."""
+"""From configuration to result: complete records, the same numbers again, and what happens when it cannot go on."""
 
 from __future__ import annotations
 
+import json
+import math
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
-from mmvideo.config import NamedConfig, RunConfig, RuntimeConfig
+from mmvideo.config import DataConfig, NamedConfig, RunConfig, RuntimeConfig, TextConfig, TrainConfig
+from mmvideo.data.manifest import read_manifest, write_manifest
+from mmvideo.evaluation.metrics import classification_metrics
 from mmvideo.runs import execute as execution
 from mmvideo.runs.directory import RunDirectory
+from mmvideo.runs.execute import evaluate_run, execute
+from mmvideo.training.loop import TrainingError
+from mmvideo.words import InputError
+
+Configure = Callable[..., RunConfig]
+
+TIMED = {"seconds", "train_seconds", "latency_ms", "peak_memory_mb"}
+
+
+def numbers(path: Path) -> dict[str, Any]:
+    """All that a run recorded, but what depends on the machine's speed and memory."""
+
+    def untimed(value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return {key: untimed(item) for key, item in value.items() if key not in TIMED}
+        return value
+
+    return {
+        "metrics": [untimed(line) for line in RunDirectory(path).metrics()],
+        "result": untimed(RunDirectory(path).result()),
+        "val": (path / "predictions_val.jsonl").read_bytes(),
+        "test": (path / "predictions_test.jsonl").read_bytes(),
+        "weights": (path / "checkpoints" / "best.safetensors").read_bytes(),
+    }
+
+
+def predictions(path: Path, split: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (path / f"predictions_{split}.jsonl").read_text().splitlines()]
+
+
+@pytest.fixture(scope="module")
+def finished(configure: Configure, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of all modalities with the default fusion."""
+    return execute(configure(study="demo", arm="all"), root=tmp_path_factory.mktemp("runs"))
+
+
+class TestRecord:
+    def test_it_stands_where_its_configuration_says(self, finished: Path, configure: Configure) -> None:
+        assert finished.parent.name == "demo"
+        assert finished.name.startswith("all-s0-")
+        assert RunDirectory(finished).config == configure(study="demo", arm="all")
+        files = {"config.json", "env.json", "metrics.jsonl", "result.json", "tokenizer.json", "checkpoints"}
+        files |= {"predictions_val.jsonl", "predictions_test.jsonl"}
+        assert files <= {path.name for path in finished.iterdir()}
+        assert not (finished / "error.txt").exists()
+
+    def test_the_result_is_complete_and_sound(self, finished: Path) -> None:
+        result = RunDirectory(finished).result()
+        assert result["classes"] == ["class0", "class1", "class2", "class3"]
+        assert result["counts"] == {"train": 48, "val": 16, "test": 16}
+        assert result["failed_clips"] == {}
+        assert (result["epochs"], result["steps"]) == (2, 6)
+        assert result["best_epoch"] in (1, 2)
+        assert (result["study"], result["arm"], result["seed"]) == ("demo", "all", 0)
+        assert result["signature"] == finished.name.rpartition("-")[2]
+        assert np.sum(list(result["train_presence"].values())) == 48
+        assert len(result["train_presence"]) > 1
+        assert 0 <= result["test_shuffled"]["accuracy"] <= 1
+        costs = result["costs"]
+        assert costs["parameters"] == costs["trainable_parameters"] > 1000
+        assert all(
+            costs[name] > 0 for name in ("flops_per_clip", "train_seconds", "latency_ms", "peak_memory_mb")
+        )
+
+    def test_there_is_a_line_for_every_epoch_and_split(self, finished: Path) -> None:
+        lines = RunDirectory(finished).metrics()
+        assert [(line["epoch"], line["split"], line["step"]) for line in lines] == [
+            (1, "train", 3), (1, "val", 3), (2, "train", 6), (2, "val", 6),
+        ]  # fmt: skip
+        assert all(math.isfinite(line["loss"]) for line in lines)
+
+    @pytest.mark.parametrize("split", ["val", "test"])
+    def test_predictions_are_the_splits_clips_and_give_its_metrics(
+        self, finished: Path, planted: Path, split: str
+    ) -> None:
+        rows = predictions(finished, split)
+        clips = read_manifest(planted).split(split)  # type: ignore[arg-type]
+        assert [(row["id"], row["label"], row["group"]) for row in rows] == [
+            (c.id, c.label, c.group) for c in clips
+        ]
+        assert all(
+            ("text" in row["present"]) == (clip.subtitles is not None)
+            for row, clip in zip(rows, clips, strict=True)
+        )
+        scores = np.array([row["log_probabilities"] for row in rows])
+        np.testing.assert_allclose(np.exp(scores).sum(axis=1), 1, atol=1e-5)
+        labels = np.array([int(row["label"].removeprefix("class")) for row in rows])
+        assert RunDirectory(finished).result()[split] == pytest.approx(
+            classification_metrics(scores, labels), abs=1e-5
+        )
+
+    def test_the_best_epochs_loss_is_the_results(self, finished: Path) -> None:
+        result = RunDirectory(finished).result()
+        losses = [line["loss"] for line in RunDirectory(finished).metrics() if line["split"] == "val"]
+        assert result["val"]["nll"] == pytest.approx(min(losses))
+        assert losses[result["best_epoch"] - 1] == min(losses)
+
+    @pytest.mark.parametrize("split", ["val", "test"])
+    def test_evaluating_it_again_gives_its_metrics(self, finished: Path, split: Any) -> None:
+        assert evaluate_run(finished, split=split) == RunDirectory(finished).result()[split]
+
+
+class TestSameNumbers:
+    def test_with_all_modalities(self, finished: Path, configure: Configure, tmp_path: Path) -> None:
+        again = execute(configure(study="demo", arm="all"), root=tmp_path)
+        assert numbers(again) == numbers(finished)
+
+    @pytest.fixture
+    def whole(self, configure: Configure, tmp_path: Path) -> Path:
+        return execute(
+            configure(text_alone=True, train=TrainConfig(epochs=3, batch_size=16)), root=tmp_path / "whole"
+        )
+
+    def test_reading_ahead_in_other_processes_changes_nothing(
+        self, whole: Path, configure: Configure, tmp_path: Path
+    ) -> None:
+        runtime = RuntimeConfig(device="cpu", loader_workers=2)
+        config = configure(text_alone=True, train=TrainConfig(epochs=3, batch_size=16), runtime=runtime)
+        ahead = execute(config, root=tmp_path / "ahead")
+        assert ahead.name == whole.name
+        assert numbers(ahead) == numbers(whole)
+
+    def test_another_seed_gives_others(self, whole: Path, configure: Configure, tmp_path: Path) -> None:
+        other = execute(
+            configure(text_alone=True, seed=1, train=TrainConfig(epochs=3, batch_size=16)), root=tmp_path
+        )
+        assert numbers(other)["test"] != numbers(whole)["test"]
+
+    def test_a_finished_run_is_left_as_it_is(self, whole: Path) -> None:
+        before = {path: path.stat().st_mtime_ns for path in whole.rglob("*") if path.is_file()}
+        assert execute(RunDirectory(whole).config, root=whole.parents[1]) == whole
+        assert {path: path.stat().st_mtime_ns for path in whole.rglob("*") if path.is_file()} == before
+
+
+class Interrupted(Exception):
+    pass
+
+
+class TestInterrupted:
+    @pytest.mark.parametrize(("epoch", "split"), [(1, "train"), (2, "train"), (2, "val")])
+    def test_it_goes_on_to_the_same_numbers(
+        self,
+        finished: Path,
+        configure: Configure,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        epoch: int,
+        split: str,
+    ) -> None:
+        log = RunDirectory.log_metrics
+
+        def stopping(run: RunDirectory, metrics: Mapping[str, Any]) -> None:
+            log(run, metrics)
+            if (metrics["epoch"], metrics["split"]) == (epoch, split):
+                raise Interrupted
+
+        config = configure(study="demo", arm="all")
+        with monkeypatch.context() as patched:
+            patched.setattr(RunDirectory, "log_metrics", stopping)
+            with pytest.raises(Interrupted):
+                execute(config, root=tmp_path)
+        [path] = (tmp_path / "demo").iterdir()
+        assert not RunDirectory(path).finished
+        assert numbers(execute(config, root=tmp_path)) == numbers(finished)
+
+    def test_between_training_and_result_only_the_evaluation_is_repeated(
+        self, finished: Path, configure: Configure, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def stop(*given: Any) -> None:
+            raise Interrupted
+
+        config = configure(study="demo", arm="all")
+        with monkeypatch.context() as patched:
+            patched.setattr(execution, "_evaluate", stop)
+            with pytest.raises(Interrupted):
+                execute(config, root=tmp_path)
+        monkeypatch.setattr(RunDirectory, "log_metrics", stop)
+        assert numbers(execute(config, root=tmp_path)) == numbers(finished)
+
+    def test_killed_it_goes_on_to_the_same_numbers(self, configure: Configure, tmp_path: Path) -> None:
+        config = configure(text_alone=True, train=TrainConfig(epochs=3, batch_size=16))
+        (tmp_path / "config.json").write_text(config.model_dump_json())
+        killed = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path)], capture_output=True, text=True)
+        assert killed.returncode == -signal.SIGKILL, killed.stderr
+        [path] = (tmp_path / "killed" / config.study).iterdir()
+        assert not RunDirectory(path).finished
+        assert [line["epoch"] for line in RunDirectory(path).metrics()] == [1, 1, 2]
+        continued = execute(config, root=tmp_path / "killed")
+        assert continued == path
+        assert numbers(continued) == numbers(execute(config, root=tmp_path / "whole"))
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from mmvideo.config import load_config
+from mmvideo.runs.directory import RunDirectory
+from mmvideo.runs.execute import execute
+
+log = RunDirectory.log_metrics
+
+def dying(run, metrics):
+    log(run, metrics)
+    if metrics["epoch"] == 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+if __name__ == "__main__":
+    RunDirectory.log_metrics = dying
+    folder = Path(sys.argv[1])
+    execute(load_config((folder / "config.json").read_text(), "config.json"), root=folder / "killed")
+"""
+
+
+class TestUndecodableClips:
+    @pytest.fixture
+    def damaged(self, planted: Path, data_config: DataConfig, tmp_path: Path) -> DataConfig:
+        """The planted data with one test video that is no video."""
+        manifest = read_manifest(planted)
+        broken = tmp_path / "broken.mp4"
+        broken.write_bytes(b"no video at all" * 100)
+        first = manifest.split("test")[0].id
+        clips = []
+        for clip in manifest.clips:
+            subtitles = manifest.path(clip, "subtitles")
+            video = broken if clip.id == first else manifest.path(clip, "video")
+            files = {"video": str(video), "subtitles": str(subtitles) if subtitles else None}
+            clips.append(clip.model_copy(update=files))
+        write_manifest(tmp_path / "manifest.jsonl", clips)
+        return data_config.model_copy(
+            update={"manifest": str(tmp_path / "manifest.jsonl"), "max_failed_share": 0.1}
+        )
+
+    def test_they_are_counted_and_take_part_in_nothing(
+        self, damaged: DataConfig, configure: Configure, tmp_path: Path
+    ) -> None:
+        path = execute(configure(text_alone=True, data=damaged), root=tmp_path / "runs")
+        result = RunDirectory(path).result()
+        assert list(result["failed_clips"]) == ["test-00000"]
+        assert "broken.mp4" in result["failed_clips"]["test-00000"]
+        assert result["counts"] == {"train": 48, "val": 16, "test": 15}
+        assert "test-00000" not in {row["id"] for row in predictions(path, "test")}
+        assert len(predictions(path, "test")) == 15
+
+    def test_too_many_stop_the_work(self, damaged: DataConfig, configure: Configure, tmp_path: Path) -> None:
+        strict = damaged.model_copy(update={"max_failed_share": 0.0})
+        with pytest.raises(InputError, match=r"1 of 80 clips .* failed to decode; at most 0.0% may"):
+            execute(configure(text_alone=True, data=strict), root=tmp_path / "runs")
+
+
+class TestRefused:
+    @pytest.mark.parametrize(("changes", "message"), [
+        ({"fusion": NamedConfig(name="hierarchal")}, r"Unknown fusion 'hierarchal'. Did you mean 'hierarchical'\?"),
+        ({"fusion": NamedConfig(name="late", options={"droput": 0.1})}, r"Unknown option of fusion 'late' 'droput'. Did you mean 'dropout'\?"),
+        ({"fusion": NamedConfig(name="late", options={"width": 8})}, "Unknown option of fusion 'late' 'width'"),
+        ({"fusion": NamedConfig(name="json:JSONDecoder")}, "not a subclass of mmvideo.fusion.Fusion"),
+        ({"objective": NamedConfig(name="cross_entropie")}, r"Unknown objective 'cross_entropie'. Did you mean 'cross_entropy'\?"),
+        ({"text": TextConfig(frozen=True)}, "text.frozen needs text.model"),
+        ({"text": TextConfig(name="transformr")}, r"Unknown text encoder 'transformr'. Did you mean 'transformer'\?"),
+        ({"width": 18, "fusion": NamedConfig(name="hierarchical")}, "width 18 cannot be split over 4 heads"),
+    ])  # fmt: skip
+    def test_what_contradicts_itself_or_does_not_exist(
+        self, configure: Configure, tmp_path: Path, changes: dict[str, Any], message: str
+    ) -> None:
+        with pytest.raises(InputError, match=message):
+            execute(configure(**changes), root=tmp_path)
+
+    def test_cuda_where_there_is_none(
+        self, configure: Configure, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+        with pytest.raises(InputError, match="runtime.device is 'cuda', but torch finds no GPU"):
+            execute(configure(runtime=RuntimeConfig(device="cuda")), root=tmp_path)
+
+    def test_a_manifest_that_is_not_there(
+        self, data_config: DataConfig, configure: Configure, tmp_path: Path
+    ) -> None:
+        missing = data_config.model_copy(update={"manifest": str(tmp_path / "none.jsonl")})
+        with pytest.raises(InputError, match="There is no manifest at .*none.jsonl"):
+            execute(configure(data=missing), root=tmp_path)
+
+    def test_evaluation_of_what_is_not_finished_or_has_other_classes(
+        self, finished: Path, planted: Path, tmp_path: Path, configure: Configure, data_config: DataConfig
+    ) -> None:
+        unfinished = RunDirectory.create(tmp_path, configure(), "data")
+        with pytest.raises(InputError, match="not finished"):
+            evaluate_run(unfinished.path)
+        manifest = read_manifest(planted)
+        clips = [
+            clip.model_copy(
+                update={
+                    "label": f"other {clip.label}",
+                    "video": str(manifest.path(clip, "video")),
+                    "subtitles": None,
+                }
+            )
+            for clip in manifest.clips
+        ]
+        write_manifest(tmp_path / "other.jsonl", clips)
+        with pytest.raises(
+            InputError, match=r"has the classes \('other class0', .*the run at .* knows \('class0'"
+        ):
+            evaluate_run(finished, manifest=str(tmp_path / "other.jsonl"))
+
+    def test_a_learning_rate_that_explodes_names_the_step(self, configure: Configure, tmp_path: Path) -> None:
+        config = configure(
+            text_alone=True, train=TrainConfig(epochs=3, batch_size=16, learning_rate=1e38, warmup=0)
+        )
+        with pytest.raises(TrainingError, match=r"The loss is .* at step \d+ \(epoch \d\)"):
+            execute(config, root=tmp_path)
+        [path] = (tmp_path / config.study).iterdir()
+        assert not RunDirectory(path).finished
+
 
 CONFIG = RunConfig(
     modalities=("audio",), fusion=NamedConfig(name="single"), runtime=RuntimeConfig(device="cpu")
@@ -37,7 +358,7 @@ def test_a_run_that_stops_ends_its_mirror_as_failed(
     monkeypatch.setattr(execution, "open_tracker", lambda *given: tracker)
     monkeypatch.setattr(execution, "fit", stop)
     with pytest.raises(type(trouble)):
-        execution.execute(CONFIG, root=tmp_path)
+        execute(CONFIG, root=tmp_path)
     assert calls == ["fail"]
     [path] = (tmp_path / CONFIG.study).glob("run-s0-*")
     assert not RunDirectory(path).finished

@@ -15,7 +15,9 @@ from mmvideo.words import InputError
 
 
 def same(a: nn.Module, b: nn.Module) -> bool:
-    return all(torch.equal(x, y) for x, y in zip(a.state_dict().values(), b.state_dict().values(), strict=True))
+    return all(
+        torch.equal(x, y) for x, y in zip(a.state_dict().values(), b.state_dict().values(), strict=True)
+    )
 
 
 def test_best_weights_come_back(tmp_path: Path) -> None:
@@ -37,7 +39,9 @@ def test_a_later_best_replaces_the_earlier(tmp_path: Path) -> None:
 
 
 def test_without_weights_the_message_says_so(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="There are no trained weights at .*best.safetensors; train the run first"):
+    with pytest.raises(
+        InputError, match="There are no trained weights at .*best.safetensors; train the run first"
+    ):
         Checkpoints(tmp_path).load_best(nn.Linear(3, 2))
 
 

@@ -49,7 +49,10 @@ class ToyData:
     def __init__(self, *, flipped: bool = False) -> None:
         values = torch.randn(48, 4, generator=torch.Generator().manual_seed(0))
         labels = (values.sum(dim=1) > 0).long()
-        self.train, self.val = (values[:32], labels[:32]), (values[32:], (1 - labels if flipped else labels)[32:])
+        self.train, self.val = (
+            (values[:32], labels[:32]),
+            (values[32:], (1 - labels if flipped else labels)[32:]),
+        )
         self.epochs: list[int] = []
 
     @property
@@ -68,15 +71,26 @@ class ToyData:
 
 
 def train(
-    folder: Path, config: TrainConfig, data: Any = None, objective: nn.Module | None = None,
-    log: Callable[[dict[str, Any]], None] = lambda record: None, resumed: Callable[[int], None] = lambda epoch: None,
+    folder: Path,
+    config: TrainConfig,
+    data: Any = None,
+    objective: nn.Module | None = None,
+    log: Callable[[dict[str, Any]], None] = lambda record: None,
+    resumed: Callable[[int], None] = lambda epoch: None,
 ) -> tuple[nn.Module, Progress]:
     torch.manual_seed(1)
     model = Toy()
     folder.mkdir(exist_ok=True)
     progress = fit(
-        model, objective or CrossEntropy(), data or ToyData(), config, seed=7, checkpoints=Checkpoints(folder),
-        fabric=Fabric(accelerator="cpu", devices=1), log=log, resumed=resumed,
+        model,
+        objective or CrossEntropy(),
+        data or ToyData(),
+        config,
+        seed=7,
+        checkpoints=Checkpoints(folder),
+        fabric=Fabric(accelerator="cpu", devices=1),
+        log=log,
+        resumed=resumed,
     )
     return model, progress
 
@@ -87,13 +101,19 @@ def without_seconds(records: Records) -> Records:
 
 def test_it_learns_what_can_be_learned(tmp_path: Path) -> None:
     records: Records = []
-    model, progress = train(tmp_path, TrainConfig(epochs=25, learning_rate=0.03, patience=25), log=records.append)
+    model, progress = train(
+        tmp_path, TrainConfig(epochs=25, learning_rate=0.03, patience=25), log=records.append
+    )
     last = {record["split"]: record for record in records}
     assert last["train"]["accuracy"] >= 0.9
     assert last["val"]["accuracy"] >= 0.9
     assert records[0]["loss"] > 3 * last["train"]["loss"]
     assert progress.step == 25 * 4
-    assert [(r["epoch"], r["split"], r["step"]) for r in records[:3]] == [(1, "train", 4), (1, "val", 4), (2, "train", 8)]
+    assert [(r["epoch"], r["split"], r["step"]) for r in records[:3]] == [
+        (1, "train", 4),
+        (1, "val", 4),
+        (2, "train", 8),
+    ]
 
 
 def test_the_model_holds_the_weights_with_the_lowest_validation_loss(tmp_path: Path) -> None:
@@ -174,7 +194,10 @@ class TestResume:
 
         def log(record: dict[str, Any]) -> None:
             records.append(record)
-            if record["epoch"] == epoch and where == {"train": "after training", "val": "after validation"}[record["split"]]:
+            if (
+                record["epoch"] == epoch
+                and where == {"train": "after training", "val": "after validation"}[record["split"]]
+            ):
                 raise Interrupted
 
         class Data(ToyData):
@@ -211,12 +234,20 @@ class TestResume:
         assert again == progress
         assert all(torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters(), strict=True))
 
-    def test_another_seed_trains_otherwise(self, tmp_path: Path, undisturbed: tuple[nn.Module, Progress, Records]) -> None:
+    def test_another_seed_trains_otherwise(
+        self, tmp_path: Path, undisturbed: tuple[nn.Module, Progress, Records]
+    ) -> None:
         torch.manual_seed(1)
         model = Toy()
         fit(
-            model, CrossEntropy(), ToyData(), FIVE_EPOCHS, seed=8, checkpoints=Checkpoints(tmp_path),
-            fabric=Fabric(accelerator="cpu", devices=1), log=lambda record: None,
+            model,
+            CrossEntropy(),
+            ToyData(),
+            FIVE_EPOCHS,
+            seed=8,
+            checkpoints=Checkpoints(tmp_path),
+            fabric=Fabric(accelerator="cpu", devices=1),
+            log=lambda record: None,
         )
         assert not torch.equal(model.layers[0].weight, undisturbed[0].layers[0].weight)  # type: ignore[index, union-attr]
 
@@ -261,8 +292,14 @@ class TestOptimization:
 
         torch.manual_seed(1)
         fit(
-            Toy(), Loud(), ToyData(), TrainConfig(epochs=1, clip_norm=0.5), seed=0, checkpoints=Checkpoints(tmp_path),
-            fabric=Watched(accelerator="cpu", devices=1), log=lambda record: None,
+            Toy(),
+            Loud(),
+            ToyData(),
+            TrainConfig(epochs=1, clip_norm=0.5),
+            seed=0,
+            checkpoints=Checkpoints(tmp_path),
+            fabric=Watched(accelerator="cpu", devices=1),
+            log=lambda record: None,
         )
         assert norms == pytest.approx([0.5] * 4, rel=1e-3)
 

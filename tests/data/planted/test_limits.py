@@ -30,10 +30,14 @@ BY_HAND = {
     **{("synergy", subset): 1.0 if len(subset) == 3 else 0.5 for subset in SUBSETS},
     **{("sync", subset): 1.0 if set(subset) >= {"visual", "audio"} else 0.25 for subset in SUBSETS},
     **{
-        (f"unique_{modality}", subset): 1.0 if modality in subset else 0.25 for modality in MODALITIES for subset in SUBSETS
+        (f"unique_{modality}", subset): 1.0 if modality in subset else 0.25
+        for modality in MODALITIES
+        for subset in SUBSETS
     },
     # naive Bayes over channels that are right with 0.7 and else one of three others (0.1 each)
-    **{("redundant", subset): {0: 0.25, 1: 0.7, 2: 0.7}[len(subset)] for subset in SUBSETS if len(subset) < 3},
+    **{
+        ("redundant", subset): {0: 0.25, 1: 0.7, 2: 0.7}[len(subset)] for subset in SUBSETS if len(subset) < 3
+    },
     # all agree: 0.343; a majority of two: 3 · 3 · 0.49 · 0.1; all differ: each of the three is as likely
     ("redundant", MODALITIES): 0.7**3 + 9 * 0.7**2 * 0.1 + 6 * 0.7 * 0.1**2,
     ("mixed", ()): 0.25,
@@ -53,7 +57,9 @@ def test_bayes_by_hand(task: str, subset: tuple[str, ...]) -> None:
 def draws(name: str) -> tuple[np.ndarray, np.ndarray]:
     """Labels (n,) and symbols (n, 3) of independent draws; −1 where a modality shows nothing."""
     worlds = get_task(name).worlds
-    rows = np.array([[w.label, *(-1 if s is None else s for s in (w.visual, w.audio, w.text))] for w in worlds])
+    rows = np.array(
+        [[w.label, *(-1 if s is None else s for s in (w.visual, w.audio, w.text))] for w in worlds]
+    )
     p = np.array([w.probability for w in worlds])
     drawn = rows[np.random.default_rng(0).choice(len(rows), size=DRAWS, p=p / p.sum())]
     return drawn[:, 0], drawn[:, 1:]
@@ -61,7 +67,9 @@ def draws(name: str) -> tuple[np.ndarray, np.ndarray]:
 
 @pytest.mark.parametrize("task", TASKS)
 @pytest.mark.parametrize("subset", SUBSETS, ids=subset_key)
-def test_bayes_is_what_the_majority_label_of_each_observation_scores(task: str, subset: tuple[str, ...]) -> None:
+def test_bayes_is_what_the_majority_label_of_each_observation_scores(
+    task: str, subset: tuple[str, ...]
+) -> None:
     """Learn a table on one half of the draws and score it on the other."""
     labels, symbols = draws(task)
     observed = np.zeros(DRAWS, np.int64)

@@ -81,7 +81,9 @@ class TestFlashes:
             assert int(np.argmax(bright)) == FLASH_ORDERS[symbol][t * 4 // FRAMES]
 
     def test_the_mean_frame_tells_nothing(self) -> None:
-        means = [render.flashes(symbol, np.random.default_rng(0), session()).mean(axis=0) for symbol in range(24)]
+        means = [
+            render.flashes(symbol, np.random.default_rng(0), session()).mean(axis=0) for symbol in range(24)
+        ]
         assert max(np.abs(mean - means[0]).max() for mean in means) == 0
 
 
@@ -99,7 +101,9 @@ class TestChirp:
             assert samples.dtype == np.float32
             assert np.abs(samples).max() < 1
 
-    @pytest.mark.parametrize(("symbol", "contour"), [(0, [-1, 0, 1]), (1, [1, 0, -1]), (2, [-1, 1, -1]), (3, [1, -1, 1])])
+    @pytest.mark.parametrize(
+        ("symbol", "contour"), [(0, [-1, 0, 1]), (1, [1, 0, -1]), (2, [-1, 1, -1]), (3, [1, -1, 1])]
+    )
     def test_the_pitch_follows_its_contour(self, symbol: int, contour: list[int]) -> None:
         """Near the start, the middle and the end: low (-1), between (0) or high (1) in a sweep of two octaves."""
         for seed in range(10):
@@ -161,7 +165,10 @@ class TestWords:
     @pytest.mark.parametrize(("name", "symbols"), [("query", 2), ("order", 4)])
     def test_a_bag_of_words_tells_nothing_and_their_order_all(self, name: str, symbols: int) -> None:
         for seed in range(20):
-            said = [self.said(render.TEXT[name](s, np.random.default_rng(seed), session())) for s in range(symbols)]
+            said = [
+                self.said(render.TEXT[name](s, np.random.default_rng(seed), session()))
+                for s in range(symbols)
+            ]
             assert all(Counter(words) == Counter(said[0]) for words in said)
             assert len({tuple(words) for words in said}) == symbols
 

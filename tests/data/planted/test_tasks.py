@@ -69,7 +69,9 @@ def test_redundant_channels_tell_the_truth_seven_times_in_ten() -> None:
     for modality in ("visual", "audio", "text"):
         assert sum(probability("redundant", label=y, **{modality: y}) for y in range(4)) == pytest.approx(0.7)
         assert probability("redundant", label=0, **{modality: 3}) == pytest.approx(0.25 * 0.1)
-    assert probability("redundant", label=1, visual=1, audio=1, text=2) == pytest.approx(0.25 * 0.7 * 0.7 * 0.1)
+    assert probability("redundant", label=1, visual=1, audio=1, text=2) == pytest.approx(
+        0.25 * 0.7 * 0.7 * 0.1
+    )
 
 
 def test_mixed_by_hand() -> None:
@@ -79,7 +81,9 @@ def test_mixed_by_hand() -> None:
     assert probability("mixed", text=0) == pytest.approx(0.92 * 0.55)
     agreeing = sum(probability("mixed", visual=s, audio=s) for s in range(4))
     assert agreeing == pytest.approx(0.92**2 * (0.3 + 0.7 / 4))
-    assert probability("mixed", label=2, visual=2, audio=1, text=0) == pytest.approx(0.92**3 * 0.55 * 0.7 / 16)
+    assert probability("mixed", label=2, visual=2, audio=1, text=0) == pytest.approx(
+        0.92**3 * 0.55 * 0.7 / 16
+    )
     assert probability("mixed", label=1, visual=2, audio=1, text=0) == 0
 
 
@@ -108,5 +112,7 @@ def test_mixed_is_its_description_drawn() -> None:
 
 
 def test_an_unknown_task_names_the_nearest() -> None:
-    with pytest.raises(InputError, match=r"Unknown planted task 'sinergy'. Did you mean 'synergy'\? Known: mixed, "):
+    with pytest.raises(
+        InputError, match=r"Unknown planted task 'sinergy'. Did you mean 'synergy'\? Known: mixed, "
+    ):
         get_task("sinergy")

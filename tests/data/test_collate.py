@@ -1,0 +1,48 @@
+"""Batches: padding is masked, what is absent is an all-False mask, and every clip keeps its own."""
+
+from __future__ import annotations
+
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mmvideo.data.collate import collate
+from mmvideo.data.dataset import Sample
+
+
+def sample(name: str, label: int, frames: int, pieces: int) -> Sample:
+    generator = torch.Generator().manual_seed(frames * 31 + pieces)
+    pictures = torch.randint(1, 255, (frames, 3, 2, 2), dtype=torch.uint8, generator=generator)
+    ids = torch.randint(1, 99, (pieces,), generator=generator)
+    return Sample(name, label, {"visual": (pictures, torch.rand(frames)), "text": (ids, torch.rand(pieces))})
+
+
+@given(lengths=st.lists(st.tuples(st.integers(0, 4), st.integers(0, 5)), min_size=1, max_size=5))
+@settings(max_examples=40, deadline=None)
+def test_what_goes_in_comes_out_and_the_rest_is_masked(lengths: list[tuple[int, int]]) -> None:
+    samples = [sample(f"clip{i}", i, *pair) for i, pair in enumerate(lengths)]
+    batch = collate(samples)
+    assert batch.ids == tuple(f"clip{i}" for i in range(len(lengths)))
+    assert batch.labels.tolist() == list(range(len(lengths)))
+    assert batch.modalities == ("visual", "text")
+    for column, modality in enumerate(batch.modalities):
+        tokens = batch.inputs[modality]
+        longest = max(1, *(pair[column] for pair in lengths))
+        assert tokens.mask.shape == tokens.time.shape == tokens.values.shape[:2] == (len(lengths), longest)
+        for row, item in enumerate(samples):
+            values, times = item.inputs[modality]
+            n = len(values)
+            assert tokens.mask[row].tolist() == [True] * n + [False] * (longest - n)
+            assert torch.equal(tokens.values[row, :n], values)
+            assert torch.equal(tokens.time[row, :n], times)
+            assert not tokens.values[row, n:].any()
+        assert batch.present[:, column].tolist() == [pair[column] > 0 for pair in lengths]
+    assert batch.inputs["visual"].values.dtype == torch.uint8
+    assert batch.inputs["text"].values.dtype == torch.int64
+
+
+def test_absent_in_all_clips_is_one_masked_item() -> None:
+    batch = collate([sample("a", 0, 2, 0), sample("b", 1, 1, 0)])
+    assert batch.inputs["text"].values.shape == (2, 1)
+    assert not batch.inputs["text"].mask.any()
+    assert batch.present.tolist() == [[True, False], [True, False]]

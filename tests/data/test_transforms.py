@@ -1,0 +1,87 @@
+"""Augmentation: one draw for all frames of a clip, replayable, and none in evaluation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from mmvideo.config import DataConfig
+from mmvideo.data.transforms import ClipTransform
+
+EVERYTHING = {"flip_probability": 0.5, "rotate_degrees": 20.0}
+
+
+def transform(*, training: bool = True, crop: int = 8, **options: Any) -> ClipTransform:
+    return ClipTransform(DataConfig(frame_size=12, crop_size=crop, **options), training=training)
+
+
+def numbered(height: int = 12, width: int = 16, frames: int = 3) -> Tensor:
+    """Frames (T, 3, H, W), all the same, in which every pixel has a level of its own."""
+    picture = torch.arange(height * width, dtype=torch.uint8).view(1, 1, height, width)
+    return picture.expand(frames, 3, height, width).contiguous()
+
+
+def test_all_frames_get_one_draw() -> None:
+    for seed in range(20):
+        out = transform(**EVERYTHING)(numbered(), seed)
+        assert out.shape == (3, 3, 8, 8)
+        assert out.dtype == torch.uint8
+        assert (out == out[0]).all()
+
+
+def test_the_seed_decides_the_draw() -> None:
+    augment = transform(**EVERYTHING)
+    assert all(torch.equal(augment(numbered(), seed), augment(numbered(), seed)) for seed in range(10))
+    assert len({augment(numbered(), seed).numpy().tobytes() for seed in range(30)}) > 25
+
+
+def test_evaluation_crops_the_centre_whatever_is_configured() -> None:
+    out = transform(training=False, **EVERYTHING)(numbered(), 3)
+    assert torch.equal(out, numbered()[:, :, 2:10, 4:12])
+
+
+def test_training_may_crop_the_centre_too() -> None:
+    out = transform(random_crop=False)(numbered(), 3)
+    assert torch.equal(out, numbered()[:, :, 2:10, 4:12])
+
+
+def test_random_crops_reach_every_place() -> None:
+    augment = transform()
+    corners = {int(augment(numbered(), seed)[0, 0, 0, 0]) for seed in range(600)}
+    assert corners == {16 * top + left for top in range(5) for left in range(9)}
+
+
+@pytest.mark.parametrize(("probability", "flipped"), [(1.0, 200), (0.0, 0), (0.5, 100)])
+def test_flips(probability: float, flipped: int) -> None:
+    augment = transform(flip_probability=probability, random_crop=False)
+    centre = numbered()[:, :, 2:10, 4:12]
+    outs = [augment(numbered(), seed) for seed in range(200)]
+    assert all(torch.equal(out, centre) or torch.equal(out, centre.flip(3)) for out in outs)
+    count = sum(torch.equal(out, centre.flip(3)) for out in outs)
+    assert abs(count - flipped) <= (0 if probability in (0, 1) else 30)
+
+
+def test_rotation_turns_about_the_centre_within_its_bounds() -> None:
+    """A bright right half stays on the right at up to 30 degrees, and its edge tilts both ways."""
+    frames = torch.zeros(1, 3, 12, 12, dtype=torch.uint8)
+    frames[..., 6:] = 200
+    augment = transform(rotate_degrees=30.0, random_crop=False)
+    tilts = []
+    for seed in range(40):
+        out = augment(frames, seed)[0, 0].float()
+        assert out[2:6, 7:].mean() > out[2:6, :1].mean() + 100
+        tilts.append(float(out[0, 2:6].sum() - out[7, 2:6].sum()))
+    assert min(tilts) < -50
+    assert max(tilts) > 50
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("size", [(5, 7), (20, 4), (8, 8)])
+def test_frames_smaller_than_the_crop_are_enlarged(size: tuple[int, int], training: bool) -> None:
+    frames = torch.full((2, 3, *size), 77, dtype=torch.uint8)
+    out = transform(training=training)(frames, 0)
+    assert out.shape == (2, 3, 8, 8)
+    assert (out == 77).all()  # enlarged, not filled up with black

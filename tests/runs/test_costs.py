@@ -1,0 +1,90 @@
+"""Costs of models whose costs are known."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from mmvideo.model import Prediction
+from mmvideo.runs.costs import PeakMemory, flops_per_clip, latency_ms, parameter_counts
+from mmvideo.types import Batch, Tokens
+
+CLIPS, STEPS, INPUTS = 3, 5, 8
+
+
+def batch() -> Batch:
+    tokens = Tokens(
+        torch.randn(CLIPS, STEPS, INPUTS),
+        torch.ones(CLIPS, STEPS, dtype=torch.bool),
+        torch.zeros(CLIPS, STEPS),
+    )
+    return Batch(("a", "b", "c"), {"visual": tokens}, torch.zeros(CLIPS, dtype=torch.long))
+
+
+class OnValues(nn.Module):
+    """A module applied to a batch's frames."""
+
+    def __init__(self, inner: nn.Module) -> None:
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, batch: Batch) -> Prediction:
+        out = self.inner(batch.inputs["visual"].values)
+        return Prediction(out[0] if isinstance(out, tuple) else out, {})
+
+
+class SelfAttention(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return F.scaled_dot_product_attention(x[:, None], x[:, None], x[:, None])[:, 0]
+
+
+def test_parameters_and_those_that_are_trained() -> None:
+    model = nn.Sequential(nn.Linear(4, 3), nn.Linear(3, 2))
+    model[0].requires_grad_(False)
+    assert parameter_counts(model) == {"parameters": 15 + 8, "trainable_parameters": 8}
+
+
+@pytest.mark.parametrize(("inner", "expected"), [
+    (nn.Linear(INPUTS, 6), STEPS * 2 * INPUTS * 6),
+    # four gates, each reads input and state
+    (nn.LSTM(INPUTS, 7, batch_first=True), STEPS * 2 * 4 * 7 * (INPUTS + 7)),
+    # every item with every item, once for the scores and once for the values
+    (SelfAttention(), 2 * 2 * STEPS * STEPS * INPUTS),
+    (nn.Conv1d(STEPS, 2, 3, padding=1), INPUTS * 2 * 3 * STEPS * 2),
+], ids=["linear", "lstm", "attention", "convolution"])  # fmt: skip
+def test_operations_a_clip(inner: nn.Module, expected: int) -> None:
+    assert flops_per_clip(OnValues(inner), batch()) == expected
+
+
+def test_counting_leaves_the_fast_kernels_on() -> None:
+    before = torch.backends.mkldnn.enabled
+    flops_per_clip(OnValues(nn.Linear(INPUTS, 6)), batch())
+    assert torch.backends.mkldnn.enabled == before
+
+
+def test_latency_is_of_one_clip_in_evaluation_mode() -> None:
+    seen: list[tuple[int, bool]] = []
+
+    class Slow(nn.Module):
+        def forward(self, batch: Batch) -> Prediction:
+            seen.append((len(batch), self.training))
+            time.sleep(0.004)
+            return Prediction(torch.zeros(len(batch), 2), {})
+
+    assert 4 <= latency_ms(Slow(), batch()) < 40
+    assert set(seen) == {(1, False)}
+
+
+def test_peak_memory_is_the_most_there_was_since_it_was_made() -> None:
+    block = np.ones(200 * 2**17)  # 200 MB
+    del block
+    memory = PeakMemory(torch.device("cpu"))
+    before = memory.megabytes()
+    block = np.ones(100 * 2**17)
+    del block
+    assert 80 < memory.megabytes() - before < 150

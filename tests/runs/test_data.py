@@ -1,0 +1,133 @@
+"""Opening a configuration's data: what is in it, and what stops it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from mmvideo.config import DataConfig, RunConfig
+from mmvideo.data.manifest import read_manifest, write_manifest
+from mmvideo.data.subtitles import read_words
+from mmvideo.runs.data import open_data
+from mmvideo.words import MODALITIES, InputError
+
+Configure = Callable[..., RunConfig]
+
+
+def test_it_knows_what_each_clip_has(data_config: DataConfig, planted: Path) -> None:
+    data = open_data(data_config)
+    manifest = read_manifest(planted)
+    assert [clip.id for clip in data.clips("val")] == [clip.id for clip in manifest.split("val")]
+    assert set(data.present) == set(data.keys) == {clip.id for clip in manifest.clips}
+    for clip in manifest.clips:
+        assert "visual" in data.present[clip.id]
+        assert ("text" in data.present[clip.id]) == (clip.subtitles is not None)
+    assert data.modalities() == MODALITIES
+    assert data.failed == {}
+
+
+def test_presence_in_training_is_counted_for_each_class(data_config: DataConfig) -> None:
+    data = open_data(data_config)
+    counts = data.train_presence()
+    assert list(counts) == sorted(counts)
+    labels = Counter(clip.label for clip in data.clips("train"))
+    for column, label in enumerate(data.manifest.classes):
+        assert sum(row[column] for row in counts.values()) == labels[label]
+    without_text = sum(sum(row) for pattern, row in counts.items() if "text" not in pattern)
+    assert without_text == sum(clip.subtitles is None for clip in data.clips("train")) > 0
+
+
+def test_it_is_opened_once(data_config: DataConfig) -> None:
+    assert open_data(data_config) is open_data(data_config.model_copy())
+
+
+def test_what_changes_the_data_changes_its_fingerprint(
+    data_config: DataConfig, planted: Path, tmp_path: Path
+) -> None:
+    manifest = read_manifest(planted)
+
+    def fingerprint(name: str, swap: bool = False, reverse: bool = False) -> str:
+        clips = []
+        for clip in manifest.clips:
+            subtitles = manifest.path(clip, "subtitles")
+            files = {
+                "video": str(manifest.path(clip, "video")),
+                "subtitles": str(subtitles) if subtitles else None,
+            }
+            clips.append(clip.model_copy(update=files))
+        if swap:
+            clips[0], clips[1] = (
+                a.model_copy(update={"video": b.video})
+                for a, b in ((clips[0], clips[1]), (clips[1], clips[0]))
+            )
+        write_manifest(tmp_path / name, reversed(clips) if reverse else clips)
+        return open_data(data_config.model_copy(update={"manifest": str(tmp_path / name)})).fingerprint
+
+    original = open_data(data_config).fingerprint
+    assert fingerprint("elsewhere.jsonl") == original
+    assert fingerprint("reversed.jsonl", reverse=True) == original
+    assert fingerprint("swapped.jsonl", swap=True) != original
+
+
+def test_the_tokenizer_reads_training_clips_alone(
+    configure: Configure, planted: Path, tmp_path: Path
+) -> None:
+    """A word that only a test clip says is unknown."""
+    manifest = read_manifest(planted)
+    subtitles = tmp_path / "secret.srt"
+    subtitles.write_text("1\n00:00:00,000 --> 00:00:01,000\nzyzzyva xx\n")
+    spoken = {manifest.split("train")[0].id: "train", manifest.split("test")[0].id: "test"}
+
+    def knows(split: str) -> bool:
+        clips = []
+        for clip in manifest.clips:
+            text = manifest.path(clip, "subtitles")
+            path = subtitles if spoken.get(clip.id) == split else text
+            files = {"video": str(manifest.path(clip, "video")), "subtitles": str(path) if path else None}
+            clips.append(clip.model_copy(update=files))
+        write_manifest(tmp_path / f"{split}.jsonl", clips)
+        config = configure()
+        config = config.model_copy(
+            update={"data": config.data.model_copy(update={"manifest": str(tmp_path / f"{split}.jsonl")})}
+        )
+        tokenizer = open_data(config.data).make_tokenizer(config)
+        assert tokenizer is not None
+        ids, _ = tokenizer.encode(read_words(subtitles), 48)
+        return 1 not in ids.tolist()  # 1 stands for what is unknown
+
+    assert knows("train")
+    assert not knows("test")
+
+
+def test_without_text_there_is_no_tokenizer(configure: Configure) -> None:
+    config = configure(modalities=("visual", "audio"))
+    assert open_data(config.data).make_tokenizer(config) is None
+
+
+class TestRefused:
+    def test_a_store_that_cannot_be_written(self, data_config: DataConfig, tmp_path: Path) -> None:
+        (tmp_path / "store").write_text("a file")
+        with pytest.raises(InputError, match=r"Cannot write to the store '.*store' .*--data.store"):
+            open_data(data_config.model_copy(update={"store": str(tmp_path / "store")}))
+
+    def test_a_group_in_two_splits(self, data_config: DataConfig, planted: Path, tmp_path: Path) -> None:
+        manifest = read_manifest(planted)
+        clips = [
+            clip.model_copy(
+                update={"video": str(manifest.path(clip, "video")), "subtitles": None, "group": "one"}
+            )
+            if clip.id in ("train-00000", "test-00000")
+            else clip.model_copy(update={"video": str(manifest.path(clip, "video")), "subtitles": None})
+            for clip in manifest.clips
+        ]
+        write_manifest(tmp_path / "leaking.jsonl", clips)
+        with pytest.raises(InputError, match="'?one'?.*test-00000|test-00000.*one"):
+            open_data(data_config.model_copy(update={"manifest": str(tmp_path / "leaking.jsonl")}))
+
+    def test_files_that_do_not_exist(self, data_config: DataConfig, planted: Path, tmp_path: Path) -> None:
+        write_manifest(tmp_path / "moved.jsonl", read_manifest(planted).clips)
+        with pytest.raises(InputError, match="files named in the manifest do not exist"):
+            open_data(data_config.model_copy(update={"manifest": str(tmp_path / "moved.jsonl")}))
