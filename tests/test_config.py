@@ -1,4 +1,4 @@
-"""The configuration: strict, complete, and with a signature that changes with the numbers and with nothing else."""
+"""The configuration: strict, and with a signature that changes with the numbers and with nothing else."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class TestReading:
         ({"modalities": ["text", "text"]}, "in this order, each once"),
         ({"modalities": []}, "one to three of"),
         ({"fusion": {"name": "single"}}, "'single' takes exactly one modality"),
-        ({"data": {"crop_size": 65, "frame_size": 64}}, "crop_size 65 is larger than frame_size 64; lower one of them"),
+        ({"data": {"crop_size": 65, "frame_size": 64}}, "crop_size 65 is larger than frame_size 64"),
         ({"train": {"epochs": 0}, "width": -1}, "width.*train.epochs"),
     ])  # fmt: skip
     def test_a_mistake_is_named_with_its_field(self, changes: dict[str, Any], message: str) -> None:
@@ -59,7 +59,7 @@ class TestReading:
             load(**changes)
 
     def test_what_is_not_json(self) -> None:
-        with pytest.raises(InputError, match="my.json is not a valid run configuration: .*JSON"):
+        with pytest.raises(InputError, match=r"my.json is not a valid run configuration: .*JSON"):
             load_config("{width: 3", "my.json")
 
     def test_it_cannot_be_changed(self) -> None:

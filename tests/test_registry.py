@@ -27,7 +27,7 @@ def test_every_name_leads_to_a_class_of_its_kind(table: Mapping[str, str], base:
 
 @pytest.fixture
 def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Modules of one's own on the path: one that works, and one that needs something that is not installed."""
+    """Modules of one's own on the path: one that works, and one that needs what is not installed."""
     (tmp_path / "my_parts.py").write_text(
         "class Gate:\n    def __init__(self, width, slope=1.0):\n        self.got = (width, slope)\n"
     )
@@ -48,7 +48,7 @@ class TestOnesOwn:
     def test_a_module_or_class_that_is_not_there(self) -> None:
         with pytest.raises(InputError, match="there is no module 'my_part' on the Python path"):
             resolve(FUSIONS, "fusion", "my_part:Gate")
-        with pytest.raises(InputError, match="there is no module 'my_parts.deeper'"):
+        with pytest.raises(InputError, match=r"there is no module 'my_parts.deeper'"):
             resolve(FUSIONS, "fusion", "my_parts.deeper:Gate")
         with pytest.raises(InputError, match="module 'my_parts' has no 'Gat'"):
             resolve(FUSIONS, "fusion", "my_parts:Gat")

@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from mmvideo.seeding import derive_seed
 
 PARTS = st.lists(
-    st.one_of(st.integers(), st.text(st.characters(min_codepoint=32), max_size=8)), min_size=1, max_size=4
+    st.one_of(st.integers(), st.text(st.characters(min_codepoint=32, codec="utf-8"), max_size=8)),
+    min_size=1,
+    max_size=4,
 )
 
 

@@ -1,4 +1,4 @@
-"""LSTM over masked sequences. It reads forward only and masks are prefixes, so padding cannot reach what is real."""
+"""LSTM over masked sequences, forward only: masks are prefixes, so padding cannot reach what is real."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from torch import Tensor, nn
 
 
 class DeltaLstm(nn.Module):
-    """An LSTM that reads each step together with its change since the step before (Furui, 1986: delta features).
+    """An LSTM that reads each step together with its change since the step before.
 
-    Motion is a difference of positions: given the difference, the recurrence need not learn to subtract first.
-    Input weights start by Glorot, recurrent weights orthogonal, forget-gate biases at 1 (Jozefowicz et al., 2015,
+    Delta features (Furui, 1986, https://doi.org/10.1109/TASSP.1986.1164788): motion is a difference of positions,
+    and given the difference, the recurrence need not learn to subtract first. Input weights start by Glorot,
+    recurrent weights orthogonal, forget-gate biases at 1 (Jozefowicz et al., 2015,
     http://proceedings.mlr.press/v37/jozefowicz15.html).
     """
 

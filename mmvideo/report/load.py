@@ -130,7 +130,9 @@ def load_study(directory: Path) -> Study:
             f"{directory} is no study: it has no study.json. Give the folder that `mmvideo study` wrote to."
         )
     record = _read_record(file)
-    folders = _finished(directory)
+    everything = sorted(result.parent for result in directory.glob("*/result.json"))
+    listed = set(record.get("runs", ())) or {folder.name for folder in everything}
+    folders = _by_arm_and_seed([folder for folder in everything if folder.name in listed], directory)
     names = [arm["name"] for arm in record["arms"]]
     missing = [f"{arm}-s{seed}" for arm in names for seed in record["seeds"] if (arm, seed) not in folders]
     complete = [
@@ -163,27 +165,27 @@ def load_study(directory: Path) -> Study:
         left_out=tuple(name for name in names if name not in {arm.name for arm in arms}),
         unlisted=tuple(
             folder.name
-            for (arm, seed), folder in folders.items()
-            if arm not in names or seed not in record["seeds"]
+            for folder in everything
+            if folder not in {folders.get((arm, seed)) for arm in names for seed in record["seeds"]}
         ),
         clips=clips,
     )
 
 
-def _finished(directory: Path) -> dict[tuple[str, int], Path]:
-    """The folder of each finished run by arm and seed; a run with a result.json is finished."""
+def _by_arm_and_seed(finished: Sequence[Path], directory: Path) -> dict[tuple[str, int], Path]:
+    """The folders of finished runs, those with a result.json, by arm and seed."""
     folders: dict[tuple[str, int], Path] = {}
-    for result in sorted(directory.glob("*/result.json")):
-        record = _read_record(result)
+    for folder in finished:
+        record = _read_record(folder / "result.json")
         key = record["arm"], record["seed"]
         if key in folders:
-            first, second = folders[key], result.parent
+            first, second = folders[key], folder
             a, b = _read_config(first), _read_config(second)
             raise InputError(
                 f"arm '{key[0]}', seed {key[1]} has two finished runs, {first.name} and {second.name}"
                 f"{_naming(differing_keys(a, b, axes=()))}. Move the one you do not mean out of {directory}."
             )
-        folders[key] = result.parent
+        folders[key] = folder
     return folders
 
 

@@ -74,9 +74,9 @@ def run_grid(
     Raises:
         InputError: `root` cannot be written to.
     """
-    folder = study.write(root)
     configs = study.runs()
     runs = {config.label: RunDirectory.locate(root, config, data_fingerprint) for config in configs}
+    folder = study.write(root, [run.path.name for run in runs.values()])
     missing = [config for config in configs if not runs[config.label].finished]
     failures: list[Failure] = []
     if missing:

@@ -7,7 +7,7 @@ import itertools
 import json
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -78,8 +78,12 @@ class Study:
             for arm in self.arms
         ]
 
-    def write(self, root: Path) -> Path:
-        """Write `<root>/<study>/study.json`, where a report finds arms, roles and axes; return its folder."""
+    def write(self, root: Path, runs: Sequence[str] = ()) -> Path:
+        """Write `<root>/<study>/study.json`, where a report finds arms, roles and axes; return its folder.
+
+        `runs` names the directories that belong to the study as it is now. Others beside them, of an earlier
+        configuration, stay and are left out of reports.
+        """
         folder = Path(root) / self.name
         make_folder(folder)
         record = {
@@ -88,6 +92,7 @@ class Study:
             "axes": list(self.axes),
             "arms": [{"name": arm.name, "role": arm.role} for arm in self.arms],
             "seeds": list(self.seeds),
+            "runs": list(runs),
             "limits": None if self.limits is None else dict(self.limits),
         }
         write_atomically(folder / "study.json", json.dumps(record, indent=2, ensure_ascii=False) + "\n")

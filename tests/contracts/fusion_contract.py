@@ -41,7 +41,9 @@ def draw(modalities: Sequence[str], present: Tensor, seed: int = 0) -> dict[str,
     return made
 
 
-def change(features: dict[str, Features], edit: Callable[[Tokens | Tensor, Tensor], Tokens | Tensor]) -> dict[str, Features]:
+def change(
+    features: dict[str, Features], edit: Callable[[Tokens | Tensor, Tensor], Tokens | Tensor]
+) -> dict[str, Features]:
     """The features with `edit(part, present)` applied to every level."""
     return {
         name: Features(f.present, edit(f.stem, f.present), edit(f.trunk, f.present), edit(f.clip, f.present))
@@ -78,7 +80,11 @@ def padding_changes_nothing(make: Make, training: bool) -> None:
     def poison(part: Tokens | Tensor, present: Tensor) -> Tokens | Tensor:
         if isinstance(part, Tokens):
             garbage = torch.full_like(part.values, 1e4)
-            return Tokens(torch.where(part.mask[..., None], part.values, garbage), part.mask, torch.where(part.mask, part.time, 77.0))
+            return Tokens(
+                torch.where(part.mask[..., None], part.values, garbage),
+                part.mask,
+                torch.where(part.mask, part.time, 77.0),
+            )
         return torch.where(present[:, None], part, torch.full_like(part, 1e4))
 
     torch.testing.assert_close(pooled(fusion, change(features, poison)), pooled(fusion, features), **CLOSE)
@@ -109,7 +115,12 @@ def alone_is_as_in_a_batch(make: Make, training: bool) -> None:
             return part[row : row + 1]
 
         alone = {
-            name: Features(f.present[row : row + 1], only(f.stem, f.present), only(f.trunk, f.present), only(f.clip, f.present))
+            name: Features(
+                f.present[row : row + 1],
+                only(f.stem, f.present),
+                only(f.trunk, f.present),
+                only(f.clip, f.present),
+            )
             for name, f in features.items()
         }
         torch.testing.assert_close(pooled(fusion, alone)[0], together[row], **CLOSE)
@@ -167,7 +178,9 @@ def state_survives_a_round_trip(make: Make, training: bool) -> None:
     for module in twin.modules():
         if isinstance(module, nn.Dropout):
             module.p = 0.0
-    assert not torch.allclose(pooled(twin, features), pooled(fusion, features)), "weights do not depend on the seed"
+    assert not torch.allclose(pooled(twin, features), pooled(fusion, features)), (
+        "weights do not depend on the seed"
+    )
     twin.load_state_dict(fusion.state_dict())
     torch.testing.assert_close(pooled(twin, features), pooled(fusion, features), rtol=0, atol=0)
 

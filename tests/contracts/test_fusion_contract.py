@@ -36,8 +36,12 @@ def test_the_whole_registry_is_seen() -> None:
 
 @pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
 @pytest.mark.parametrize("check", CONTRACT, ids=lambda check: check.__name__)
-@pytest.mark.parametrize(("name", "modalities"), CASES, ids=lambda v: v if isinstance(v, str) else "+".join(v))
-def test_contract(name: str, modalities: tuple[str, ...], check: Callable[[Make, bool], None], training: bool) -> None:
+@pytest.mark.parametrize(
+    ("name", "modalities"), CASES, ids=lambda v: v if isinstance(v, str) else "+".join(v)
+)
+def test_contract(
+    name: str, modalities: tuple[str, ...], check: Callable[[Make, bool], None], training: bool
+) -> None:
     check(maker(name, modalities), training)
 
 
@@ -61,7 +65,9 @@ def test_cross_attention_hears_other_modalities_through_its_own_tokens() -> None
 def test_query_projections_get_gradient() -> None:
     fusion = prepare(maker("hierarchical", MODALITIES), training=True)
     fusion(draw(MODALITIES, torch.ones(4, 3, dtype=torch.bool))).pooled.square().sum().backward()
-    queries = {name: p.grad for name, p in fusion.named_parameters() if name.endswith("attention.query.weight")}
+    queries = {
+        name: p.grad for name, p in fusion.named_parameters() if name.endswith("attention.query.weight")
+    }
     assert len(queries) == 5
     assert all(grad.abs().max() > 0 for grad in queries.values())
 

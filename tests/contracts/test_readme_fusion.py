@@ -38,6 +38,11 @@ def test_the_readme_example_keeps_the_contract(tmp_path: Path, monkeypatch: pyte
     for check in CONTRACT:
         for training in (True, False):
             torch.manual_seed(0)
-            check(lambda: registry.build(registry.FUSIONS, "fusion", name, {}, modalities=MODALITIES, width=WIDTH), training)
+            check(
+                lambda: registry.build(
+                    registry.FUSIONS, "fusion", name, {}, modalities=MODALITIES, width=WIDTH
+                ),
+                training,
+            )
     model = build_model(RunConfig(fusion=NamedConfig(name=name)), classes=4, vocabulary_size=10)
     assert type(model.fusion).__name__ == target.split(":")[1]

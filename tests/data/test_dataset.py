@@ -24,7 +24,7 @@ CONFIG = DataConfig(
 
 
 def counting_clip(seconds: float = SECONDS) -> StoredClip:
-    """Frame i is of level i, sample i has the value i / 4096, and word `w<i>` is said in the i-th quarter of a second."""
+    """Frame i is of level i, sample i has the value i / 4096, word `w<i>` is said in quarter second i."""
     frames, samples, words = round(seconds * RATE), round(seconds * SAMPLE_RATE), round(seconds * 4)
     return StoredClip(
         frames=np.broadcast_to(

@@ -137,5 +137,5 @@ class TestPretrained:
         assert WordPieces.pretrained(str(saved)).size == 7
 
     def test_what_is_not_there_is_named(self, tmp_path: Path) -> None:
-        with pytest.raises(InputError, match="text.model '.*nothing': its tokenizer cannot be loaded"):
+        with pytest.raises(InputError, match=r"text.model '.*nothing': its tokenizer cannot be loaded"):
             WordPieces.pretrained(str(tmp_path / "nothing"))

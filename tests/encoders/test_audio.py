@@ -1,4 +1,4 @@
-"""Waveform to levels: the spectrogram is librosa's, times are kept, padding and other clips leave no trace."""
+"""Waveform to levels: the spectrogram is librosa's, times are kept, padding leaves no trace."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""torchvision backbones: right weights give the model's own features, wrong files are refused, frozen is frozen."""
+"""torchvision backbones: weights give the model's own features, wrong files are refused, frozen is frozen."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ class TestRefused:
             torchvision_backbone(NAME, str(tmp_path / "grey.pth"), frozen=False)
 
     def test_a_file_that_is_not_there(self, tmp_path: Path) -> None:
-        with pytest.raises(InputError, match="visual.weights: there is no file .*none.pth"):
+        with pytest.raises(InputError, match=r"visual.weights: there is no file .*none.pth"):
             torchvision_backbone(NAME, str(tmp_path / "none.pth"), frozen=False)
 
     @pytest.mark.parametrize("name", ["text.pth", "text.safetensors"])
@@ -133,6 +133,6 @@ class TestRefused:
 
     def test_frozen_from_scratch(self) -> None:
         with pytest.raises(
-            InputError, match="visual.frozen needs visual.weights: a frozen random 'resnet18'"
+            InputError, match=r"visual.frozen needs visual.weights: a frozen random 'resnet18'"
         ):
             torchvision_backbone("resnet18", None, frozen=True)

@@ -148,7 +148,7 @@ class TestPretrained:
 
 class TestRefused:
     def test_frozen_from_scratch(self) -> None:
-        with pytest.raises(InputError, match="text.frozen needs text.model"):
+        with pytest.raises(InputError, match=r"text.frozen needs text.model"):
             encoder(SMALL.model_copy(update={"frozen": True}))
 
     def test_a_tokenizer_that_knows_more_than_the_model(self, bert: Path) -> None:
@@ -157,7 +157,7 @@ class TestRefused:
 
     def test_a_folder_without_a_model(self, tmp_path: Path) -> None:
         with pytest.raises(
-            InputError, match="text.model '.*' is neither a local folder nor a hub name that loads"
+            InputError, match=r"text.model '.*' is neither a local folder nor a hub name that loads"
         ):
             encoder(SMALL.model_copy(update={"model": str(tmp_path)}))
 

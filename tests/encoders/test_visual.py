@@ -41,7 +41,11 @@ class Recorder(nn.Module):
 @pytest.mark.parametrize(("name", "black", "white"), [
     ("unit", (0, 0, 0), (1, 1, 1)),
     ("symmetric", (-1, -1, -1), (1, 1, 1)),
-    ("imagenet", (-0.485 / 0.229, -0.456 / 0.224, -0.406 / 0.225), (0.515 / 0.229, 0.544 / 0.224, 0.594 / 0.225)),
+    (
+        "imagenet",
+        (-0.485 / 0.229, -0.456 / 0.224, -0.406 / 0.225),
+        (0.515 / 0.229, 0.544 / 0.224, 0.594 / 0.225),
+    ),
 ])  # fmt: skip
 def test_pixel_ranges(
     name: Literal["unit", "symmetric", "imagenet"], black: tuple[float, ...], white: tuple[float, ...]

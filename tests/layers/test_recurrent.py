@@ -16,7 +16,7 @@ def sigmoid(x: np.ndarray) -> np.ndarray:
 
 
 def reference(layer: DeltaLstm, x: np.ndarray) -> np.ndarray:
-    """One layer over the steps (N, F) and their changes, gates in PyTorch's order: input, forget, cell, output."""
+    """One layer over steps (N, F) and changes; gates in PyTorch's order: input, forget, cell, output."""
     w = {name: p.detach().numpy() for name, p in layer.lstm.named_parameters()}
     width = w["weight_hh_l0"].shape[1]
     change = np.diff(x, axis=0, prepend=x[:1])

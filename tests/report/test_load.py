@@ -137,3 +137,14 @@ def test_nothing_to_compare(make_study: MakeStudy, fake_arm: type, tmp_path: Pat
         load_study(tmp_path)
     with pytest.raises(InputError, match="no arm with all of its seeds"):
         load_study(make_study({"late": fake_arm(0.6)}, n_clips=40, skip=("late-s0",)))
+
+
+def test_runs_of_an_earlier_configuration_are_left_out(make_study: MakeStudy) -> None:
+    folder = make_study(n_clips=40)
+    current = sorted(result.parent.name for result in folder.glob("*/result.json"))
+    other = folder / "late-s1-9999999999"
+    shutil.copytree(run_folder(folder, "late-s1"), other)
+    rewrite(folder / "study.json", runs=current)
+    study = load_study(folder)
+    assert study.unlisted == (other.name,)
+    assert study.missing == ()

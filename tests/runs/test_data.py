@@ -124,7 +124,7 @@ class TestRefused:
             for clip in manifest.clips
         ]
         write_manifest(tmp_path / "leaking.jsonl", clips)
-        with pytest.raises(InputError, match="'?one'?.*test-00000|test-00000.*one"):
+        with pytest.raises(InputError, match=r"'?one'?.*test-00000|test-00000.*one"):
             open_data(data_config.model_copy(update={"manifest": str(tmp_path / "leaking.jsonl")}))
 
     def test_files_that_do_not_exist(self, data_config: DataConfig, planted: Path, tmp_path: Path) -> None:

@@ -68,7 +68,7 @@ def test_an_arm_given_twice_is_refused() -> None:
 
 def test_written_study_holds_what_a_report_needs(tmp_path: Path) -> None:
     two = study(arm("late"), Arm("text", arm("late").config, "control"), limits={"task": "mixed"})
-    folder = two.write(tmp_path)
+    folder = two.write(tmp_path, ["late-s0-0123456789"])
     assert folder == tmp_path / "demo"
     assert json.loads((folder / "study.json").read_text()) == {
         "name": "demo",
@@ -76,6 +76,7 @@ def test_written_study_holds_what_a_report_needs(tmp_path: Path) -> None:
         "axes": ["fusion"],
         "arms": [{"name": "late", "role": "fusion"}, {"name": "text", "role": "control"}],
         "seeds": [0, 1],
+        "runs": ["late-s0-0123456789"],
         "limits": {"task": "mixed"},
     }
 

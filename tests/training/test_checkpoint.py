@@ -40,7 +40,7 @@ def test_a_later_best_replaces_the_earlier(tmp_path: Path) -> None:
 
 def test_without_weights_the_message_says_so(tmp_path: Path) -> None:
     with pytest.raises(
-        InputError, match="There are no trained weights at .*best.safetensors; train the run first"
+        InputError, match=r"There are no trained weights at .*best.safetensors; train the run first"
     ):
         Checkpoints(tmp_path).load_best(nn.Linear(3, 2))
 

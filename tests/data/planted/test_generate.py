@@ -1,4 +1,4 @@
-"""A planted data set on disk: the same seed gives the same bytes, groups stay in their split, media match the symbols."""
+"""A planted data set on disk: same seed, same bytes; groups stay in their split; media match the symbols."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def test_what_it_refuses(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="val has 7 clips; it needs at least 8"):
         generate(PlantedSpec(val=7), tmp_path)
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match="cannot write to .*file.*choose another folder"):
+    with pytest.raises(InputError, match=r"cannot write to .*file.*choose another folder"):
         generate(PlantedSpec(), tmp_path / "file")
 
 
