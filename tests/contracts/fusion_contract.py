@@ -1,4 +1,4 @@
-"""What every fusion promises, as functions that raise AssertionError. The tests run them over the whole registry."""
+"""What every fusion promises, as functions that raise AssertionError; the tests run them over the registry."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def patterns(count: int) -> Tensor:
 
 
 def draw(modalities: Sequence[str], present: Tensor, seed: int = 0) -> dict[str, Features]:
-    """Random features: clips of different real lengths within 1 s, padding zeroed, absent modalities all masked."""
+    """Random features: different real lengths within 1 s, padding zeroed, absent modalities all masked."""
     generator = torch.Generator().manual_seed(seed)
 
     def tokens(length: int, here: Tensor) -> Tokens:

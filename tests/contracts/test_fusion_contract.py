@@ -73,7 +73,7 @@ def test_query_projections_get_gradient() -> None:
 
 
 def test_late_sum_is_additive_and_late_is_not() -> None:
-    """Swapping one modality's evidence moves the logits of `late_sum` by the same amount whatever the others say."""
+    """Another picture moves the logits of `late_sum` by the same amount whatever the text says."""
     everything = torch.ones(6, 3, dtype=torch.bool)
     a, b, rest = (draw(MODALITIES, everything, seed) for seed in (0, 1, 2))
 

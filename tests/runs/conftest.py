@@ -20,6 +20,7 @@ from mmvideo.config import (
     VisualConfig,
 )
 from mmvideo.data.planted import PlantedSpec, generate
+from mmvideo.runs.execute import execute
 
 Configure = Callable[..., RunConfig]
 
@@ -60,3 +61,9 @@ def configure(data_config: DataConfig) -> Configure:
         return RunConfig(**({"data": data_config} | SMALL | (TEXT_ALONE if text_alone else {}) | changes))
 
     return make
+
+
+@pytest.fixture(scope="session")
+def finished(configure: Configure, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of all modalities with the default fusion."""
+    return execute(configure(study="demo", arm="all"), root=tmp_path_factory.mktemp("runs"))

@@ -9,20 +9,17 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from mmvideo.config import DataConfig, NamedConfig, RunConfig, RuntimeConfig, TextConfig, TrainConfig
-from mmvideo.data.manifest import read_manifest, write_manifest
+from mmvideo.config import RunConfig, RuntimeConfig, TrainConfig
+from mmvideo.data.manifest import read_manifest
 from mmvideo.evaluation.metrics import classification_metrics
 from mmvideo.runs import execute as execution
 from mmvideo.runs.directory import RunDirectory
 from mmvideo.runs.execute import evaluate_run, execute
-from mmvideo.training.loop import TrainingError
-from mmvideo.words import InputError
 
 Configure = Callable[..., RunConfig]
 
@@ -48,12 +45,6 @@ def numbers(path: Path) -> dict[str, Any]:
 
 def predictions(path: Path, split: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (path / f"predictions_{split}.jsonl").read_text().splitlines()]
-
-
-@pytest.fixture(scope="module")
-def finished(configure: Configure, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run of all modalities with the default fusion."""
-    return execute(configure(study="demo", arm="all"), root=tmp_path_factory.mktemp("runs"))
 
 
 class TestRecord:
@@ -231,138 +222,3 @@ if __name__ == "__main__":
     folder = Path(sys.argv[1])
     execute(load_config((folder / "config.json").read_text(), "config.json"), root=folder / "killed")
 """
-
-
-class TestUndecodableClips:
-    @pytest.fixture
-    def damaged(self, planted: Path, data_config: DataConfig, tmp_path: Path) -> DataConfig:
-        """The planted data with one test video that is no video."""
-        manifest = read_manifest(planted)
-        broken = tmp_path / "broken.mp4"
-        broken.write_bytes(b"no video at all" * 100)
-        first = manifest.split("test")[0].id
-        clips = []
-        for clip in manifest.clips:
-            subtitles = manifest.path(clip, "subtitles")
-            video = broken if clip.id == first else manifest.path(clip, "video")
-            files = {"video": str(video), "subtitles": str(subtitles) if subtitles else None}
-            clips.append(clip.model_copy(update=files))
-        write_manifest(tmp_path / "manifest.jsonl", clips)
-        return data_config.model_copy(
-            update={"manifest": str(tmp_path / "manifest.jsonl"), "max_failed_share": 0.1}
-        )
-
-    def test_they_are_counted_and_take_part_in_nothing(
-        self, damaged: DataConfig, configure: Configure, tmp_path: Path
-    ) -> None:
-        path = execute(configure(text_alone=True, data=damaged), root=tmp_path / "runs")
-        result = RunDirectory(path).result()
-        assert list(result["failed_clips"]) == ["test-00000"]
-        assert "broken.mp4" in result["failed_clips"]["test-00000"]
-        assert result["counts"] == {"train": 48, "val": 16, "test": 15}
-        assert "test-00000" not in {row["id"] for row in predictions(path, "test")}
-        assert len(predictions(path, "test")) == 15
-
-    def test_too_many_stop_the_work(self, damaged: DataConfig, configure: Configure, tmp_path: Path) -> None:
-        strict = damaged.model_copy(update={"max_failed_share": 0.0})
-        with pytest.raises(InputError, match=r"1 of 80 clips .* failed to decode; at most 0.0% may"):
-            execute(configure(text_alone=True, data=strict), root=tmp_path / "runs")
-
-
-def late(**options: Any) -> dict[str, NamedConfig]:
-    return {"fusion": NamedConfig(name="late", options=options)}
-
-
-class TestRefused:
-    @pytest.mark.parametrize(("changes", "message"), [
-        ({"fusion": NamedConfig(name="hierarchal")}, r"fusion 'hierarchal'. Did you mean 'hierarchical'\?"),
-        (late(droput=0.1), r"Unknown option of fusion 'late' 'droput'. Did you mean 'dropout'\?"),
-        (late(width=8), "Unknown option of fusion 'late' 'width'"),
-        ({"fusion": NamedConfig(name="json:JSONDecoder")}, "not a subclass of mmvideo.fusion.Fusion"),
-        ({"objective": NamedConfig(name="entropy")}, r"Unknown objective 'entropy'.*Known: cross_entropy"),
-        ({"text": TextConfig(frozen=True)}, "text.frozen needs text.model"),
-        ({"text": TextConfig(name="transformr")}, r"text encoder 'transformr'. Did you mean 'transformer'\?"),
-        ({"width": 18, "fusion": NamedConfig(name="hierarchical")}, "width 18 cannot be split over 4 heads"),
-    ])  # fmt: skip
-    def test_what_contradicts_itself_or_does_not_exist(
-        self, configure: Configure, tmp_path: Path, changes: dict[str, Any], message: str
-    ) -> None:
-        with pytest.raises(InputError, match=message):
-            execute(configure(**changes), root=tmp_path)
-
-    def test_cuda_where_there_is_none(
-        self, configure: Configure, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr("torch.cuda.is_available", lambda: False)
-        with pytest.raises(InputError, match=r"runtime.device is 'cuda', but torch finds no GPU"):
-            execute(configure(runtime=RuntimeConfig(device="cuda")), root=tmp_path)
-
-    def test_a_manifest_that_is_not_there(
-        self, data_config: DataConfig, configure: Configure, tmp_path: Path
-    ) -> None:
-        missing = data_config.model_copy(update={"manifest": str(tmp_path / "none.jsonl")})
-        with pytest.raises(InputError, match=r"There is no manifest at .*none.jsonl"):
-            execute(configure(data=missing), root=tmp_path)
-
-    def test_evaluation_of_what_is_not_finished_or_has_other_classes(
-        self, finished: Path, planted: Path, tmp_path: Path, configure: Configure, data_config: DataConfig
-    ) -> None:
-        unfinished = RunDirectory.create(tmp_path, configure(), "data")
-        with pytest.raises(InputError, match="not finished"):
-            evaluate_run(unfinished.path)
-        manifest = read_manifest(planted)
-        clips = [
-            clip.model_copy(
-                update={
-                    "label": f"other {clip.label}",
-                    "video": str(manifest.path(clip, "video")),
-                    "subtitles": None,
-                }
-            )
-            for clip in manifest.clips
-        ]
-        write_manifest(tmp_path / "other.jsonl", clips)
-        with pytest.raises(
-            InputError, match=r"has the classes \('other class0', .*the run at .* knows \('class0'"
-        ):
-            evaluate_run(finished, manifest=str(tmp_path / "other.jsonl"))
-
-    def test_a_learning_rate_that_explodes_names_the_step(self, configure: Configure, tmp_path: Path) -> None:
-        config = configure(
-            text_alone=True, train=TrainConfig(epochs=3, batch_size=16, learning_rate=1e38, warmup=0)
-        )
-        with pytest.raises(TrainingError, match=r"The loss is .* at step \d+ \(epoch \d\)"):
-            execute(config, root=tmp_path)
-        [path] = (tmp_path / config.study).iterdir()
-        assert not RunDirectory(path).finished
-
-
-CONFIG = RunConfig(
-    modalities=("audio",), fusion=NamedConfig(name="single"), runtime=RuntimeConfig(device="cpu")
-)
-DATA: Any = SimpleNamespace(
-    fingerprint="data",
-    manifest=SimpleNamespace(classes=("cat", "dog")),
-    make_tokenizer=lambda config: None,
-    dataset=lambda *given, **options: [],
-)
-
-
-@pytest.mark.parametrize("trouble", [RuntimeError("out of memory"), KeyboardInterrupt()])
-def test_a_run_that_stops_ends_its_mirror_as_failed(
-    trouble: BaseException, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    calls: list[str] = []
-    tracker = SimpleNamespace(fail=lambda: calls.append("fail"), finish=lambda result: calls.append("finish"))
-
-    def stop(*given: Any, **options: Any) -> None:
-        raise trouble
-
-    monkeypatch.setattr(execution, "open_data", lambda config: DATA)
-    monkeypatch.setattr(execution, "open_tracker", lambda *given: tracker)
-    monkeypatch.setattr(execution, "fit", stop)
-    with pytest.raises(type(trouble)):
-        execute(CONFIG, root=tmp_path)
-    assert calls == ["fail"]
-    [path] = (tmp_path / CONFIG.study).glob("run-s0-*")
-    assert not RunDirectory(path).finished
