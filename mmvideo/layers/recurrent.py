@@ -11,8 +11,8 @@ class DeltaLstm(nn.Module):
     """An LSTM that reads each step together with its change since the step before.
 
     Delta features (Furui, 1986, https://doi.org/10.1109/TASSP.1986.1164788): motion is a difference of
-    positions; given the difference, the recurrence need not learn to subtract first. Input weights start by Glorot,
-    recurrent weights orthogonal, forget-gate biases at 1 (Jozefowicz et al., 2015,
+    positions; given the difference, the recurrence need not learn to subtract first. Input weights start by
+    Glorot, recurrent weights orthogonal, forget-gate biases at 1 (Jozefowicz et al., 2015,
     http://proceedings.mlr.press/v37/jozefowicz15.html).
     """
 

@@ -1,4 +1,4 @@
-"""What every fusion promises, as functions that raise AssertionError; the tests run them over the registry."""
+"""What every fusion promises, as functions that raise AssertionError; tests run them over the registry."""
 
 from __future__ import annotations
 
