@@ -15,7 +15,7 @@ from mmvideo.data.subtitles import Word
 from mmvideo.words import InputError
 
 if TYPE_CHECKING:
-    from tokenizers import Tokenizer
+    from tokenizers import Tokenizer, models
 
 PAD, UNKNOWN = "[PAD]", "[UNK]"
 
@@ -29,16 +29,19 @@ class WordPieces:
     @classmethod
     def train(cls, texts: Iterable[Sequence[Word]], vocabulary_size: int) -> WordPieces:
         """Lower-case WordPiece (Wu et al., 2016, https://arxiv.org/abs/1609.08144), from the given texts."""
-        from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
+        from tokenizers import models, trainers
 
-        tokenizer = Tokenizer(models.WordPiece(unk_token=UNKNOWN))
-        tokenizer.normalizer = normalizers.BertNormalizer()
-        tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-        trainer = trainers.WordPieceTrainer(
-            vocab_size=vocabulary_size, special_tokens=[PAD, UNKNOWN], show_progress=False
+        lines = [" ".join(word.text for word in text) for text in texts]
+        tokenizer = _tokenizer(models.WordPiece(unk_token=UNKNOWN))
+        # Left to itself, the trainer numbers these in the order of a hash table: differently each time.
+        inside = sorted(
+            {f"##{letter}" for line in lines for word in _split(tokenizer, line) for letter in word[1:]}
         )
-        tokenizer.train_from_iterator((" ".join(word.text for word in text) for text in texts), trainer)
-        return cls(tokenizer)
+        trainer = trainers.WordPieceTrainer(
+            vocab_size=vocabulary_size, special_tokens=[PAD, UNKNOWN, *inside], show_progress=False
+        )
+        tokenizer.train_from_iterator(lines, trainer)
+        return cls(_tokenizer(models.WordPiece(tokenizer.get_vocab(), unk_token=UNKNOWN)))
 
     @classmethod
     def pretrained(cls, name: str) -> WordPieces:
@@ -90,3 +93,18 @@ class WordPieces:
             owners[outside] = owners[inside[np.abs(outside[:, None] - inside[None]).argmin(axis=1)]]
         times = np.array([centres[max(owner, 0)] for owner in owners], np.float32)
         return np.array(encoded.ids, np.int64)[:longest], times[:longest]
+
+
+def _tokenizer(model: models.WordPiece) -> Tokenizer:
+    """The model behind BERT's lower-casing and its splitting into words."""
+    from tokenizers import Tokenizer, normalizers, pre_tokenizers
+
+    tokenizer = Tokenizer(model)
+    tokenizer.normalizer = normalizers.BertNormalizer()
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    return tokenizer
+
+
+def _split(tokenizer: Tokenizer, line: str) -> list[str]:
+    normal = tokenizer.normalizer.normalize_str(line)
+    return [word for word, _ in tokenizer.pre_tokenizer.pre_tokenize_str(normal)]

@@ -85,13 +85,13 @@ class SpectrogramCnn(Encoder):
         self.norm = nn.LayerNorm(width) if self.needs_trunk else None
 
     def stem(self, inputs: Tokens) -> Tokens:
-        mask = inputs.mask
+        mask, time = inputs.mask, inputs.time
         x = self.log_mel(inputs.values, mask)[:, None]
         for stage in self.stages:
             x, mask = stage(x, mask)
-        stride = -(-inputs.mask.shape[1] // mask.shape[1])
+            time = time[:, :: stage.time_stride]
         values = self.project(x.permute(0, 3, 1, 2).flatten(2))
-        return Tokens(values, mask, inputs.time[:, ::stride])
+        return Tokens(values, mask, time)
 
     def trunk(self, stem: Tokens, inputs: Tokens) -> Tokens:
         assert self.norm is not None

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from pickle import UnpicklingError
 
 import torch
 import torchvision
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import nn
 from torchvision.ops import FrozenBatchNorm2d
 
@@ -54,12 +57,10 @@ def _load_file(model: nn.Module, name: str, path: Path) -> None:
     """Load a state dict; its classifier may have another number of classes, since that is dropped anyway."""
     if not path.exists():
         raise InputError(f"visual.weights: there is no file {path}")
-    if path.suffix == ".safetensors":
-        from safetensors.torch import load_file
-
-        state = load_file(path)
-    else:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+    try:
+        state = _read_state(path)
+    except (SafetensorError, UnpicklingError, RuntimeError, EOFError, LookupError) as error:
+        raise InputError(f"visual.weights: {path} holds no state dict that can be read: {error}") from error
     own = model.state_dict()
     wrong = [key for key in own if key not in state or state[key].shape != own[key].shape]
     head = {f"{_classifier_name(model)}.weight", f"{_classifier_name(model)}.bias"}
@@ -69,6 +70,12 @@ def _load_file(model: nn.Module, name: str, path: Path) -> None:
             f"shape ({', '.join(unfit[:3])} …)"
         )
     model.load_state_dict({key: state[key] for key in own if key not in head}, strict=False)
+
+
+def _read_state(path: Path) -> dict[str, torch.Tensor]:
+    if path.suffix == ".safetensors":
+        return load_file(path)
+    return torch.load(path, map_location="cpu", weights_only=True)
 
 
 def _classifier_name(model: nn.Module) -> str:

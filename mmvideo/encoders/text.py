@@ -66,6 +66,10 @@ def _small_bert(config: TextConfig, vocabulary_size: int) -> Any:
     """A BERT with random weights. `Any`, here and below: transformers' models share no type that fits."""
     from transformers import BertConfig, BertModel
 
+    if config.hidden % config.heads:
+        raise InputError(
+            f"text.hidden {config.hidden} cannot be split over {config.heads} text.heads; choose a multiple"
+        )
     bert = BertConfig(
         vocab_size=vocabulary_size,
         hidden_size=config.hidden,
@@ -91,4 +95,6 @@ def _load(name: str) -> Any:
         ) from error
     if getattr(model.config, "is_encoder_decoder", False):
         return model.get_encoder()
+    if getattr(model, "pooler", None) is not None:
+        model.pooler = None  # nobody reads it: it would count as parameters and never be trained
     return model

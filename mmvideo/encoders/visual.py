@@ -18,7 +18,7 @@ from mmvideo.encoders.backbones import torchvision_backbone
 from mmvideo.encoders.base import Encoder
 from mmvideo.layers.recurrent import DeltaLstm
 from mmvideo.types import Tokens
-from mmvideo.words import Level
+from mmvideo.words import InputError, Level
 
 PIXEL_RANGES: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
     "unit": ((0.0,) * 3, (1.0,) * 3),
@@ -50,6 +50,11 @@ class CnnLstm(Encoder):
         self.register_buffer("mean", 255 * torch.tensor(mean).view(3, 1, 1), persistent=False)
         self.register_buffer("std", 255 * torch.tensor(std).view(3, 1, 1), persistent=False)
         if config.backbone == "small":
+            if config.frozen or config.weights is not None:
+                raise InputError(
+                    "visual.frozen and visual.weights are for torchvision's backbones; visual.backbone "
+                    "'small' is trained from scratch. Name one such as 'resnet18', or leave both out"
+                )
             self.cnn = SmallCnn(config.channels, config.pool)
             features = SmallCnn.features(config.channels)
         else:
