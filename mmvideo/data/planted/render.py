@@ -1,8 +1,8 @@
 """From a symbol to what is seen, heard or read. Everything but the symbol is nuisance, drawn at random.
 
 Each renderer hides its factor where only the intended ability finds it: motion cannot be read off one frame
-(positions are uniform on a torus), a pitch contour not off the mean spectrum (every contour sweeps the same
-band), who-does-what not off a bag of words (all variants use the same words).
+(positions are uniform on a torus), a pitch contour hardly off the mean spectrum (every contour sweeps the
+same band), who-does-what not off a bag of words (all variants use the same words).
 """
 
 from __future__ import annotations
