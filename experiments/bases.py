@@ -44,7 +44,8 @@ def planted(manifest: str = "data/planted/mixed/manifest.jsonl") -> RunConfig:
 def ucf101(manifest: str = "data/ucf101/split1/manifest.jsonl") -> RunConfig:
     """UCF101 without a GPU: 2 s windows, 4 frames a second at 56 pixels, small encoders from scratch.
 
-    Cost: 4 to 27 s a run on the 125 clips of five classes, one CPU core. Expected: far below what pretraining reaches; it is
+    Cost: 4 to 27 s a run on the 125 clips of five classes, one CPU core.
+    Expected: far below what pretraining reaches; it is
     for trying the pipeline on real clips, and for what presence of audio alone tells (see the controls).
     Command: make ablation DATASET=ucf101 DATA=/path/to/download
     """

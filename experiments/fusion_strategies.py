@@ -3,7 +3,8 @@
 Four fusions (early, late, late by adding decisions, hierarchical cross-attention) and each modality alone, on
 the same clips, encoders and budget; only the fusion and the modalities differ.
 
-Cost on planted data: 14 min 39 s in all on 2 CPU cores that were shared with other work. Expected numbers: the table in README.md.
+Cost on planted data: 14 min 39 s in all on 2 CPU cores that were shared with other work.
+Expected numbers: the table in README.md.
 Command: make ablation
 """
 
