@@ -70,8 +70,10 @@ def ablate(arguments: list[str]) -> int:
     )
     print(report.summary(), file=sys.stderr if report.failures else sys.stdout)
     if report.trained + report.reused:
-        comparison = _report(report.folder, options.out, f"mmvideo ablate {shlex.join(arguments)}")
-        _mirror(comparison, study, report.folder, options.out)
+        command = f"mmvideo ablate {shlex.join(arguments)}"
+        comparison, changed = _report(report.folder, options.out, command, keep=not report.trained)
+        if changed:
+            _mirror(comparison, study, report.folder, options.out)
     print(f"total time: {_duration(time.monotonic() - began)}")
     return 1 if report.failures else 0
 
@@ -142,15 +144,15 @@ def _data_fingerprint(study: Study) -> str:
     return fingerprints.pop()
 
 
-def _report(study_dir: Path, out: Path, command: str) -> Comparison:
+def _report(study_dir: Path, out: Path, command: str, *, keep: bool = False) -> tuple[Comparison, bool]:
     from mmvideo.report import write_report
     from mmvideo.report.console import print_comparison
 
     folder = out / study_dir.name
-    comparison = write_report(study_dir, folder, reproduce=command)
+    comparison, written = write_report(study_dir, folder, reproduce=command, keep=keep)
     print_comparison(comparison)
-    print(f"report: {folder / 'report.html'}")
-    return comparison
+    print(f"report: {folder / 'report.html'}{'' if written else ' (as it was: nothing changed)'}")
+    return comparison, written
 
 
 def _mirror(comparison: Comparison, study: Study, study_dir: Path, out: Path) -> None:

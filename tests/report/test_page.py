@@ -45,7 +45,7 @@ class Elements(HTMLParser):
 
 
 def test_writes_everything(make_study: MakeStudy, tmp_path: Path) -> None:
-    comparison = write_report(make_study(), tmp_path / "out", reproduce="make ablation SEEDS=3")
+    comparison, _ = write_report(make_study(), tmp_path / "out", reproduce="make ablation SEEDS=3")
     names = {
         str(file.relative_to(tmp_path / "out")) for file in (tmp_path / "out").rglob("*") if file.is_file()
     }
@@ -66,6 +66,22 @@ def test_writes_everything(make_study: MakeStudy, tmp_path: Path) -> None:
         "best possible",
     ):
         assert shown in page.text
+
+
+def test_an_unchanged_report_may_be_kept(make_study: MakeStudy, fake_arm: type, tmp_path: Path) -> None:
+    study, out = make_study(), tmp_path / "out"
+    assert write_report(study, out, keep=True)[1], "there was none"
+    before = (out / "report.html").stat().st_mtime_ns
+    assert not write_report(study, out, keep=True)[1]
+    assert (out / "report.html").stat().st_mtime_ns == before
+    assert write_report(study, out)[1], "asked for, it is written again"
+    (out / "report.html").unlink()
+    assert write_report(study, out, keep=True)[1], "a part of it is gone"
+    result = next(study.glob("*/result.json"))
+    record = json.loads(result.read_text())
+    record["costs"]["train_seconds"] += 100
+    result.write_text(json.dumps(record))
+    assert write_report(study, out, keep=True)[1], "a run says something else"
 
 
 def test_page_loads_nothing_and_escapes_names(make_study: MakeStudy, fake_arm: type, tmp_path: Path) -> None:

@@ -1,8 +1,8 @@
 """From a symbol to what is seen, heard or read. Everything but the symbol is nuisance, drawn at random.
 
 Each renderer hides its factor where only the intended ability finds it: motion cannot be read off one frame
-(positions are uniform on a torus), a pitch contour hardly off the mean spectrum (every contour sweeps the
-same band), who-does-what not off a bag of words (all variants use the same words).
+(positions are uniform on a torus), a pitch contour not off the mean spectrum (all are two sweeps of the same
+band), who-does-what not off a bag of words (all variants use the same words).
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ SECONDS = 1.0
 SAMPLE_RATE = 16000  # Hz
 FRAMES = int(FRAME_RATE * SECONDS)
 SAMPLES = int(SAMPLE_RATE * SECONDS)
+CONTOURS = ((True, True), (False, False), (True, False), (False, True))  # whether each sweep of a chirp rises
+SPEED = (6.0, 8.0)  # pixels a frame: at 8 frames a second about a quarter of the way round between frames
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ def motion(symbol: Symbol, rng: np.random.Generator, session: Session) -> np.nda
     direction = np.array([(0, 1), (0, -1), (1, 0), (-1, 0)][symbol])
     size = int(rng.integers(18, 26))
     texture, mask = _shape(rng, size)
-    start, speed = rng.uniform(0, SIZE, size=2), rng.uniform(3.0, 4.5)
+    start, speed = rng.uniform(0, SIZE, size=2), rng.uniform(*SPEED)
     frames = np.repeat(background[None], FRAMES, axis=0)
     for t, frame in enumerate(frames):
         top, left = np.round(start + direction * speed * t).astype(int)
@@ -81,15 +83,20 @@ def flashes(symbol: Symbol, rng: np.random.Generator, session: Session) -> np.nd
 
 
 def chirp(symbol: Symbol, rng: np.random.Generator, session: Session) -> np.ndarray:
-    """A tone in noise whose pitch rises, falls, rises then falls, or falls then rises. (S,) in [-1, 1]."""
+    """Two sweeps of a tone in noise, each up or down: ↑↑, ↓↓, ↑↓ or ↓↑. (S,) in [-1, 1].
+
+    A sweep and its reverse have the same spectrum, and the tone is silent at the band's edges, where sweeps
+    meet. So neither the mean spectrum nor that of its logarithm tells the contours apart.
+    """
     noise = rng.standard_normal(SAMPLES) * 0.05
     if symbol is None:
         return noise.astype(np.float32)
     margin = int(rng.integers(0, SAMPLES // 10))
-    position = np.linspace(0, 1, SAMPLES - 2 * margin)
-    height = [position, 1 - position, 1 - np.abs(2 * position - 1), np.abs(2 * position - 1)][symbol]
+    up = np.linspace(0, 1, SAMPLES // 2 - margin)
+    height = np.concatenate([up if rises else up[::-1] for rises in CONTOURS[symbol]])
     frequency = 400 * session.transpose * 2 ** (2 * height)
     tone = np.sin(2 * np.pi * np.cumsum(frequency) / SAMPLE_RATE + rng.uniform(0, 2 * np.pi))
+    tone *= np.minimum(1, 8 * np.minimum(height, 1 - height))
     noise[margin : SAMPLES - margin] += rng.uniform(0.1, 0.3) * tone
     return noise.astype(np.float32)
 

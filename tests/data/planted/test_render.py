@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from itertools import pairwise
 
 import numpy as np
 import pytest
 from scipy.stats import kstest
 
 from mmvideo.data.planted import render
-from mmvideo.data.planted.render import FRAMES, SAMPLE_RATE, SAMPLES, SECONDS, SIZE, Cue, Session
+from mmvideo.data.planted.render import FRAMES, SAMPLES, SECONDS, SIZE, Cue, Session
 from mmvideo.data.planted.tasks import FLASH_ORDERS, Symbol
 
 STEPS = {0: (0, 1), 1: (0, -1), 2: (1, 0), 3: (-1, 0)}
@@ -53,8 +52,9 @@ class TestMotion:
             steps = (steps + SIZE / 2) % SIZE - SIZE / 2
             along = steps @ np.array(STEPS[symbol])
             across = steps @ np.array(STEPS[symbol])[::-1]
-            assert along.min() > 1.5
-            assert along.max() < 8
+            low, high = render.SPEED
+            assert along.min() > low - 1.5
+            assert along.max() < high + 1.5
             assert np.abs(across).mean() < 1
 
     def test_the_first_frame_is_the_same_whichever_way_it_goes(self) -> None:
@@ -102,43 +102,26 @@ class TestChirp:
             assert samples.dtype == np.float32
             assert np.abs(samples).max() < 1
 
-    @pytest.mark.parametrize(
-        ("symbol", "contour"), [(0, [-1, 0, 1]), (1, [1, 0, -1]), (2, [-1, 1, -1]), (3, [1, -1, 1])]
-    )
-    def test_the_pitch_follows_its_contour(self, symbol: int, contour: list[int]) -> None:
-        """Near start, middle and end: low (-1), between (0) or high (1) in a sweep of two octaves."""
+    @pytest.mark.parametrize("symbol", range(4))
+    def test_the_pitch_follows_its_contour(self, symbol: int) -> None:
+        """Within each half, the loudest pitch goes up or down as the contour says."""
         for seed in range(10):
             power = self.spectrogram(symbol, seed)
-            pitch = power.argmax(axis=1) * SAMPLE_RATE / 1024
-            inner = [pitch[index] for index in (5, len(pitch) // 2, len(pitch) - 6)]
-            octaves = np.log2(np.array(inner) / (800 * session().transpose))  # around the middle of the sweep
-            assert np.abs(octaves[np.array(contour) == 0]).max(initial=0) < 0.4
-            assert (octaves[np.array(contour) == 1] > 0.15).all()
-            assert (octaves[np.array(contour) == -1] < -0.15).all()
+            octaves = np.log2(power.argmax(axis=1).clip(1))
+            early, late = len(power) // 4, 3 * len(power) // 4
+            for middle, rises in zip((early, late), render.CONTOURS[symbol], strict=True):
+                change = octaves[middle + 2] - octaves[middle - 2]
+                assert (change if rises else -change) > 0.3
 
-    def test_inside_the_sweep_the_mean_spectrum_is_the_same_for_all_contours(self) -> None:
-        """Third-octave bands: the contours' means differ by less than a tenth of what two draws differ by."""
-        edges = 400 * session().transpose * 2 ** np.linspace(0, 2, 7)
-        bins = np.fft.rfftfreq(1024, 1 / SAMPLE_RATE)
-        bands = [(bins >= a) & (bins < b) for a, b in pairwise(edges)]
-
-        def levels(symbol: int, seed: int) -> np.ndarray:
-            mean = self.spectrogram(symbol, seed).mean(axis=0)
-            return np.log([mean[band].sum() for band in bands])
-
-        found = np.array([[levels(symbol, seed) for seed in range(60)] for symbol in range(4)])
-        means, spread = found.mean(axis=1), found.std(axis=1).mean(axis=0)
-        assert (np.abs(means - means.mean(axis=0)).max(axis=0) < 0.1 * spread).all()
-
-    @pytest.mark.xfail(reason="where a contour starts, turns and stops shows at the edges of its band")
     def test_nothing_can_be_read_off_the_mean_spectrum(self) -> None:
-        """A linear rule on its logarithm, fitted to three quarters of the draws, is at chance on the rest."""
+        """A linear rule on its logarithm and on the mean of logarithms, fitted to 3/4, is at chance."""
         truth = np.arange(1200) % 4
-        spectra = []
+        spectra: list[np.ndarray] = []
         for seed, symbol in enumerate(truth):
             samples = render.chirp(int(symbol), np.random.default_rng(seed), session(seed // 8)).astype(float)
             windows = np.lib.stride_tricks.sliding_window_view(samples, 512)[::256] * np.hanning(512)
-            spectra.append(np.log((np.abs(np.fft.rfft(windows, axis=1)[:, :72]) ** 2).mean(axis=0)))
+            power = np.abs(np.fft.rfft(windows, axis=1)[:, :72]) ** 2
+            spectra.append(np.concatenate([np.log(power.mean(axis=0)), np.log(power).mean(axis=0)]))
         inputs = np.c_[np.array(spectra) - np.mean(spectra, axis=0), np.ones(1200)]
         fitted = np.arange(1200) < 900
         weights, *_ = np.linalg.lstsq(inputs[fitted], np.eye(4)[truth[fitted]], rcond=None)
