@@ -22,14 +22,16 @@ FOLDER := data/planted/$(TASK)
 RECIPE := planted --task $(TASK) --out $(FOLDER)
 STUDY  ?= $(TASK)
 else
-FOLDER := data/$(DATASET)/split$(SPLIT)
-RECIPE := $(DATASET) --source "$(DATA)" --split $(SPLIT) --out $(FOLDER)
+# those with several official splits
+NUMBERED := $(filter ucf101 hmdb51,$(DATASET))
+FOLDER := data/$(DATASET)$(if $(NUMBERED),/split$(SPLIT))
+RECIPE := $(DATASET) --source "$(DATA)" $(if $(NUMBERED),--split $(SPLIT)) --out $(FOLDER)
 STUDY  ?= $(DATASET)
 endif
 MANIFEST := $(FOLDER)/manifest.jsonl
 
 .DEFAULT_GOAL := help
-.PHONY: help setup data train ablation report compare test lint lock check clean
+.PHONY: help setup data train ablation report compare test bench lint lock check clean
 MAKEFLAGS += --no-print-directory
 
 help: ## show this list
@@ -73,6 +75,9 @@ compare: $(STAMP) ## write the reports of all studies under runs/
 
 test: $(STAMP) ## run the tests
 	@$(BIN)/python -m pytest -n 2 $(ARGS)
+
+bench: $(STAMP) ## time the fusions, and against the formulas written out; ARGS="--widths 64 --tokens 50"
+	@$(BIN)/python experiments/benchmarks/fusion_speed.py $(ARGS)
 
 lint: $(STAMP) ## check style and types
 	@$(BIN)/ruff check .

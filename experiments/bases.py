@@ -101,3 +101,40 @@ def ucf101_gpu(manifest: str = "data/ucf101/split1/manifest.jsonl") -> RunConfig
         ),
         runtime=RuntimeConfig(threads=4, loader_workers=8),
     )
+
+
+def grid_digits(manifest: str = "data/grid_digits/fold0/manifest.jsonl") -> RunConfig:
+    """Spoken digits: pixels of the mouth (precomputed), sound, and a transcript right half of the time.
+
+    Expected: sound alone is nearly enough while it is clean; at -10 dB fusing it with sight pays.
+    Command: make grid
+    """
+    return RunConfig(
+        data=DataConfig(
+            manifest=manifest,
+            frame_rate=2.0,
+            frame_size=32,
+            crop_size=32,
+            hop_seconds=0.02,
+            vocabulary_size=128,
+        ),
+        visual=VisualConfig(name="features", dropout=0.3),
+        audio=AudioConfig(channels=(8, 16, 32), dropout=0.3),
+        text=TextConfig(layers=1),
+        train=TrainConfig(epochs=15, batch_size=16, learning_rate=1e-3, patience=15),
+    )
+
+
+def cmu_mosi_features(manifest: str = "data/cmu_mosi_features/manifest.jsonl") -> RunConfig:
+    """CMU-MOSI from precomputed utterance features: positive or negative, one vector for each modality.
+
+    Expected: text alone about as good as all three; see datasets/cmu_mosi_features/README.md for why.
+    Command: make mosi
+    """
+    return RunConfig(
+        data=DataConfig(manifest=manifest),
+        visual=VisualConfig(name="features", dropout=0.3),
+        audio=AudioConfig(name="features", dropout=0.3),
+        text=TextConfig(name="features", dropout=0.3),
+        train=TrainConfig(epochs=10, batch_size=32, learning_rate=5e-4, weight_decay=0.1, patience=10),
+    )

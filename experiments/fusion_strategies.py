@@ -39,7 +39,7 @@ def study(base: str = "planted", manifest: str | None = None, fusions: tuple[str
     if base not in known:
         raise unknown("base configuration", base, known)
     config = known[base](manifest) if manifest else known[base]()
-    modalities = open_data(config.data, progress=True).modalities()
+    modalities = open_data(config.data, progress=True).for_run(config).modalities()
     if len(modalities) < 2:
         raise InputError(
             f"{config.data.manifest}: its training clips have only {', '.join(modalities)}; "

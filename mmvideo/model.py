@@ -2,53 +2,126 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping, Sequence, Set
+from types import MappingProxyType
 from typing import NamedTuple
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from mmvideo.config import RunConfig
+from mmvideo.encoders.base import Encoder
 from mmvideo.encoders.build import build_encoders
 from mmvideo.fusion.base import Fusion
+from mmvideo.fusion.resized import Resized
 from mmvideo.registry import FUSIONS, build, resolve
-from mmvideo.types import Batch
-from mmvideo.words import InputError
+from mmvideo.types import Batch, FeatureInput, Features
+from mmvideo.words import InputError, Level, Modality
 
 
 class Prediction(NamedTuple):
-    """Logits (B, C), and what may be looked at but not trained on."""
+    """Logits (B, C); what may be looked at but not trained on; and what objectives read beside the logits.
+
+    `clips`: each modality's clip vector (B, D), where its encoder builds one. `subsets`: the logits with
+    only a subset of the modalities present, for each subset that was asked for.
+    """
 
     logits: Float[Tensor, "B C"]
     diagnostics: dict[str, Tensor]
+    clips: Mapping[str, Tensor] = MappingProxyType({})
+    subsets: tuple[Tensor, ...] = ()
 
 
 class FusionModel(nn.Module):
-    """Encoders → fusion → head. Swapping the fusion swaps nothing else."""
+    """Encoders → fusion → head. Swapping the fusion swaps nothing else.
 
-    def __init__(self, encoders: nn.ModuleDict, fusion: Fusion, classes: int) -> None:
+    A clip without any modality gets `prior`, whatever the fusion makes of it: outputs that know nothing but
+    the training split's labels (see mmvideo.evaluation.tasks). It is saved with the weights.
+    """
+
+    prior: Tensor
+
+    def __init__(
+        self, encoders: nn.ModuleDict, fusion: Fusion, classes: int, extra: Set[Level] = frozenset()
+    ) -> None:
         super().__init__()
-        self.encoders, self.fusion = encoders, fusion
+        self.encoders, self.fusion, self.extra = encoders, fusion, extra
         self.head = nn.Linear(fusion.width, classes)
+        self.register_buffer("prior", torch.zeros(classes))
 
-    def forward(self, batch: Batch) -> Prediction:
+    def forward(self, batch: Batch, subsets: Sequence[Collection[str]] = ()) -> Prediction:
+        """Logits for every clip.
+
+        Args:
+            subsets: sets of modalities; the fusion also reads the clips with only these present. The encoders
+                run once for all, since none sees another's modality.
+        """
         features = {name: encoder(batch.inputs[name]) for name, encoder in self.encoders.items()}
-        fused = self.fusion(features)
+        logits, diagnostics = self._fuse(features)
         weights = {
             f"{name}_weights": f.weights.detach() for name, f in features.items() if f.weights is not None
         }
-        return Prediction(self.head(fused.pooled), {**weights, **fused.diagnostics})
+        clips = {name: f.clip for name, f in features.items() if f.clip is not None}
+        restricted = (
+            {m: f if m in subset else f.absent() for m, f in features.items()} for subset in subsets
+        )
+        alternatives = tuple(self._fuse(part)[0] for part in restricted)
+        return Prediction(logits, {**weights, **diagnostics}, clips, alternatives)
+
+    def deploy(self) -> None:
+        """Compute no more than the fusion reads: what an objective alone read is for training only."""
+        for encoder in self.encoders.values():
+            assert isinstance(encoder, Encoder)
+            encoder.levels -= self.extra
+
+    def _fuse(self, features: Mapping[str, Features]) -> tuple[Float[Tensor, "B C"], dict[str, Tensor]]:
+        fused = self.fusion(features)
+        something = torch.stack([f.present for f in features.values()]).any(dim=0)
+        return torch.where(something[:, None], self.head(fused.pooled), self.prior), fused.diagnostics
 
 
-def build_model(config: RunConfig, classes: int, vocabulary_size: int) -> FusionModel:
+def build_model(
+    config: RunConfig,
+    classes: int,
+    vocabulary_size: int,
+    features: Mapping[Modality, FeatureInput] = MappingProxyType({}),
+    further: Set[Level] = frozenset(),
+) -> FusionModel:
     """The model a configuration describes. Initial weights come from torch's global generator: seed it first.
+
+    Args:
+        features: what encoders of precomputed features are told of their input; the others need none.
+        further: levels to build beside those the fusion reads, for an objective (see `deploy`).
 
     Raises:
         InputError: an unknown name or option anywhere in the configuration.
     """
+    levels = fusion_class(config).levels_read(config.fusion.options)
+    encoders = build_encoders(config, levels | further, vocabulary_size, features)
+    return FusionModel(encoders, build_fusion(config), classes, extra=further - levels)
+
+
+def build_fusion(config: RunConfig) -> Fusion:
+    """The configured fusion, between encoders of `width` and a head that reads the fusion's own width.
+
+    Raises:
+        InputError: an unknown name or option.
+    """
+    fusion_class(config)
+    width = config.fusion_width or config.width
+    given = {"modalities": config.modalities, "width": width}
+    fusion: Fusion = build(FUSIONS, "fusion", config.fusion.name, config.fusion.options, **given)
+    return fusion if width == config.width else Resized(fusion, config.width)
+
+
+def fusion_class(config: RunConfig) -> type[Fusion]:
+    """The class of the configured fusion.
+
+    Raises:
+        InputError: an unknown name, or a class that is no Fusion.
+    """
     cls = resolve(FUSIONS, "fusion", config.fusion.name)
     if not (isinstance(cls, type) and issubclass(cls, Fusion)):
         raise InputError(f"fusion '{config.fusion.name}' is not a subclass of mmvideo.fusion.Fusion")
-    encoders = build_encoders(config, cls.reads, vocabulary_size)
-    given = {"modalities": config.modalities, "width": config.width}
-    fusion = build(FUSIONS, "fusion", config.fusion.name, config.fusion.options, **given)
-    return FusionModel(encoders, fusion, classes)
+    return cls

@@ -18,16 +18,45 @@ FUSIONS: dict[str, str] = {
     "late_sum": "mmvideo.fusion.late_sum:LateSumFusion",
     "hierarchical": "mmvideo.fusion.hierarchical:HierarchicalFusion",
     "single": "mmvideo.fusion.single:SingleModality",
+    "gated": "mmvideo.fusion.gated:GatedFusion",
+    "film": "mmvideo.fusion.film:FilmFusion",
+    "mmtm": "mmvideo.fusion.mmtm:MmtmFusion",
+    "tensor": "mmvideo.fusion.tensor:TensorFusion",
+    "low_rank": "mmvideo.fusion.low_rank:LowRankFusion",
+    "bilinear": "mmvideo.fusion.bilinear:BilinearFusion",
+    "attention": "mmvideo.fusion.attention:AttentionFusion",
+    "experts": "mmvideo.fusion.experts:ExpertsFusion",
+    "joint_transformer": "mmvideo.fusion.joint_transformer:JointTransformerFusion",
+    "mult": "mmvideo.fusion.mult:MultFusion",
+    "co_attention": "mmvideo.fusion.co_attention:CoAttentionFusion",
+    "bottleneck": "mmvideo.fusion.bottleneck:BottleneckFusion",
+    "perceiver": "mmvideo.fusion.perceiver:PerceiverFusion",
 }
 
 ENCODERS: dict[str, dict[str, str]] = {
-    "visual": {"cnn_lstm": "mmvideo.encoders.visual:CnnLstm"},
-    "audio": {"spectrogram_cnn": "mmvideo.encoders.audio:SpectrogramCnn"},
-    "text": {"transformer": "mmvideo.encoders.text:TextTransformer"},
+    "visual": {
+        "cnn_lstm": "mmvideo.encoders.visual:CnnLstm",
+        "features": "mmvideo.encoders.features:PrecomputedFeatures",
+    },
+    "audio": {
+        "spectrogram_cnn": "mmvideo.encoders.audio:SpectrogramCnn",
+        "features": "mmvideo.encoders.features:PrecomputedFeatures",
+    },
+    "text": {
+        "transformer": "mmvideo.encoders.text:TextTransformer",
+        "features": "mmvideo.encoders.features:PrecomputedFeatures",
+    },
 }
 
 OBJECTIVES: dict[str, str] = {
-    "cross_entropy": "mmvideo.training.objectives:CrossEntropy",
+    "cross_entropy": "mmvideo.training.objectives.supervised:CrossEntropy",
+    "focal": "mmvideo.training.objectives.supervised:Focal",
+    "unimodal_auxiliary": "mmvideo.training.objectives.auxiliary:UnimodalAuxiliary",
+    "gradient_blend": "mmvideo.training.objectives.gradient_blend:GradientBlend",
+    "ogm": "mmvideo.training.objectives.modulation:Ogm",
+    "ogm_ge": "mmvideo.training.objectives.modulation:OgmGe",
+    "mmpareto": "mmvideo.training.objectives.mmpareto:MMPareto",
+    "agm": "mmvideo.training.objectives.agm:Agm",
 }
 
 

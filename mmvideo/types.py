@@ -5,7 +5,7 @@ Shape letters: B batch, N tokens of one modality, D width, M modalities, C class
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, fields
 
 import torch
@@ -33,6 +33,18 @@ class Tokens:
     def replace_values(self, values: Tensor) -> Tokens:
         return Tokens(values, self.mask, self.time)
 
+    def absent(self) -> Tokens:
+        """The same clips without any item: one, of zeros and masked, stands in each."""
+        return Tokens(*(torch.zeros_like(part[:, :1]) for part in (self.values, self.mask, self.time)))
+
+    def keep_rows(self, keep: Bool[Tensor, " B"]) -> Tokens:
+        """The same, but clips outside `keep` have no items: all masked, zeros where their values stood."""
+        rows = keep.view(-1, *[1] * (self.values.ndim - 1))
+        zero = torch.zeros((), dtype=self.values.dtype, device=self.values.device)
+        return Tokens(
+            torch.where(rows, self.values, zero), self.mask & keep[:, None], self.time * keep[:, None]
+        )
+
 
 @dataclass(frozen=True)
 class Features:
@@ -44,14 +56,40 @@ class Features:
     clip: Float[Tensor, "B D"] | None = None
     weights: Float[Tensor, "B N"] | None = None  # how much each trunk token counted in `clip`
 
+    def absent(self) -> Features:
+        """The same levels as an encoder gives them for clips without this modality: one padded token each."""
+        return Features(
+            present=torch.zeros_like(self.present),
+            stem=None if self.stem is None else self.stem.absent(),
+            trunk=None if self.trunk is None else self.trunk.absent(),
+            clip=None if self.clip is None else torch.zeros_like(self.clip),
+            weights=None if self.weights is None else torch.zeros_like(self.weights[:, :1]),
+        )
+
+
+@dataclass(frozen=True)
+class FeatureInput:
+    """What an encoder of precomputed features is told of its input, measured on the training split."""
+
+    width: int
+    longest: int  # vectors in the longest clip; 1: every clip is one vector
+    mean: tuple[float, ...]  # per dimension, over the training clips' vectors; 0 where not standardised
+    std: tuple[float, ...]  # likewise; 1 where not standardised or constant
+
 
 class Batch:
     """What collate makes and a model eats. Every configured modality is in `inputs`, absent ones all masked.
 
-    Not a dataclass: Fabric walks into those and would cast times to half precision.
+    Labels are class indices (B,) int64; 0 and 1 per class (B, C) float for multi-label; (B,) float for
+    regression. Not a dataclass: Fabric walks into those and would cast times to half precision.
     """
 
-    def __init__(self, ids: tuple[str, ...], inputs: Mapping[str, Tokens], labels: Int[Tensor, " B"]) -> None:
+    def __init__(
+        self,
+        ids: tuple[str, ...],
+        inputs: Mapping[str, Tokens],
+        labels: Int[Tensor, " B"] | Float[Tensor, " B"] | Float[Tensor, "B C"],
+    ) -> None:
         self.ids, self.inputs, self.labels = ids, inputs, labels
 
     @property
@@ -65,6 +103,15 @@ class Batch:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    def keep(self, keep: Bool[Tensor, "B M"]) -> Batch:
+        """The same clips with some of their modalities (in the order of `modalities`); the rest absent."""
+        inputs = {m: self.inputs[m].keep_rows(keep[:, i]) for i, m in enumerate(self.modalities)}
+        return Batch(self.ids, inputs, self.labels)
+
+    def only(self, modalities: Collection[str]) -> Batch:
+        """The same clips with all but these modalities absent."""
+        return self.keep(torch.tensor([m in modalities for m in self.modalities]).expand(len(self), -1))
 
     def to(self, device: torch.device | str) -> Batch:
         moved = {name: tokens.to(device) for name, tokens in self.inputs.items()}

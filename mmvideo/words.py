@@ -1,4 +1,4 @@
-"""The words every other module uses, in one order and one spelling, and the one error meant for users."""
+"""The words every other module uses, in one order and one spelling, and the errors meant for users."""
 
 from __future__ import annotations
 
@@ -9,14 +9,20 @@ from typing import Literal, get_args
 Modality = Literal["visual", "audio", "text"]
 Level = Literal["stem", "trunk", "clip"]
 Split = Literal["train", "val", "test"]
+TaskKind = Literal["single_label", "multi_label", "regression"]
 
 MODALITIES: tuple[Modality, ...] = get_args(Modality)
 LEVELS: tuple[Level, ...] = get_args(Level)
 SPLITS: tuple[Split, ...] = get_args(Split)
+TASK_KINDS: tuple[TaskKind, ...] = get_args(TaskKind)
 
 
 class InputError(ValueError):
     """Something the user gave is wrong. The message says what was given, what is allowed and what to do."""
+
+
+class TrainingError(RuntimeError):
+    """Training cannot go on; the message says where it stopped, what is left of it and what to do."""
 
 
 def unknown(kind: str, given: str, allowed: Iterable[str]) -> InputError:

@@ -206,6 +206,14 @@ def test_an_error_of_ours_keeps_its_traceback(here: Path) -> None:
         main(["train", "crash.py", "--dry-run"])
 
 
+def test_training_that_diverges_is_one_clear_line(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (here / "diverging.py").write_text(
+        "from mmvideo.words import TrainingError\ndef base():\n    raise TrainingError('The loss is nan at step 3')"
+    )
+    assert call("train", "diverging.py") == 1
+    assert capsys.readouterr().err == "mmvideo: error: The loss is nan at step 3\n"
+
+
 def test_an_interruption_says_how_to_go_on(
     here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -228,6 +236,25 @@ def test_recipes_run_by_path_with_their_flags(
     assert capsys.readouterr().out == "mine ['--source', 'x']\n"
     sys.modules.pop("helper")
     assert "Known: cats, planted." in refused(capsys, "prepare", "dogs")
+
+
+def test_recipes_are_listed_with_what_they_are(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(prepare, "RECIPE_FOLDERS", (Path("datasets"),))
+    (here / "datasets" / "cats").mkdir(parents=True)
+    (here / "datasets" / "cats" / "prepare.py").write_text('"""Cats: they purr.\n\nA lot."""\n1 / 0')
+    assert call("prepare", "--help") == 0
+    listed = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    assert "cats Cats: they purr." in listed
+    assert any(line.startswith("planted generated") for line in listed)
+
+
+def test_a_recipe_may_lie_in_any_folder(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (here / "mine").mkdir()
+    (here / "mine" / "prepare.py").write_text("import sys\nprint(sys.argv)")
+    assert call("prepare", "./mine", "--check") == 0
+    assert capsys.readouterr().out == "['mine/prepare.py', '--check']\n"
 
 
 def test_dry_run_of_a_study_lists_its_runs(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -262,8 +289,10 @@ def test_a_study_ends_in_a_report_and_fails_if_a_run_did(
         calls["grid"] = (len(study.runs()), options)
         return GridReport(Path("runs/demo"), reused=1, trained=3 - len(failures), failures=failures)
 
-    def report(study_dir: Path, out: Path, command: str) -> None:
+    def report(study_dir: Path, out: Path, command: str, *, keep: bool) -> tuple[None, bool]:
         calls["report"] = (study_dir, out, command)
+        calls["keep"] = keep
+        return None, True
 
     monkeypatch.setattr(ablate, "run_grid", grid)
     monkeypatch.setattr(ablate, "_data_fingerprint", lambda study: "data")
@@ -274,6 +303,7 @@ def test_a_study_ends_in_a_report_and_fails_if_a_run_did(
     assert calls["grid"] == (4, {"root": Path("r"), "data_fingerprint": "data", "workers": 2})
     command = "mmvideo ablate fusions.py --workers 2 --root r -- --width 16"
     assert calls["report"] == (Path("runs/demo"), Path("reports"), command)
+    assert calls["keep"] is False, "something was trained"
     shown = capsys.readouterr()
     assert "total time:" in shown.out
     assert ("demo/early-s1: loss is NaN" in shown.err) == bool(failures)

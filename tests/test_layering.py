@@ -40,6 +40,7 @@ RESERVED = {
 WITHOUT_TORCH = (
     "mmvideo.data.manifest",
     "mmvideo.data.audit",
+    "mmvideo.data.recipe",
     "mmvideo.report",
     "mmvideo.axes",
     "mmvideo.config",

@@ -48,7 +48,7 @@ def batch() -> Batch:
 
 @pytest.mark.parametrize("fusion", ["early", "late", "late_sum", "hierarchical"])
 def test_logits_for_every_clip(fusion: str, batch: Batch) -> None:
-    logits, diagnostics = model(fusion)(batch)
+    logits, diagnostics, *_ = model(fusion)(batch)
     assert logits.shape == (3, 5)
     assert torch.isfinite(logits).all()
     assert all(not value.requires_grad for value in diagnostics.values())

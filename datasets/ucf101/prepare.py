@@ -1,91 +1,69 @@
-"""Your own download of UCF101 → manifest.jsonl: the official split, and validation carved by group.
+"""UCF101: 101 human actions, three official splits.
 
-python datasets/ucf101/prepare.py --source ~/downloads/ucf101 --out data/ucf101
+mmvideo prepare ucf101 --source ~/downloads/ucf101 --out data/ucf101 --check
 """
 
 from __future__ import annotations
 
-import os
+import json
 import re
-from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import tyro
-
-from mmvideo.data.audit import audit, carve_validation
-from mmvideo.data.files import write_whole
-from mmvideo.data.hashing import ContentHashes
-from mmvideo.data.manifest import Clip, read_manifest, shown, write_manifest
-from mmvideo.words import SPLITS, InputError, Split
+from mmvideo.data.manifest import Clip, shown
+from mmvideo.data.recipe import CarvedOptions, Known, Listing, Recipe, main, read_list, subtitles_beside
+from mmvideo.words import InputError, Split
 
 LISTS = "ucfTrainTestlist"
 VIDEO_NAME = re.compile(r"v_\w+_(g\d\d)_c\d\d")
+PARTS: tuple[Split, Split] = ("train", "test")
+SIZES: dict[int, dict[Split, int]] = {
+    1: {"train": 9537, "test": 3783},
+    2: {"train": 9586, "test": 3734},
+    3: {"train": 9624, "test": 3696},
+}
 
 
-@dataclass
-class Found:
-    """What the official lists name and what the disk holds."""
+@dataclass(frozen=True, kw_only=True)
+class Options(CarvedOptions):
+    """Flags of the recipe."""
 
-    clips: list[Clip] = field(default_factory=list)
-    absent: list[str] = field(default_factory=list)
-    """Listed and not on disk."""
-    unlisted: list[str] = field(default_factory=list)
-    """On disk and in no list."""
-
-    def summary(self, out: Path) -> str:
-        """What was found, for people."""
-        groups = {split: {c.group for c in self.clips if c.split == split} for split in SPLITS}
-        count = Counter(clip.split for clip in self.clips)
-        lines = [f"UCF101 → {out}"]
-        lines += [
-            f"{split:>6}: {count[split]:>6,} clips in {len(groups[split]):,} groups" for split in SPLITS
-        ]
-        lines.append(f"{len({clip.label for clip in self.clips})} classes")
-        for what, names in {
-            "listed but not on disk": self.absent,
-            "on disk but in no list": self.unlisted,
-        }.items():
-            lines.append(f"{len(names):,} clips {what}" + (f": {shown(names)}" if names else ""))
-        return "\n".join(lines) + "\n"
+    split: Literal[1, 2, 3] = 1
+    """Which of the three official splits."""
 
 
-def find_clips(source: Path, out: Path, split: int) -> Found:
-    """The clips of one official split that are on disk, labelled by their folder, grouped by `<Class>_gXX`.
+def listing(options: Options) -> Listing:
+    """The clips of one official split, labelled by their folder, grouped by `<Class>_gXX`.
 
     Groups are per class: g01 of one class has nothing to do with g01 of another.
-
-    Raises:
-        InputError: the lists are missing or malformed, or none of the clips they name is there.
     """
+    source = options.source
     videos = source / "UCF-101" if (source / "UCF-101").is_dir() else source
-    found = Found()
-    listed = set()
-    parts: tuple[Split, Split] = ("train", "test")
-    for part in parts:
-        for name in _read_list(source / LISTS / f"{part}list0{split}.txt"):
-            listed.add(name)
-            if (videos / name).is_file():
-                found.clips.append(_clip(videos / name, out, part))
-            else:
-                found.absent.append(name)
-    on_disk = {f"{path.parent.name}/{path.name}" for path in videos.glob("*/*.avi")}
-    found.unlisted = sorted(on_disk - listed)
-    if not found.clips:
-        raise InputError(
-            f"None of the {len(listed):,} clips listed for split {split} is under {videos}. Expected class "
-            f"folders there, or under {source / 'UCF-101'}, with files such as {min(listed)}."
-        )
-    return found
+    clips = [
+        _clip(videos / name, part)
+        for part in PARTS
+        for name in _names(source / LISTS / f"{part}list0{options.split}.txt")
+    ]
+    listed = {Path(clip.video or "") for clip in clips}
+    unlisted = sorted(str(path.relative_to(videos)) for path in {*videos.glob("*/*.avi")} - listed)
+    return Listing(clips, notes={"videos on disk are in no list": unlisted})
 
 
-def _read_list(path: Path) -> list[str]:
+def known(options: Options) -> Known:
+    """The sizes of the official lists."""
+    text = Path(__file__).with_name("counts.json").read_text(encoding="utf-8")
+    per_class = {
+        label: dict(zip(PARTS, counts[str(options.split)], strict=True))
+        for label, counts in json.loads(text).items()
+    }
+    return Known(clips=SIZES[options.split], classes=101, per_class=per_class)
+
+
+def _names(path: Path) -> list[str]:
     """`<Class>/<file>.avi` of every line; training lists add a class number, which the folder tells."""
-    if not path.is_file():
-        archive = "UCF101TrainTestSplits-RecognitionTask.zip"
-        raise InputError(f"There is no {path}. Unpack {archive} into {path.parent.parent}.")
-    names = [line.split()[0] for line in path.read_text().splitlines() if line.strip()]
+    advice = f"Unpack UCF101TrainTestSplits-RecognitionTask.zip into {path.parent.parent}."
+    names = [line.split()[0] for line in read_list(path, advice)]
     strange = [name for name in names if name.count("/") != 1 or not VIDEO_NAME.fullmatch(Path(name).stem)]
     if strange:
         raise InputError(
@@ -94,53 +72,33 @@ def _read_list(path: Path) -> list[str]:
     return names
 
 
-def _clip(video: Path, out: Path, split: Split) -> Clip:
+def _clip(video: Path, split: Split) -> Clip:
     match = VIDEO_NAME.fullmatch(video.stem)
     assert match is not None
-    subtitles = next((p for p in (video.with_suffix(".srt"), video.with_suffix(".vtt")) if p.is_file()), None)
     return Clip(
         id=video.stem,
         label=video.parent.name,
         group=f"{video.parent.name}_{match[1]}",
         split=split,
-        video=os.path.relpath(video, out),
-        subtitles=os.path.relpath(subtitles, out) if subtitles else None,
+        video=str(video),
+        subtitles=subtitles_beside(video),
     )
 
 
-def prepare(
-    source: Path,
-    out: Path,
-    split: Literal[1, 2, 3] = 1,
-    validation_share: float = 0.15,
-    seed: int = 0,
-    check: bool = False,
-) -> Path:
-    """Write `manifest.jsonl` and `report.txt` for one of UCF101's official splits.
-
-    Args:
-        source: the download: class folders in it or under UCF-101/, lists under ucfTrainTestlist/.
-        out: folder for the manifest; media stay where they are.
-        split: which of the three official splits.
-        validation_share: share of each class's training clips to set aside, whole groups at a time.
-        seed: decides which groups.
-        check: also hash all files and audit the splits for leaks.
-    """
-    source, out = source.expanduser().absolute(), out.expanduser().absolute()
-    found = find_clips(source, out, split)
-    found.clips = carve_validation(found.clips, validation_share, seed)
-    write_manifest(out / "manifest.jsonl", found.clips)
-    summary = found.summary(out / "manifest.jsonl")
-    write_whole(out / "report.txt", summary.encode())
-    print(summary, end="")
-    if check:
-        audit(read_manifest(out / "manifest.jsonl"), hashes=ContentHashes(out / "hashes.json"))
-        print("The splits share no group and no file.")
-    return out / "manifest.jsonl"
-
+RECIPE = Recipe(
+    name="ucf101",
+    title="UCF101",
+    url="https://www.crcv.ucf.edu/data/UCF101.php",
+    licence="none is stated; user-uploaded videos, offered for research",
+    citation="K. Soomro, A. R. Zamir, M. Shah. UCF101. CRCV-TR-12-01, 2012. arXiv:1212.0402",
+    options=Options,
+    listing=listing,
+    known=known,
+    defects=(
+        "only 51 of the 101 classes have sound: its presence alone tells part of the label",
+        "there is no official validation split: one is carved from train by group",
+    ),
+)
 
 if __name__ == "__main__":
-    try:
-        tyro.cli(prepare)
-    except InputError as error:
-        raise SystemExit(f"error: {error}") from None
+    main(RECIPE)

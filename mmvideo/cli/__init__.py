@@ -8,7 +8,7 @@ import select
 import sys
 from collections.abc import Sequence
 
-from mmvideo.words import InputError, unknown
+from mmvideo.words import InputError, TrainingError, unknown
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "prepare": ("mmvideo.cli.prepare:prepare", "make a data set's manifest, or a planted data set itself"),
@@ -18,16 +18,19 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "evaluate a finished run again, on its own or another manifest",
     ),
     "ablate": ("mmvideo.cli.ablate:ablate", "carry out a study: all runs, comparison, report"),
+    "transcribe": ("mmvideo.cli.transcribe:run", "write subtitles for clips that have none"),
+    "inspect": ("mmvideo.cli.inspect:run", "show what the model will see of a clip or a manifest"),
     "compare": ("mmvideo.cli.ablate:compare", "report on studies already run"),
+    "store": ("mmvideo.cli.store:store", "list, verify or clear the store of decoded clips"),
 }
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; `arguments` default to the process's own.
 
-    A mistake of the user's becomes one message on standard error and exit code 2; work that failed, exit
-    code 1; an interruption, 130; output that nobody reads any more, 141, as a shell would say. Any other
-    exception keeps its traceback.
+    A mistake of the user's becomes one message on standard error and exit code 2; training that cannot go on,
+    one with exit code 1, that of all work that failed; an interruption, 130; output that nobody reads any
+    more, 141, as a shell would say. Any other exception keeps its traceback.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
@@ -49,6 +52,8 @@ def _run(given: list[str]) -> int:
         return _dispatch(given)
     except ValueError as error:
         return _complain(_explained(error), 2)
+    except TrainingError as error:
+        return _complain(str(error), 1)
     except KeyboardInterrupt:
         return _complain("interrupted. What is finished is kept; the same command goes on from there.", 130)
 
@@ -77,7 +82,7 @@ def _dispatch(given: list[str]) -> int:
 
 
 def _help() -> str:
-    lines = [f"  {name:<10}{text}" for name, (_, text) in COMMANDS.items()]
+    lines = [f"  {name:<12}{text}" for name, (_, text) in COMMANDS.items()]
     return "\n".join(
         [
             "usage: mmvideo COMMAND [OPTIONS]",

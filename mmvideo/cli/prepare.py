@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import runpy
 import sys
 import time
@@ -36,17 +37,17 @@ def prepare(arguments: list[str]) -> int:
     recipes = find_recipes()
     name = first_positional(arguments)
     if name is None:
-        names = ", ".join(["planted", *sorted(recipes)])
-        text = f"usage: mmvideo prepare NAME [OPTIONS]\n\nNAME is one of: {names}.\n"
-        print(text + "`mmvideo prepare NAME --help` explains a recipe's options.")
+        print(_help(recipes))
         if not {"-h", "--help"} & set(arguments):
+            names = ", ".join(["planted", *sorted(recipes)])
             raise InputError(f"prepare needs the name of a data set: {names}.")
         return 0
     if name == "planted":
         return _prepare_planted(arguments[1:])
-    if name not in recipes:
+    own = Path(name) / "prepare.py"
+    if name not in recipes and not own.is_file():
         raise unknown("data set", name, ["planted", *recipes])
-    _run_script(recipes[name], arguments[1:])
+    _run_script(recipes.get(name, own), arguments[1:])
     return 0
 
 
@@ -54,6 +55,24 @@ def find_recipes() -> dict[str, Path]:
     """Every data set with a prepare.py: name → script."""
     scripts = [script for folder in reversed(RECIPE_FOLDERS) for script in folder.glob("*/prepare.py")]
     return {script.parent.name: script for script in scripts}
+
+
+def _help(recipes: dict[str, Path]) -> str:
+    """The names, each with the first line of its script; nothing is imported for it."""
+    about = {name: ast.get_docstring(ast.parse(path.read_bytes())) or "" for name, path in recipes.items()}
+    about["planted"] = "generated clips whose best reachable accuracy is known; nothing to download"
+    lines = [f"  {name:<18}{text.partition(chr(10))[0]}" for name, text in sorted(about.items())]
+    return "\n".join(
+        [
+            "usage: mmvideo prepare NAME [OPTIONS]",
+            "",
+            "A manifest from your own download. NAME is one of these, or a folder that holds a prepare.py:",
+            "",
+            *lines,
+            "",
+            "`mmvideo prepare NAME --help` explains a recipe's options.",
+        ]
+    )
 
 
 def _prepare_planted(arguments: list[str]) -> int:

@@ -44,12 +44,15 @@ def train(arguments: list[str]) -> int:
     if options.dry_run:
         print(config.model_dump_json(indent=2))
         return 0
+    from mmvideo.evaluation.tasks import TASKS
     from mmvideo.runs.execute import execute
 
     began = time.monotonic()
     path = execute(config, root=options.root)
     result = json.loads((path / "result.json").read_text(encoding="utf-8"))
-    print(f"{config.label}  val {result['val']['accuracy']:.3f}  test {result['test']['accuracy']:.3f}")
+    score = TASKS[config.data.task].score
+    name = "" if score == "accuracy" else f"{score} "
+    print(f"{config.label}  val {name}{result['val'][score]:.3f}  test {name}{result['test'][score]:.3f}")
     print(f"record: {path}  ({time.monotonic() - began:.0f} s)")
     return 0
 
@@ -83,6 +86,8 @@ class Evaluate:
     """The run's directory, such as runs/mixed/late-s0-0123456789."""
     manifest: str | None = None
     """Another manifest with the same classes; None: the run's own."""
+    modalities: str | None = None
+    """Show only these of the run's modalities, such as visual+audio; None: all."""
 
 
 def evaluate(arguments: list[str]) -> int:
@@ -90,5 +95,7 @@ def evaluate(arguments: list[str]) -> int:
     options = parse(Evaluate, "evaluate", arguments)
     from mmvideo.runs.execute import evaluate_run
 
-    print(json.dumps(evaluate_run(options.run_dir, manifest=options.manifest), indent=2))
+    shown = None if options.modalities is None else options.modalities.split("+")
+    metrics = evaluate_run(options.run_dir, manifest=options.manifest, modalities=shown)
+    print(json.dumps(metrics, indent=2))
     return 0

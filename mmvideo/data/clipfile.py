@@ -1,21 +1,25 @@
-"""One decoded clip in one safetensors file: written whole, read without running anything."""
+"""One decoded clip in one file of the store."""
 
 from __future__ import annotations
 
-import json
+import io
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
+from PIL import Image
+from safetensors import safe_open
 
-from mmvideo.data.files import write_whole
+from mmvideo.data.objects import Arrays, read_object, read_record, write_object
 from mmvideo.data.subtitles import Word
-from mmvideo.words import InputError, Modality
+from mmvideo.words import Modality
 
 PCM_PEAK = 32767
+FRAMES = ("frames", "jpeg", "jpeg_ends")
+"""The arrays that hold pictures."""
 
 
 def _no_frames() -> NDArray[np.uint8]:
@@ -50,44 +54,86 @@ class StoredClip:
         return tuple(name for name, length in pairs if length)
 
 
-def write_clip(path: Path, clip: StoredClip, decoder: str | None) -> None:
-    """Store the clip. Sound becomes 16-bit PCM of full scale 1, or of the clip's peak if that is higher."""
+def write_clip(
+    path: Path,
+    clip: StoredClip,
+    decoder: str | None,
+    warnings: Sequence[str] = (),
+    *,
+    jpeg_quality: int | None = None,
+    origin: Mapping[str, Any] | None = None,
+) -> None:
+    """Store the clip. Sound becomes 16-bit PCM of full scale 1, or of the clip's peak if that is higher.
+
+    Args:
+        jpeg_quality: keep the frames as JPEG pictures of this quality. None: as they are.
+        origin: what the clip was made from and how, for those who look after the store.
+    """
     scale = max(1.0, float(np.abs(clip.samples).max(initial=0.0)))
-    tensors: dict[str, NDArray[np.generic]] = {}
+    arrays: Arrays = {}
     if len(clip.frames):
-        tensors["frames"] = np.ascontiguousarray(clip.frames)
-        tensors["frame_times"] = clip.frame_times
+        arrays["frame_times"] = clip.frame_times
+        if jpeg_quality is None:
+            arrays["frames"] = np.ascontiguousarray(clip.frames)
+        else:
+            arrays["jpeg"], arrays["jpeg_ends"] = _compressed(clip.frames, jpeg_quality)
     if len(clip.samples):
-        tensors["samples"] = np.round(clip.samples * (PCM_PEAK / scale)).astype(np.int16)
+        arrays["samples"] = np.round(clip.samples * (PCM_PEAK / scale)).astype(np.int16)
     record = {
         "words": [[word.text, word.start, word.end] for word in clip.words],
         "scale": scale,
         "decoder": decoder,
         "present": clip.present,
+        "warnings": list(warnings),
+        **({"origin": dict(origin)} if origin else {}),
     }
-    write_whole(path, save(tensors, {"clip": json.dumps(record)}))
+    write_object(path, arrays, record)
 
 
-def read_clip(path: Path) -> StoredClip:
-    """The clip stored at `path`.
+def read_clip(path: Path, *, frames: bool = True) -> StoredClip:
+    """The clip stored at `path`; on demand without its frames, which are most of it.
 
     Raises:
         InputError: the file is absent or damaged.
     """
-    try:
-        with safe_open(path, framework="np") as file:
-            record = json.loads(file.metadata()["clip"])
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (OSError, SafetensorError) as error:
-        raise InputError(f"{path} cannot be read ({error}). Delete it and build the store again.") from error
+    record, arrays = read_object(path, leave_out=() if frames else FRAMES)
     words = tuple(Word(*word) for word in record["words"])
-    if "samples" in tensors:
-        tensors["samples"] = tensors["samples"].astype(np.float32) * np.float32(record["scale"] / PCM_PEAK)
-    return StoredClip(words=words, **tensors)
+    if "samples" in arrays:
+        arrays["samples"] = arrays["samples"].astype(np.float32) * np.float32(record["scale"] / PCM_PEAK)
+    if "jpeg" in arrays:
+        arrays["frames"] = _expanded(arrays.pop("jpeg"), arrays.pop("jpeg_ends"))
+    return StoredClip(words=words, **arrays)
+
+
+def read_lengths(path: Path) -> dict[str, int]:
+    """How many `frames` and `samples` a stored clip has, without loading them."""
+    with safe_open(path, framework="np") as file:
+        names = {"frames": "frame_times", "samples": "samples"}
+        held = set(file.keys())
+        return {
+            kind: file.get_slice(name).get_shape()[0] if name in held else 0 for kind, name in names.items()
+        }
 
 
 def read_header(path: Path) -> dict[str, object]:
-    """What is known of a stored clip without loading it: `present` and `decoder`."""
-    with safe_open(path, framework="np") as file:
-        record = json.loads(file.metadata()["clip"])
-    return {"present": record["present"], "decoder": record["decoder"]}
+    """What is known of a stored clip without loading it: `present`, `decoder`, `warnings` and `origin`.
+
+    Raises:
+        InputError: the file is absent or damaged.
+    """
+    record = read_record(path)
+    return {name: record[name] for name in ("present", "decoder", "warnings", "origin") if name in record}
+
+
+def _compressed(frames: NDArray[np.uint8], quality: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """JPEG pictures one after the other, and where each ends."""
+    buffer, ends = io.BytesIO(), []
+    for frame in frames:
+        Image.fromarray(frame).save(buffer, "JPEG", quality=quality)
+        ends.append(buffer.tell())
+    return np.frombuffer(buffer.getbuffer(), np.uint8), np.array(ends, np.int64)
+
+
+def _expanded(data: NDArray[np.uint8], ends: NDArray[np.int64]) -> NDArray[np.uint8]:
+    pictures = np.split(data, ends[:-1])
+    return np.stack([np.asarray(Image.open(io.BytesIO(picture.data))) for picture in pictures])

@@ -12,7 +12,10 @@ from mmvideo.types import Batch, Tokens
 
 
 def collate(samples: Sequence[Sample]) -> Batch:
-    """One batch of samples with the same modalities. A sequence is never shorter than one (padded) item."""
+    """One batch of samples with the same modalities. A sequence is never shorter than one (padded) item.
+
+    Labels become (B,) int64 class indices, (B, C) float of 0 and 1 (multi-label), or (B,) float (regression).
+    """
     inputs = {m: _pad([sample.inputs[m] for sample in samples]) for m in samples[0].inputs}
     labels = torch.tensor([sample.label for sample in samples])
     return Batch(tuple(sample.id for sample in samples), inputs, labels)

@@ -7,18 +7,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
 from mmvideo.config import DataConfig
+from mmvideo.data.augment import AudioAugment, corrupt, drop_words
+from mmvideo.data.features import FeatureSource, in_window, span_of
+from mmvideo.data.frame_features import FrameFeatures
+from mmvideo.data.labels import Target, target
 from mmvideo.data.manifest import Clip
+from mmvideo.data.metadata import metadata_text
+from mmvideo.data.sampling import choose_frames
 from mmvideo.data.store import Store, StoredClip
 from mmvideo.data.subtitles import Word
 from mmvideo.data.tokenizer import WordPieces
 from mmvideo.data.transforms import ClipTransform
+from mmvideo.data.views import View, evaluation_views
 from mmvideo.seeding import derive_seed
 
 
@@ -27,9 +36,19 @@ class Sample:
     """One clip as the model will see it. An absent modality has items of length 0."""
 
     id: str
-    label: int
+    label: Target
     inputs: Mapping[str, tuple[Tensor, Tensor]]
     """Modality → values (N, ...) and times (N,) in seconds from the window's start."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """The part of a clip that a sample shows, in seconds; the seed of its draws; which view it is."""
+
+    start: float
+    length: float
+    draw: int
+    view: View
 
 
 class ClipDataset(Dataset[Sample]):
@@ -39,7 +58,10 @@ class ClipDataset(Dataset[Sample]):
         keys: clip id → key in the store.
         tokenizer: None where text is not among the modalities.
         training: random windows and augmentation; else the middle window, the centre crop.
+        views: in evaluation, the configured views: one sample each, those of a clip one after the other.
         seed: the run's; draws depend on it, on `epoch`, and on the clip's id, and on nothing else.
+        features: the modalities that are read from precomputed features rather than from the store.
+        frame_features: a frozen backbone's, given instead of frames.
     """
 
     def __init__(
@@ -53,77 +75,121 @@ class ClipDataset(Dataset[Sample]):
         config: DataConfig,
         tokenizer: WordPieces | None,
         training: bool,
+        views: bool = False,
         seed: int = 0,
+        features: Mapping[str, FeatureSource] = MappingProxyType({}),
+        frame_features: FrameFeatures | None = None,
     ) -> None:
+        assert not (training and views), "views are for evaluation"
+        self.views = evaluation_views(config.eval_views, config.eval_crops) if views else (View(),)
         self.clips, self.store, self.keys = tuple(clips), store, keys
-        self.labels = {name: index for index, name in enumerate(classes)}
+        self.classes = {name: index for index, name in enumerate(classes)}
         self.modalities, self.config, self.tokenizer = tuple(modalities), config, tokenizer
         self.training, self.seed, self.epoch = training, seed, 0
+        self.features, self.frame_features = dict(features), frame_features
+        self.shows_frames = "visual" in self.modalities and "visual" not in features and not frame_features
         self.transform = ClipTransform(config, training=training)
+        self.audio_augment = AudioAugment(config.augment, config.sample_rate) if training else None
 
     def __len__(self) -> int:
-        return len(self.clips)
+        return len(self.clips) * len(self.views)
 
     def __getitem__(self, index: int) -> Sample:
-        clip = self.clips[index]
-        stored = self.store.read(self.keys[clip.id])
+        number, view = divmod(index, len(self.views))
+        clip = self.clips[number]
+        stored = self.store.read(self.keys[clip.id], frames=self.shows_frames)
         draw = derive_seed(self.seed, "sample", self.epoch, clip.id)
-        start, length = self._window(stored, draw)
+        given = {name: source.read(clip) for name, source in self.features.items()}
+        seconds = max(_seconds(stored, self.config), span_of(clip, given))
+        window = self._window(seconds, draw, self.views[view])
         readers = {"visual": self._visual, "audio": self._audio, "text": self._text}
-        inputs = {m: readers[m](clip, stored, start, length, draw) for m in self.modalities}
-        return Sample(clip.id, self.labels[clip.label], inputs)
+        inputs = {
+            m: self._precomputed(clip, m, given[m], seconds, window)
+            if m in given
+            else readers[m](clip, stored, window)
+            for m in self.modalities
+        }
+        return Sample(clip.id, target(clip.label, self.classes), inputs)
 
-    def _window(self, stored: StoredClip, draw: int) -> tuple[float, float]:
-        """Start and length in seconds of the part of the clip that is used."""
-        ends = [
-            len(stored.frames) / self.config.frame_rate,
-            len(stored.samples) / self.config.sample_rate,
-            max((word.end for word in stored.words), default=0.0),
-        ]
-        spare = max(ends) - self.config.max_seconds
+    def _window(self, seconds: float, draw: int, view: View) -> Window:
+        """The part of the clip that is used; the clip lasts `seconds`."""
+        length = self.config.max_seconds
+        spare = seconds - length
         if spare <= 0:
-            return 0.0, self.config.max_seconds
-        share = np.random.default_rng(draw).random() if self.training else 0.5
+            return Window(0.0, length, draw, view)
+        share = np.random.default_rng(draw).random() if self.training else view.window
         step = 1 / self.config.frame_rate  # whole frames, so that sight and sound are cut at the same instant
-        return round(share * spare / step) * step, self.config.max_seconds
+        return Window(round(share * spare / step) * step, length, draw, view)
 
-    def _visual(
-        self, clip: Clip, stored: StoredClip, start: float, length: float, draw: int
+    def _precomputed(
+        self, clip: Clip, modality: str, values: np.ndarray, seconds: float, window: Window
     ) -> tuple[Tensor, Tensor]:
-        inside = np.flatnonzero((stored.frame_times >= start) & (stored.frame_times < start + length))
+        rate = next((rate for name, rate in clip.features_rate.items() if name == modality), None)
+        inside, times = in_window(values, rate, seconds or window.length, window.start, window.length)
+        return torch.from_numpy(inside), torch.from_numpy(times)
+
+    def _visual(self, clip: Clip, stored: StoredClip, window: Window) -> tuple[Tensor, Tensor]:
+        inside = self._frames(stored, window)
+        times = torch.from_numpy((stored.frame_times[inside] - window.start).astype(np.float32))
+        if self.frame_features:
+            return torch.from_numpy(self.frame_features.read(clip.id)[inside]), times
         if not len(inside):
             side = self.config.crop_size
             return torch.zeros(0, 3, side, side, dtype=torch.uint8), torch.zeros(0)
-        frames = torch.from_numpy(stored.frames[inside[0] : inside[-1] + 1].copy()).permute(0, 3, 1, 2)
-        times = torch.from_numpy((stored.frame_times[inside] - start).astype(np.float32))
-        return self.transform(frames, draw), times
+        frames = torch.from_numpy(stored.frames[inside]).permute(0, 3, 1, 2)
+        return self.transform(frames, window.draw, window.view.crop), times
 
-    def _audio(
-        self, clip: Clip, stored: StoredClip, start: float, length: float, draw: int
-    ) -> tuple[Tensor, Tensor]:
+    def _frames(self, stored: StoredClip, window: Window) -> NDArray[np.intp]:
+        """Indices of the stored frames that the sample shows."""
+        config, end = self.config, window.start + window.length
+        inside = np.flatnonzero((stored.frame_times >= window.start) & (stored.frame_times < end))
+        chosen = choose_frames(
+            len(inside),
+            config.sampling,
+            config.frames,
+            config.frame_stride,
+            draw=np.random.default_rng(derive_seed(window.draw, "frames")) if self.training else None,
+            share=window.view.window,
+        )
+        return inside[chosen]
+
+    def _audio(self, clip: Clip, stored: StoredClip, window: Window) -> tuple[Tensor, Tensor]:
         hop = self.config.hop
-        first, count = round(start * self.config.sample_rate), round(length * self.config.sample_rate)
-        samples = stored.samples[first : first + count]
+        first, count = (round(t * self.config.sample_rate) for t in (window.start, window.length))
+        whole = corrupt(stored.samples, self.config.audio_snr_db, clip.id)
+        samples = whole[first : first + count]
+        if self.audio_augment:
+            samples = self.audio_augment(whole, first, len(samples), window.draw)
         hops = -(-len(samples) // hop)
         padded = np.zeros(hops * hop, np.float32)
         padded[: len(samples)] = samples
         times = (torch.arange(hops) + 0.5) * hop / self.config.sample_rate
         return torch.from_numpy(padded).view(hops, hop), times
 
-    def _text(
-        self, clip: Clip, stored: StoredClip, start: float, length: float, draw: int
-    ) -> tuple[Tensor, Tensor]:
+    def _text(self, clip: Clip, stored: StoredClip, window: Window) -> tuple[Tensor, Tensor]:
         assert self.tokenizer is not None
-        words = text_words(clip, stored.words, self.config.metadata_fields, start, length)
+        words = text_words(clip, stored.words, self.config, window.start, window.length)
+        if self.training:
+            words = drop_words(words, self.config.augment.word_dropout, window.draw)
         ids, times = self.tokenizer.encode(words, self.config.max_tokens)
         return torch.from_numpy(ids), torch.from_numpy(times)
 
 
+def _seconds(stored: StoredClip, config: DataConfig) -> float:
+    """How long a decoded clip lasts."""
+    return max(
+        len(stored.frame_times) / config.frame_rate,
+        len(stored.samples) / config.sample_rate,
+        max((word.end for word in stored.words), default=0.0),
+    )
+
+
 def text_words(
-    clip: Clip, spoken: Sequence[Word], metadata_fields: Sequence[str], start: float, length: float
+    clip: Clip, spoken: Sequence[Word], config: DataConfig, start: float, length: float
 ) -> list[Word]:
     """The clip's text in reading order: metadata (as if shown throughout), then the window's subtitles."""
-    told = [Word(w, 0.0, length) for name in metadata_fields for w in clip.metadata.get(name, "").split()]
+    metadata = metadata_text(clip.metadata, config.metadata_fields, config.text_template)
+    told = [Word(w, 0.0, length) for w in metadata.split()]
     inside = [w for w in spoken if start <= (w.start + w.end) / 2 < start + length]
     return told + [Word(w.text, w.start - start, w.end - start) for w in inside]
 
@@ -138,14 +204,16 @@ class ShuffledPairs(Dataset[Sample]):
     def __init__(self, clips: ClipDataset, seed: int) -> None:
         self.clips = clips
         generator = np.random.default_rng(derive_seed(seed, "pairs"))
-        self.partner = {m: _derangement(len(clips), generator) for m in clips.modalities[1:]}
+        self.partner = {m: _derangement(len(clips.clips), generator) for m in clips.modalities[1:]}
 
     def __len__(self) -> int:
         return len(self.clips)
 
     def __getitem__(self, index: int) -> Sample:
         own = self.clips[index]
-        others = {m: self.clips[int(partner[index])].inputs[m] for m, partner in self.partner.items()}
+        views = len(self.clips.views)
+        number, view = divmod(index, views)
+        others = {m: self.clips[int(p[number]) * views + view].inputs[m] for m, p in self.partner.items()}
         return Sample(own.id, own.label, {**own.inputs, **others})
 
 

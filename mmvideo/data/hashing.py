@@ -1,21 +1,27 @@
-"""SHA-256 of files' contents, remembered by path, size and modification time."""
+"""SHA-256 of files' contents, remembered for as long as the file system says that nothing changed."""
 
 from __future__ import annotations
 
 import hashlib
 import os
+import time
 from pathlib import Path
 
-from mmvideo.data.files import read_json, write_json
+from mmvideo.data.files import read_json, update_json
 
-Entry = list[int | str]  # size in bytes, modification time in nanoseconds, digest
+Entry = list[int | str]  # size in bytes, times of modification and of change in ns, inode, digest
+
+SETTLED = 0.1
+"""Seconds a file must have been left alone before its hash is remembered: within one tick of the system's
+clock (10 ms at most) a second change would leave the times as they are."""
 
 
 class ContentHashes:
     """Hashes of files, kept in one JSON file so that thousands of unchanged files cost a `stat` each.
 
-    Two processes may share the cache: `save` merges with what the other has written, and the file is replaced
-    whole. An entry that gets lost is only computed again.
+    Size and time of modification alone can be kept by a copy that preserves times; the inode and the time of
+    change, which no program can set, tell that too. Two processes may share the cache: `save` merges. An
+    entry that gets lost is only computed again.
     """
 
     def __init__(self, cache_path: str | Path) -> None:
@@ -30,17 +36,23 @@ class ContentHashes:
             OSError: the file is absent or cannot be read.
         """
         name = os.path.abspath(path)
-        status = os.stat(name)
+        state = _state(name)
         entry = self._known.get(name)
-        if entry is None or entry[:2] != [status.st_size, status.st_mtime_ns]:
-            with open(name, "rb") as file:
-                digest = hashlib.file_digest(file, "sha256").hexdigest()
-            entry = [status.st_size, status.st_mtime_ns, digest]
-            self._known[name] = self._new[name] = entry
-        return str(entry[2])
+        if entry is not None and entry[:-1] == state:
+            return str(entry[-1])
+        with open(name, "rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        if _state(name) == state and time.time() - os.stat(name).st_ctime > SETTLED:
+            self._known[name] = self._new[name] = [*state, digest]
+        return digest
 
     def save(self) -> None:
         """Write what was computed since the last save; nothing to do is free."""
         if self._new:
-            write_json(self.cache_path, {**read_json(self.cache_path), **self._new})
-            self._new = {}
+            new, self._new = self._new, {}
+            update_json(self.cache_path, lambda known: known | new)
+
+
+def _state(name: str) -> list[int]:
+    status = os.stat(name)
+    return [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]

@@ -3,6 +3,7 @@
     {"id": "v_Archery_g01_c01", "label": "Archery", "group": "Archery_g01", "split": "test", "video": "a.avi"}
 
 Paths are relative to the manifest's own folder (absolute ones are allowed). Blank lines are ignored.
+The label is a class; or a list of classes, possibly empty (multi-label); or a number (regression).
 """
 
 from __future__ import annotations
@@ -18,9 +19,11 @@ from typing import Annotated, Literal, Self
 import annotated_types as at
 from pydantic import Field, ValidationError, model_validator
 
-from mmvideo.config import Part
+from mmvideo.config import Part, PositiveFloat
+from mmvideo.data.feature_files import split_reference
 from mmvideo.data.files import write_whole
-from mmvideo.words import InputError, Split
+from mmvideo.data.labels import Label, classes_of, task_of
+from mmvideo.words import InputError, Modality, Split
 
 MediaField = Literal["video", "audio", "subtitles"]
 MEDIA_FIELDS: tuple[MediaField, ...] = ("video", "audio", "subtitles")
@@ -35,7 +38,8 @@ class Clip(Part):
     """One example: a time span of one video with a label."""
 
     id: Name
-    label: Name
+    label: Label
+    """A class; several or no classes (multi-label); or a number (regression)."""
     group: Name
     """What must not be in two splits: source video, actor, dialogue."""
     split: Split
@@ -49,11 +53,18 @@ class Clip(Part):
     """Where the clip ends within its files. None: at their end."""
     metadata: dict[str, str] = Field(default_factory=dict)
     """Free text by name (title, tags …), read as text where a configuration asks for it."""
+    features: dict[Modality, Name] = Field(default_factory=dict)
+    """Precomputed features by modality: a file and, after `#`, the part of it that is this clip's (see
+    mmvideo.data.feature_files). Read by the encoders called `features`."""
+    features_rate: dict[Modality, PositiveFloat] = Field(default_factory=dict)
+    """Feature vectors per second. A modality not named here: they are spread evenly over the clip."""
 
     @model_validator(mode="after")
     def _has_content(self) -> Self:
-        if not (self.video or self.audio or self.subtitles or self.metadata):
-            raise ValueError("a clip needs at least one of video, audio, subtitles, metadata")
+        if not (self.video or self.audio or self.subtitles or self.metadata or self.features):
+            raise ValueError("a clip needs at least one of video, audio, subtitles, metadata, features")
+        if self.features_rate.keys() - self.features.keys():
+            raise ValueError("features_rate names a modality that features does not")
         if self.end is not None and self.end <= (self.start or 0.0):
             raise ValueError(f"end {self.end} must be later than start {self.start or 0.0}")
         return self
@@ -68,8 +79,9 @@ class Manifest:
 
     @cached_property
     def classes(self) -> tuple[str, ...]:
-        """Unique labels in natural order: "9" before "10"."""
-        return tuple(sorted({clip.label for clip in self.clips}, key=natural_key))
+        """Unique labels in natural order: "9" before "10". None where labels are numbers."""
+        names = {name for clip in self.clips for name in classes_of(clip.label)}
+        return tuple(sorted(names, key=natural_key))
 
     def split(self, name: Split) -> tuple[Clip, ...]:
         """The clips of one split, in file order."""
@@ -79,6 +91,14 @@ class Manifest:
         """Where the clip's file of this kind lies; None if it has none."""
         value = getattr(clip, field)
         return None if value is None else self.root / value
+
+    def feature(self, clip: Clip, modality: Modality) -> tuple[Path, str] | None:
+        """The file of the clip's precomputed features and the steps within it; None if it has none."""
+        reference = clip.features.get(modality)
+        if reference is None:
+            return None
+        path, steps = split_reference(reference)
+        return self.root / path, steps
 
 
 def natural_key(text: str) -> tuple[tuple[int, int, str], ...]:
@@ -92,8 +112,9 @@ def read_manifest(path: str | Path) -> Manifest:
     """The clips listed in a JSON Lines file.
 
     Raises:
-        InputError: no such file, nothing in it, a line that is not JSON, an unknown column, a wrong type or
-            an id given twice. Each finding names file and line; five are shown and the rest counted.
+        InputError: no such file, nothing in it, a line that is not JSON, an unknown column, a wrong type, an
+            id given twice, or labels of several kinds. Each finding names file and line; five are shown and
+            the rest counted.
     """
     path = Path(path)
     if not path.is_file():
@@ -115,6 +136,11 @@ def read_manifest(path: str | Path) -> Manifest:
             continue
         if clip.id in first_line:
             problems.append(f"{path}:{number}: id '{clip.id}' stands in line {first_line[clip.id]} already")
+        if clips and task_of(clip.label) != task_of(clips[0].label):
+            problems.append(
+                f"{path}:{number}: label {clip.label!r} is for {task_of(clip.label)}, but the first label, "
+                f"{clips[0].label!r}, is for {task_of(clips[0].label)}; a manifest has labels of one kind"
+            )
         first_line.setdefault(clip.id, number)
         clips.append(clip)
     if problems:
@@ -142,6 +168,11 @@ def check_files(manifest: Manifest) -> None:
             total += 1
             if not path.is_file():
                 missing.append(f"{clip.id}: {field} {path}")
+        for modality, reference in clip.features.items():
+            path = manifest.root / split_reference(reference)[0]
+            total += 1
+            if not path.is_file():
+                missing.append(f"{clip.id}: {modality} features {path}")
     if missing:
         raise InputError(
             f"{len(missing)} of {total} files named in the manifest do not exist. Paths are relative to the "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import soxr  # type: ignore[import-untyped]
@@ -12,6 +12,7 @@ from PIL import Image
 Frame = NDArray[np.uint8]  # (H, W, 3) RGB
 Samples = NDArray[np.float32]  # (S,) mono, in [-1, 1] unless the file exceeds full scale
 Instants = NDArray[np.float64]  # (T,) seconds
+Sampling = Literal["rate", "uniform", "segment", "dense"]
 
 TOLERANCE = 5e-4
 """Seconds within which two times are the same: containers round to 1 ms, decord to 32-bit floats."""
@@ -32,6 +33,37 @@ def instants(rate: float, start: float, end: float) -> Instants:
 def shown_at(frame_times: Instants, when: Instants) -> NDArray[np.intp]:
     """For each instant, the index of the last frame that starts at or before it, else of the first frame."""
     return np.maximum(np.searchsorted(frame_times, when + TOLERANCE, side="right") - 1, 0)
+
+
+def choose_frames(
+    available: int,
+    how: Sampling,
+    frames: int,
+    stride: int,
+    *,
+    draw: np.random.Generator | None = None,
+    share: float = 0.5,
+) -> NDArray[np.intp]:
+    """Which of a window's `available` stored frames are used: increasing indices, none twice.
+
+    Args:
+        how: `rate` takes all; `uniform` the middle ones of `frames` equal parts; `segment` the same, or with
+            `draw` a random one of each part; `dense` takes `frames` of them, `stride` apart.
+        frames: how many; where there are fewer, fewer are taken.
+        draw: random places, as in training. None: fixed ones.
+        share: without `draw`, where dense frames lie: 0 at the window's start, 1 at its end.
+    """
+    if how == "rate" or not available:
+        return np.arange(available)
+    if how == "dense":
+        count = min(frames, (available - 1) // stride + 1)
+        spare = available - ((count - 1) * stride + 1)
+        first = int(draw.integers(spare, endpoint=True)) if draw else round(share * spare)
+        return first + stride * np.arange(count)
+    edges = np.arange(min(frames, available) + 1) * available // min(frames, available)
+    if how == "segment" and draw:
+        return draw.integers(edges[:-1], edges[1:]).astype(np.intp)
+    return (edges[:-1] + edges[1:]) // 2
 
 
 def resize_short_side(frame: Frame, size: int) -> Frame:

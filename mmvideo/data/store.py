@@ -4,71 +4,31 @@ A clip's key is a hash of its files' contents, its span, the sampling settings a
 the arrays changes the key; moving or renaming files does not. Layout under the root:
 
     objects/<first two digits>/<key>.safetensors   a decoded clip
-    index.json                                     key → which modalities are present, which decoder
+    index.json                                     key → modalities, decoder, origin; a copy, made again
     failures.json                                  key → why it could not be decoded
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import asdict, dataclass, field, replace
+import sys
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from mmvideo.config import DataConfig
+from mmvideo.data.build_report import BuildReport, check_share, fingerprint
 from mmvideo.data.builder import Decoded, Job, Lost, decode_all
-from mmvideo.data.clipfile import StoredClip, read_clip, read_header
-from mmvideo.data.decode import Backend, decord_installed
-from mmvideo.data.files import read_json, write_json
+from mmvideo.data.clipfile import StoredClip, read_clip, read_header, read_lengths
+from mmvideo.data.decode import decord_installed
+from mmvideo.data.files import locked, read_json, update_json
 from mmvideo.data.hashing import ContentHashes
-from mmvideo.data.manifest import MEDIA_FIELDS, Clip, Manifest, shown
+from mmvideo.data.keys import Source, StoreSettings
+from mmvideo.data.manifest import MEDIA_FIELDS, Clip, Manifest
+from mmvideo.data.objects import object_path
 from mmvideo.data.progress import tracked
-from mmvideo.words import InputError, Modality
+from mmvideo.words import InputError
 
-STORE_VERSION = 1
-"""Raise it when the arrays that decoding gives would change."""
-
-
-@dataclass(frozen=True)
-class StoreSettings:
-    """How clips are sampled into the store."""
-
-    frame_rate: float
-    """Frames per second."""
-    frame_size: int
-    """Short side in pixels."""
-    sample_rate: int
-    """Audio samples per second, mono."""
-    backend: Backend = "auto"
-
-    @classmethod
-    def from_config(cls, data: DataConfig) -> StoreSettings:
-        """The settings a run's configuration asks for."""
-        return cls(float(data.frame_rate), data.frame_size, data.sample_rate)
-
-
-@dataclass
-class BuildReport:
-    """What a build did. `keys` and `present` hold the readable clips, `failed` the reasons of the others."""
-
-    built: int = 0
-    reused: int = 0
-    failed: dict[str, str] = field(default_factory=dict)
-    keys: dict[str, str] = field(default_factory=dict)
-    present: dict[str, tuple[Modality, ...]] = field(default_factory=dict)
-    decoders: Counter[str] = field(default_factory=Counter)
-    """How many clips' frames each decoder gave."""
-
-    def summary(self) -> str:
-        """The counts, and every failure with its reason."""
-        patterns = Counter("+".join(names) or "nothing" for names in self.present.values())
-        lines = [f"{self.built} clips decoded, {self.reused} already there, {len(self.failed)} failed."]
-        lines += [f"  {count:>7,} with {pattern}" for pattern, count in patterns.most_common()]
-        lines += [f"  failed {name}: {reason}" for name, reason in self.failed.items()]
-        return "\n".join(lines)
+__all__ = ["BuildReport", "Store", "StoreSettings", "StoredClip", "fingerprint"]
 
 
 class Store:
@@ -86,26 +46,19 @@ class Store:
         Raises:
             OSError: one of its files cannot be read.
         """
-        backend = self.settings.backend
-        if backend == "auto" and not decord_installed():
-            backend = "pyav"
-        files = {}
-        for name in MEDIA_FIELDS:
-            path = manifest.path(clip, name)
-            if path is not None:
-                files[name] = hashes.sha256(path)
-        suffix = Path(clip.subtitles).suffix.lower() if clip.subtitles else ""
-        span = [clip.start or 0.0, clip.end]
-        record = [STORE_VERSION, files, suffix, span, asdict(self.settings), backend]
-        return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
+        return Source.of(clip, manifest, hashes).key(self.settings)
 
-    def read(self, key: str) -> StoredClip:
-        """The decoded clip.
+    def read(self, key: str, *, frames: bool = True) -> StoredClip:
+        """The decoded clip; on demand without its frames, but with their times.
 
         Raises:
             InputError: it was never built, or its file is damaged.
         """
-        return read_clip(self._object(key))
+        return read_clip(self._object(key), frames=frames)
+
+    def lengths(self, key: str) -> dict[str, int]:
+        """How many `frames` and `samples` a built clip has, without loading it."""
+        return read_lengths(self._object(key))
 
     def build(
         self,
@@ -122,6 +75,7 @@ class Store:
 
         Clips that failed before are listed again and not tried, unless `retry` is set or they were ended
         under a shorter time limit. A clip whose worker crashed or hung is given to PyAV once before it fails.
+        If another process is building, this one waits, and decodes what is then still missing.
 
         Args:
             workers: decoding processes.
@@ -130,53 +84,59 @@ class Store:
             progress: show how far it is.
 
         Raises:
-            InputError: more clips failed than allowed. What was built stays.
+            InputError: more clips failed than allowed, or the disk is full. What was built stays.
         """
-        keys, report = self._keys(manifest, hashes)
-        known = self._known(set(keys.values()))
-        failures = {} if retry else self._standing_failures(time_limit)
-        clip_of = {keys[clip.id]: clip for clip in manifest.clips if clip.id in keys}
-        todo = {key: clip for key, clip in clip_of.items() if key not in known and key not in failures}
+        sources, report = self._sources(manifest, hashes)
+        keys = {name: source.key(self.settings) for name, source in sources.items()}
+        wanted = {keys[clip.id]: clip for clip in manifest.clips if clip.id in keys}
+        known, failures = self._known(wanted), {} if retry else self._standing_failures(time_limit)
         found: dict[str, dict[str, Any]] = {}
         lost: dict[str, dict[str, Any]] = {}
-        jobs = [self._job(key, clip, manifest) for key, clip in todo.items()]
-        try:
-            outcomes = self._outcomes(jobs, workers, time_limit)
-            for job, outcome in tracked(outcomes, len(jobs), "Decoding clips", progress):
-                if isinstance(outcome, Decoded):
-                    found[job.key] = asdict(outcome)
-                else:
-                    limit = time_limit if outcome.killed else None
-                    lost[job.key] = {"clip": todo[job.key].id, "reason": outcome.reason, "time_limit": limit}
-        finally:
-            self._remember(found, lost)
+        if wanted.keys() - known.keys() - failures.keys():
+            busy = f"Another process is building the store {self.root}; waiting for it."
+            with locked(self.root / "build", waiting=busy):
+                known, failures = self._known(wanted), {} if retry else self._standing_failures(time_limit)
+                todo = [key for key in wanted if key not in known and key not in failures]
+                jobs = [self._job(key, wanted[key], manifest, sources[wanted[key].id]) for key in todo]
+                outcomes = self._outcomes(jobs, workers, time_limit)
+                self._collect(
+                    tracked(outcomes, len(jobs), "Decoding clips", progress), time_limit, found, lost
+                )
         self._fill(report, manifest, keys, known | found, failures | lost, set(found))
-        _check_share(report, len(manifest.clips), max_failed_share, self._failures_path)
+        check_share(report, len(manifest.clips), max_failed_share, self._failures_path)
         return report
 
     def _object(self, key: str) -> Path:
-        return self.root / "objects" / key[:2] / f"{key}.safetensors"
+        return object_path(self.root, key)
 
-    def _keys(self, manifest: Manifest, hashes: ContentHashes) -> tuple[dict[str, str], BuildReport]:
-        """Each clip's key; a clip whose files cannot be read starts the report's failures."""
-        keys: dict[str, str] = {}
+    def _sources(self, manifest: Manifest, hashes: ContentHashes) -> tuple[dict[str, Source], BuildReport]:
+        """What each clip is made from; a clip whose files cannot be read starts the report's failures."""
+        sources: dict[str, Source] = {}
         report = BuildReport()
         for clip in manifest.clips:
             try:
-                keys[clip.id] = self.key(clip, manifest, hashes)
+                sources[clip.id] = Source.of(clip, manifest, hashes)
             except OSError as error:
                 report.failed[clip.id] = f"{error.filename}: {error.strerror}"
         hashes.save()
-        return keys, report
+        return sources, report
 
-    def _known(self, keys: set[str]) -> dict[str, dict[str, Any]]:
-        """What the index says of those keys that are stored; after a kill it may lag behind the objects."""
+    def _known(self, keys: Collection[str]) -> dict[str, dict[str, Any]]:
+        """What the index says of those keys that are stored; after a kill it may lag behind the objects.
+
+        A file that cannot be read counts as not stored, and is replaced.
+        """
         index = read_json(self._index_path)
         stored = {key for key in keys if self._object(key).exists()}
-        unlisted = {key: read_header(self._object(key)) for key in stored - index.keys()}
+        unlisted = {}
+        for key in stored - index.keys():
+            try:
+                unlisted[key] = read_header(self._object(key))
+            except InputError as error:
+                print(f"{error} It is decoded again.", file=sys.stderr)
         if unlisted:
-            write_json(self._index_path, read_json(self._index_path) | unlisted)
-        return {key: (index | unlisted)[key] for key in stored}
+            update_json(self._index_path, lambda listed: listed | unlisted)
+        return {key: known for key, known in (index | unlisted).items() if key in stored}
 
     def _standing_failures(self, time_limit: float) -> dict[str, dict[str, Any]]:
         return {
@@ -185,7 +145,8 @@ class Store:
             if failure["time_limit"] is None or failure["time_limit"] >= time_limit
         }
 
-    def _job(self, key: str, clip: Clip, manifest: Manifest) -> Job:
+    def _job(self, key: str, clip: Clip, manifest: Manifest, source: Source) -> Job:
+        settings = self.settings
         video, audio, subtitles = (manifest.path(clip, name) for name in MEDIA_FIELDS)
         return Job(
             key=key,
@@ -195,7 +156,12 @@ class Store:
             subtitles=subtitles,
             start=clip.start or 0.0,
             end=clip.end,
-            **asdict(self.settings),
+            frame_rate=settings.frame_rate,
+            frame_size=settings.frame_size,
+            sample_rate=settings.sample_rate,
+            backend=settings.backend,
+            jpeg_quality=settings.jpeg_quality if settings.frame_codec == "jpeg" else None,
+            origin={"clip": clip.id, "source": source.digest, "settings": settings.deciding},
         )
 
     def _outcomes(
@@ -210,14 +176,31 @@ class Store:
                 yield job, outcome
         yield from decode_all(again, workers=workers, time_limit=time_limit)
 
-    def _remember(self, found: Mapping[str, Any], lost: Mapping[str, Any]) -> None:
-        """Add to the index and the list of failures what this build found out."""
-        if found:
-            write_json(self._index_path, {**read_json(self._index_path), **found})
-        failures = read_json(self._failures_path)
-        standing = {key: failure for key, failure in failures.items() if key not in found} | dict(lost)
-        if standing != failures:
-            write_json(self._failures_path, standing)
+    def _collect(
+        self,
+        outcomes: Iterable[tuple[Job, Decoded | Lost]],
+        time_limit: float,
+        found: dict[str, dict[str, Any]],
+        lost: dict[str, dict[str, Any]],
+    ) -> None:
+        """Sort the outcomes into `found` and `lost`, and remember them, also where the work is cut short."""
+        lasting = {}
+        try:
+            for job, outcome in outcomes:
+                if isinstance(outcome, Decoded):
+                    found[job.key] = asdict(outcome) | {"origin": job.origin}
+                    continue
+                limit = time_limit if outcome.killed else None
+                failure = {"clip": job.origin["clip"], "reason": outcome.reason, "time_limit": limit}
+                lost[job.key] = failure
+                if outcome.lasting:
+                    lasting[job.key] = failure
+        finally:
+            update_json(self._index_path, lambda listed: listed | found)
+            update_json(
+                self._failures_path,
+                lambda listed: {key: old for key, old in listed.items() if key not in found} | lasting,
+            )
 
     def _fill(
         self,
@@ -238,31 +221,9 @@ class Store:
                 continue
             report.keys[clip.id] = key
             report.present[clip.id] = tuple(known[key]["present"])
+            if known[key].get("warnings"):
+                report.warnings[clip.id] = tuple(known[key]["warnings"])
             report.built += key in built
             report.reused += key not in built
             if known[key]["decoder"]:
                 report.decoders[known[key]["decoder"]] += 1
-
-
-def fingerprint(manifest: Manifest, report: BuildReport) -> str:
-    """SHA-256 of what the runs will see, whatever it is called on disk and in whatever order it is listed."""
-    rows = [
-        [
-            *(clip.id, clip.label, clip.split, clip.group),
-            sorted(clip.metadata.items()),
-            report.keys.get(clip.id, "failed"),
-        ]
-        for clip in manifest.clips
-    ]
-    return hashlib.sha256(json.dumps(sorted(rows)).encode()).hexdigest()
-
-
-def _check_share(report: BuildReport, clips: int, allowed: float, failures_path: Path) -> None:
-    count = len(report.failed)
-    if count > allowed * clips:
-        reasons = shown([f"{name}: {reason}" for name, reason in report.failed.items()], "\n")
-        raise InputError(
-            f"{count} of {clips} clips ({count / clips:.1%}) failed to decode; at most {allowed:.1%} may "
-            f"(data.max_failed_share).\n{reasons}\nReplace these files, take their rows out of the manifest, "
-            f"or allow more. What was decoded is kept. To try again what failed, delete {failures_path}."
-        )

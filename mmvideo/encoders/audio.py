@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from mmvideo.config import AudioConfig
 from mmvideo.encoders.base import Encoder
 from mmvideo.layers.convolution import SpectrogramStage, TemporalBlock
+from mmvideo.layers.spec_augment import SpecAugment
 from mmvideo.types import Tokens
 from mmvideo.words import Level
 
@@ -57,6 +58,19 @@ class LogMel(nn.Module):
         return (torch.log(mel + LOG_FLOOR) - LOG_MEAN).transpose(1, 2) / LOG_SCALE
 
 
+def standardized(mel: Float[Tensor, "B F N"], mask: Bool[Tensor, "B N"]) -> Float[Tensor, "B F N"]:
+    """Each band with mean 0 and standard deviation 1 over the clip's real columns.
+
+    Mean and variance normalisation as Viikki & Laurila (1998, https://doi.org/10.1016/S0167-6393(98)00033-8)
+    do it for cepstra: steady noise and the channel's colour drop out.
+    """
+    real = mask[:, None].float()
+    count = real.sum(dim=2, keepdim=True).clamp(min=1)
+    centred = (mel - (mel * real).sum(dim=2, keepdim=True) / count) * real
+    deviation = (centred.square().sum(dim=2, keepdim=True) / count).sqrt()
+    return centred / deviation.clamp(min=1e-3)
+
+
 class SpectrogramCnn(Encoder):
     """Stem: CNN features of patches, four columns apart. Trunk: residual convolutions in time. Clip: pooled.
 
@@ -68,6 +82,10 @@ class SpectrogramCnn(Encoder):
     ) -> None:
         super().__init__(width, levels, config.clip_pool)
         self.log_mel = LogMel(sample_rate, hop, config.mel_bins)
+        self.standardize = config.standardize
+        self.spec_augment = SpecAugment(
+            config.time_masks, config.time_mask_columns, config.mel_masks, config.mel_mask_bins
+        )
         sizes = list(zip((1, *config.channels), config.channels, strict=False))
         self.stages = nn.ModuleList(
             SpectrogramStage(a, b, halve_time=i < 2) for i, (a, b) in enumerate(sizes)
@@ -86,7 +104,10 @@ class SpectrogramCnn(Encoder):
 
     def stem(self, inputs: Tokens) -> Tokens:
         mask, time = inputs.mask, inputs.time
-        x = self.log_mel(inputs.values, mask)[:, None]
+        mel = self.log_mel(inputs.values, mask)
+        if self.standardize:
+            mel = standardized(mel, mask)
+        x = self.spec_augment(mel, mask)[:, None]
         for stage in self.stages:
             x, mask = stage(x, mask)
             time = time[:, :: stage.time_stride]

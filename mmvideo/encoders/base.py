@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Set
-from typing import Literal
+from typing import ClassVar, Literal
 
 from torch import nn
 
@@ -20,6 +20,9 @@ class Encoder(nn.Module):
         levels: the levels the fusion reads.
         clip_pool: `mean` or `attention`, how the trunk becomes the clip vector.
     """
+
+    reads_features: ClassVar[bool] = False
+    """Whether its input is the manifest's precomputed features rather than decoded media."""
 
     def __init__(self, width: int, levels: Set[Level], clip_pool: Literal["mean", "attention"]) -> None:
         super().__init__()

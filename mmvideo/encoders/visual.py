@@ -10,7 +10,7 @@ from collections.abc import Set
 from typing import Literal
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 from mmvideo.config import VisualConfig
@@ -31,7 +31,8 @@ PIXEL_RANGES: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
 class CnnLstm(Encoder):
     """Stem: CNN features of each frame. Trunk: LSTM states. Clip: masked pooling, never the last state.
 
-    Inputs are uint8 frames (B, T, 3, H, W), which are scaled to the configured pixel range on the device.
+    Inputs are uint8 frames (B, T, 3, H, W), which are scaled to the configured pixel range on the device, or
+    what `frame_features` made of them before, (B, T, F).
     """
 
     mean: Tensor
@@ -56,20 +57,35 @@ class CnnLstm(Encoder):
                     "'small' is trained from scratch. Name one such as 'resnet18', or leave both out"
                 )
             self.cnn = SmallCnn(config.channels, config.pool)
-            features = SmallCnn.features(config.channels)
+            self.features = SmallCnn.features(config.channels)
         else:
-            self.cnn, features = torchvision_backbone(config.backbone, config.weights, frozen=config.frozen)
+            self.cnn, self.features = torchvision_backbone(
+                config.backbone, config.weights, frozen=config.frozen
+            )
         self.project = nn.Sequential(
-            nn.Linear(features, width), nn.LayerNorm(width), nn.Dropout(config.dropout)
+            nn.Linear(self.features, width), nn.LayerNorm(width), nn.Dropout(config.dropout)
         )
         self.lstm = DeltaLstm(width, width) if self.needs_trunk else None
+        self.frozen = config.frozen
 
     def stem(self, inputs: Tokens) -> Tokens:
-        frames = (inputs.values - self.mean) / self.std
-        frames = frames.masked_fill(~inputs.mask[..., None, None, None], 0.0)
-        flat = frames.flatten(0, 1).contiguous(memory_format=torch.channels_last)
-        features = self.cnn(flat).unflatten(0, frames.shape[:2])
+        features = inputs.values
+        if features.ndim == 5:
+            frames = inputs.values.masked_fill(~inputs.mask[..., None, None, None], 0)
+            features = self.frame_features(frames.flatten(0, 1)).unflatten(0, inputs.mask.shape)
         return inputs.replace_values(self.project(features))
+
+    def frame_features(self, frames: UInt8[Tensor, "N 3 H W"]) -> Float[Tensor, "N F"]:
+        """The backbone's pooled features of each frame."""
+        scaled = (frames - self.mean) / self.std
+        return self.cnn(scaled.contiguous(memory_format=torch.channels_last))
+
+    def train(self, mode: bool = True) -> CnnLstm:
+        """A frozen backbone stays in evaluation mode: dropout in it would make it change after all."""
+        super().train(mode)
+        if self.frozen:
+            self.cnn.eval()
+        return self
 
     def trunk(self, stem: Tokens, inputs: Tokens) -> Tokens:
         assert self.lstm is not None

@@ -1,4 +1,4 @@
-"""Intervals and tests for accuracies measured with several seeds on clips that come in groups.
+"""Intervals and tests for scores measured with several seeds on clips that come in groups.
 
 Seeds and groups are crossed random factors: another seed would train another model, another draw of groups
 (source videos, speakers …) would ask other questions. An interval must allow for both, though 3 to 5 seeds
@@ -22,6 +22,7 @@ the crossed bootstrap runs from 100 % down to 83 %.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -38,7 +39,11 @@ _MOST_SEEDS = 1000
 _SMALLEST_P = 1e-12
 _NO_SPREAD = 1e-9
 """Half-widths up to here are rounding: all cells are alike, and there is no spread to estimate from. What G
-groups without one exception leave open is then the limit of Clopper & Pearson (1934) for 0 of G."""
+groups without one exception leave open is then the limit of Clopper & Pearson (1934) for 0 of G, times the
+scores' range; where that has no end, the sign test's 2 / 2^G decides between an interval of width 0 and an
+endless one."""
+UNIT = (0.0, 1.0)
+"""The range of a share, such as accuracy: whether a clip is right, or a score from 0 to 1."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +64,7 @@ class ArmInterval:
 
 @dataclass(frozen=True)
 class PairedComparison:
-    """Arm A against arm B on the same seeds and clips. Positive: A is more often right."""
+    """Arm A against arm B on the same seeds and clips. Positive: A's scores are higher."""
 
     difference: float
     low: float
@@ -95,23 +100,27 @@ class _Spread:
         return float(np.sqrt(seed_part + stats.t.isf(alpha / 2, self.group_df) ** 2 * self.groups))
 
 
-def interval_for_arm(correct: Shaped[ndarray, "S n"], groups: Shaped[ndarray, " n"]) -> ArmInterval:
-    """Mean accuracy of one arm with a 95 % interval over seeds and groups of clips.
+def interval_for_arm(
+    scores: Shaped[ndarray, "S n"], groups: Shaped[ndarray, " n"], *, limits: tuple[float, float] = UNIT
+) -> ArmInterval:
+    """Mean score of one arm with a 95 % interval over seeds and groups of clips.
 
     Args:
-        correct: whether seed s is right on clip i (bool, or any score in 0 to 1).
+        scores: of seed s on clip i, such as whether it is right.
         groups: which group each clip belongs to; a group may be one clip.
+        limits: the lowest and the highest score there can be.
 
     Raises:
         InputError: fewer than 2 groups, no seed, or shapes that do not fit.
     """
-    spread = _spread(np.asarray(correct, dtype=float), groups)
-    half = _half_width(spread)
+    spread = _spread(np.asarray(scores, dtype=float), groups)
+    low, high = limits
+    half = _half_width(spread, high - low)
     return ArmInterval(
         mean=spread.mean,
-        low=max(0.0, spread.mean - half),
-        high=min(1.0, spread.mean + half),
-        seed_std=float(np.std(np.mean(correct, axis=1), ddof=1)) if spread.n_seeds > 1 else None,
+        low=max(low, spread.mean - half),
+        high=min(high, spread.mean + half),
+        seed_std=float(np.std(np.mean(scores, axis=1), ddof=1)) if spread.n_seeds > 1 else None,
         n_seeds=spread.n_seeds,
         n_clips=len(groups),
         n_groups=len(np.unique(groups)),
@@ -125,13 +134,15 @@ def compare_arms(
     groups: Shaped[ndarray, " n"],
     *,
     comparisons: int = 1,
+    limits: tuple[float, float] = UNIT,
 ) -> PairedComparison:
-    """Difference in accuracy of arm A and arm B, paired by seed and by clip.
+    """Difference in mean score of arm A and arm B, paired by seed and by clip.
 
     Args:
-        a, b: whether seed s is right on clip i; the same seeds and clips in both, in the same order.
+        a, b: the score of seed s on clip i; the same seeds and clips in both, in the same order.
         groups: which group each clip belongs to; a group may be one clip.
         comparisons: size of the family this one will be adjusted for; only `seeds_needed` depends on it.
+        limits: the lowest and the highest score there can be.
 
     Raises:
         InputError: fewer than 2 groups, no seed, or shapes that do not fit.
@@ -139,12 +150,13 @@ def compare_arms(
     if a.shape != b.shape:
         raise InputError(f"paired arms need the same seeds and clips; got arrays of {a.shape} and {b.shape}")
     spread = _spread(a.astype(float) - b.astype(float), groups)
-    half = _half_width(spread)
+    width = limits[1] - limits[0]
+    half = _half_width(spread, width)
     return PairedComparison(
         difference=spread.mean,
-        low=max(-1.0, spread.mean - half),
-        high=min(1.0, spread.mean + half),
-        p=_p_value(spread),
+        low=max(-width, spread.mean - half),
+        high=min(width, spread.mean + half),
+        p=_p_value(spread, width),
         n_seeds=spread.n_seeds,
         n_clips=len(groups),
         n_groups=len(np.unique(groups)),
@@ -162,9 +174,11 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return [float(p) for p in multipletests(list(p_values), method="holm")[1]]
 
 
-def verdict(comparison: PairedComparison, adjusted_p: float) -> str:
+def verdict(comparison: PairedComparison, adjusted_p: float, *, higher_is_better: bool = True) -> str:
     """The word for a comparison: `better`, `worse`, `not distinguishable (needs about N seeds)` or
     `not distinguishable (needs more clips)`.
+
+    Where scores are errors (`higher_is_better` false), arm A is better if the difference is negative.
 
     The word follows the Holm-adjusted p at 0.05, the printed interval is unadjusted: in a family of several
     comparisons an interval may leave out 0 while the word is still `not distinguishable`, never the reverse.
@@ -173,7 +187,7 @@ def verdict(comparison: PairedComparison, adjusted_p: float) -> str:
     if comparison.clips_only:
         return "not distinguishable (needs about 3 seeds)"
     if adjusted_p < 1 - LEVEL:
-        return "better" if comparison.difference > 0 else "worse"
+        return "better" if (comparison.difference > 0) == higher_is_better else "worse"
     if comparison.seeds_needed is None:
         return "not distinguishable (needs more clips)"
     return f"not distinguishable (needs about {comparison.seeds_needed} seeds)"
@@ -211,16 +225,25 @@ def _spread(values: Float[ndarray, "S n"], groups: ndarray) -> _Spread:
     )
 
 
-def _half_width(spread: _Spread) -> float:
+def _half_width(spread: _Spread, width: float) -> float:
+    """Half the 95 % interval of a mean of scores whose range has this width."""
     half = spread.half_width(1 - LEVEL)
-    return half if half > _NO_SPREAD else float(1 - ((1 - LEVEL) / 2) ** (1 / (spread.group_df + 1)))
+    if half > _NO_SPREAD:
+        return half
+    n_groups = spread.group_df + 1
+    if math.isinf(width):
+        return 0.0 if 2 ** (1 - n_groups) < 1 - LEVEL else math.inf
+    return float(width * (1 - ((1 - LEVEL) / 2) ** (1 / n_groups)))
 
 
-def _p_value(spread: _Spread) -> float:
+def _p_value(spread: _Spread, width: float) -> float:
     """The level at which the interval's limit reaches 0, not below `_SMALLEST_P`."""
     size = abs(spread.mean)
     if spread.half_width(1 - LEVEL) <= _NO_SPREAD:
-        return float(np.clip(2 * (1 - size) ** (spread.group_df + 1), _SMALLEST_P, 1))
+        n_groups = spread.group_df + 1
+        if math.isinf(width):
+            return 1.0 if size <= _NO_SPREAD else float(np.clip(2 ** (1 - n_groups), _SMALLEST_P, 1))
+        return float(np.clip(2 * (1 - size / width) ** n_groups, _SMALLEST_P, 1))
     if size >= spread.half_width(_SMALLEST_P):
         return _SMALLEST_P
     return float(optimize.brentq(lambda alpha: spread.half_width(alpha) - size, _SMALLEST_P, 1.0))

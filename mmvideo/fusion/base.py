@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from mmvideo.fusion.options import check_dropout
 from mmvideo.types import Features, FusionOutput
 from mmvideo.words import MODALITIES, Level
 
@@ -21,7 +22,8 @@ class Fusion(nn.Module):
     in for by a learned vector (`absent`), so that missing is a value and never looks like data.
 
     Args:
-        modalities: which modalities take part, in the order visual, audio, text.
+        modalities: which modalities take part, each once, in the order visual, audio, text; any others after
+            these.
         width: D of every level and of the output.
     """
 
@@ -29,9 +31,20 @@ class Fusion(nn.Module):
 
     def __init__(self, modalities: Sequence[str], width: int) -> None:
         super().__init__()
-        assert list(modalities) == [m for m in MODALITIES if m in modalities], modalities
+        known = [m for m in MODALITIES if m in modalities]
+        own = [m for m in dict.fromkeys(modalities) if m not in MODALITIES]
+        assert list(modalities) == known + own != [], modalities
         self.modalities, self.width = tuple(modalities), width
         self.absent = nn.Parameter(torch.randn(len(modalities), width) * 0.02)
+
+    @classmethod
+    def levels_read(cls, options: Mapping[str, Any]) -> frozenset[Level]:
+        """The levels a fusion with these options reads: `reads`, unless one of its options decides.
+
+        Raises:
+            InputError: the option that decides has a value it cannot have.
+        """
+        return cls.reads
 
     def forward(self, features: Mapping[str, Features]) -> FusionOutput:
         """`features` by modality, in any order → pooled (B, D)."""
@@ -45,7 +58,12 @@ class Fusion(nn.Module):
 
 
 def mlp(inputs: int, width: int, dropout: float) -> nn.Sequential:
-    """Norm, hidden layer, output of `width`: the same two layers for every strategy that ends in vectors."""
+    """Norm, hidden layer, output of `width`: the same two layers for every strategy that ends in vectors.
+
+    Raises:
+        InputError: `dropout` is not from 0 up to 1.
+    """
+    check_dropout(dropout)
     return nn.Sequential(
         nn.LayerNorm(inputs),
         nn.Linear(inputs, width),

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from mmvideo.fusion.base import Fusion, mlp
+from mmvideo.fusion.options import check_choice
 from mmvideo.layers.attention import AttentionBlock
 from mmvideo.layers.time import TimeDistanceBias, TimeEncoding
 from mmvideo.types import Features, FusionOutput, Tokens
-from mmvideo.words import Level
+from mmvideo.words import LEVELS, InputError, Level, unknown
 
 COARSE_TO_FINE: tuple[Level, ...] = ("trunk", "stem")
+ALL_LEVELS = "+".join(LEVELS)
 
 
 class HierarchicalFusion(Fusion):
-    """Cross-attention at clip, trunk and stem level.
+    """Cross-attention at clip, trunk and stem level, or at some of these.
 
     One summary vector a modality starts from the clip vectors, which attend to each other. Then, from coarse
     (trunk) to fine (stem), the level's tokens attend across modalities (a token sees only the *other*
@@ -32,9 +34,15 @@ class HierarchicalFusion(Fusion):
         heads: attention heads.
         dropout: inside the attention blocks.
         aligned: whether attention knows how far apart in time two tokens are.
+        levels: which levels are read, joined by +, such as `clip` or `stem+trunk`. Without `clip`, the
+            summaries start from learned vectors.
+        direction: `both`: every modality queries every other. `to_audio` (or another modality): that one
+            queries the others; theirs read nothing but their own.
+        shared: one set of weights for all levels, or one each.
     """
 
-    reads: ClassVar[frozenset[Level]] = frozenset({"stem", "trunk", "clip"})
+    reads: ClassVar[frozenset[Level]] = frozenset(LEVELS)
+    may_read: Bool[Tensor, "M M"]  # whether a modality may read another; itself, always
 
     def __init__(
         self,
@@ -43,28 +51,61 @@ class HierarchicalFusion(Fusion):
         heads: int = 4,
         dropout: float = 0.1,
         aligned: bool = True,
+        levels: str = ALL_LEVELS,
+        direction: str = "both",
+        shared: bool = False,
     ) -> None:
         super().__init__(modalities, width)
+        self.levels = _parse(levels)
+        check_choice("hierarchical", "direction", direction, ("both", *(f"to_{m}" for m in self.modalities)))
+        token_levels = [level for level in COARSE_TO_FINE if level in self.levels]
         self.modality = nn.Parameter(torch.randn(len(self.modalities), width) * 0.02)
-        self.time = TimeEncoding(width) if aligned else None
-        self.across = AttentionBlock(width, heads, dropout)
+        self.time = TimeEncoding(width) if aligned and token_levels else None
+        crosses = len(self.modalities) > 1
+        # over a single vector, attention would have nothing to choose from
+        self.begins = "clip" in self.levels and crosses
+        own_across = self.begins and not (shared and token_levels)
+        self.across = AttentionBlock(width, heads, dropout) if own_across else None
+        names = ["all"] if shared and token_levels else token_levels
         self.stages = nn.ModuleDict(
-            {
-                level: _Stage(width, heads, dropout, aligned=aligned, crosses=len(self.modalities) > 1)
-                for level in COARSE_TO_FINE
-            }
+            {name: _Stage(width, heads, dropout, aligned=aligned, crosses=crosses) for name in names}
         )
+        self.shared = shared
         self.mix = mlp(len(self.modalities) * width, width, dropout)
+        who = torch.ones(len(self.modalities), len(self.modalities), dtype=torch.bool)
+        if direction != "both":
+            who = torch.eye(len(self.modalities), dtype=torch.bool)
+            who[self.modalities.index(direction.removeprefix("to_"))] = True
+        self.register_buffer("may_read", who, persistent=False)
+
+    @classmethod
+    def levels_read(cls, options: Mapping[str, Any]) -> frozenset[Level]:
+        return _parse(options.get("levels", ALL_LEVELS))
 
     def forward(self, features: Mapping[str, Features]) -> FusionOutput:
-        vectors, present = self.clips(features)
-        batch, count = present.shape
-        everyone = present.new_ones(batch, count, count)
-        summaries = self.across(vectors + self.modality, vectors + self.modality, everyone)
+        summaries = self._start(features)
         for level in COARSE_TO_FINE:
-            tokens, owner = self._join([_level(features[m], level) for m in self.modalities])
-            summaries = self.stages[level](summaries, tokens, owner)
+            if level in self.levels:
+                tokens, owner = self._join([_level(features[m], level) for m in self.modalities])
+                stage = self.stages["all" if self.shared else level]
+                summaries = stage(summaries, tokens, owner, self.may_read)
         return FusionOutput(self.mix(summaries.flatten(1)))
+
+    def _start(self, features: Mapping[str, Features]) -> Float[Tensor, "B M D"]:
+        """One vector a modality: its clip vector after reading the others', or a learned one."""
+        if "clip" not in self.levels:
+            present = torch.stack([features[m].present for m in self.modalities], dim=1)
+            return self.modality + torch.where(present[..., None], 0.0, self.absent)
+        vectors, present = self.clips(features)
+        vectors = vectors + self.modality
+        if not self.begins:
+            return vectors
+        across = self.across
+        if across is None:
+            shared = self.stages["all"]
+            assert isinstance(shared, _Stage)
+            across = shared.read
+        return across(vectors, vectors, self.may_read.expand(len(present), -1, -1))
 
     def _join(self, parts: list[Tokens]) -> tuple[Tokens, Tensor]:
         """All modalities' tokens in one sequence (B, ΣN, D), marked with owner and time; and owners (ΣN,)."""
@@ -88,15 +129,34 @@ class _Stage(nn.Module):
         self.read = AttentionBlock(width, heads, dropout)
 
     def forward(
-        self, summaries: Float[Tensor, "B M D"], tokens: Tokens, owner: Tensor
+        self,
+        summaries: Float[Tensor, "B M D"],
+        tokens: Tokens,
+        owner: Tensor,
+        may_read: Bool[Tensor, "M M"],
     ) -> Float[Tensor, "B M D"]:
         values = tokens.values
         if self.cross is not None:
-            others: Bool[Tensor, "N N"] = owner[:, None] != owner[None, :]
+            others: Bool[Tensor, "N N"] = may_read[owner][:, owner] & (owner[:, None] != owner[None, :])
             bias = self.bias(tokens.time, tokens.time) if self.bias is not None else None
             values = self.cross(values, values, others & tokens.mask[:, None, :], bias)
-        readable = tokens.mask[:, None, :].expand(-1, summaries.shape[1], -1)
+        readable = may_read[:, owner] & tokens.mask[:, None, :]
         return self.read(summaries, values, readable)
+
+
+def _parse(levels: object) -> frozenset[Level]:
+    """`stem+clip` → the set of levels.
+
+    Raises:
+        InputError: an unknown or repeated level, or none.
+    """
+    names = [name.strip() for name in str(levels).split("+")]
+    for name in names:
+        if name not in LEVELS:
+            raise unknown("level of fusion 'hierarchical'", name, LEVELS)
+    if len(set(names)) < len(names):
+        raise InputError(f"fusion 'hierarchical': levels names a level twice: {levels!r}")
+    return frozenset(level for level in LEVELS if level in names)
 
 
 def _level(features: Features, level: Level) -> Tokens:

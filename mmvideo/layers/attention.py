@@ -32,10 +32,13 @@ class Attention(nn.Module):
         self,
         queries: Float[Tensor, "B Q D"],
         context: Float[Tensor, "B K D"],
-        allowed: Bool[Tensor, "B Q K"],
+        allowed: Bool[Tensor, "B _ K"],
         bias: Float[Tensor, "B H Q K"] | None = None,
     ) -> Float[Tensor, "B Q D"]:
-        """Each query reads the context where `allowed`; `bias` is added to the scores before the softmax."""
+        """Each query reads the context where `allowed`; `bias` is added to the scores before the softmax.
+
+        What may be read is either each query's own affair, (B, Q, K), or the same for all, (B, 1, K).
+        """
         has_key = allowed.any(dim=2, keepdim=True)
         open_rows = (allowed | ~has_key).unsqueeze(1)  # a row without keys sees all, and is zeroed below
         scores = open_rows if bias is None else bias.masked_fill(~open_rows, float("-inf"))
@@ -67,7 +70,7 @@ class AttentionBlock(nn.Module):
         self,
         queries: Float[Tensor, "B Q D"],
         context: Float[Tensor, "B K D"],
-        allowed: Bool[Tensor, "B Q K"],
+        allowed: Bool[Tensor, "B _ K"],
         bias: Float[Tensor, "B H Q K"] | None = None,
     ) -> Float[Tensor, "B Q D"]:
         read = self.attention(self.norm_query(queries), self.norm_context(context), allowed, bias)

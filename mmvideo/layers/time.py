@@ -23,7 +23,7 @@ class TimeEncoding(nn.Module):
         self.register_buffer("angular", angular, persistent=False)
         self.out = nn.Linear(2 * frequencies, width)
 
-    def forward(self, time: Float[Tensor, "B N"]) -> Float[Tensor, "B N D"]:
+    def forward(self, time: Float[Tensor, "*B N"]) -> Float[Tensor, "*B N D"]:
         angles = time[..., None] * self.angular
         return self.out(torch.cat([angles.sin(), angles.cos()], dim=-1))
 

@@ -5,18 +5,9 @@ from __future__ import annotations
 import pandas as pd
 
 from mmvideo.report.controls import SCORE_AVERAGE
-from mmvideo.report.load import Study
 from mmvideo.report.pairs import BETWEEN_FUSIONS
-
-
-def points(value: float) -> str:
-    """A difference between two fractions, in percentage points with its sign."""
-    return f"{100 * value:+.1f}".replace("-", "−")
-
-
-def percent(value: float) -> str:
-    """A fraction in percent, without the unit."""
-    return f"{100 * value:.1f}".replace("-", "−")
+from mmvideo.report.records import Study
+from mmvideo.report.wording import WORDINGS, Wording
 
 
 def plain_answer(
@@ -31,28 +22,32 @@ def plain_answer(
     scope = "Nothing is claimed beyond this data set, these encoders and this training budget."
     if leader is None:
         return f"No fusion arm has all its seeds, so there is nothing to conclude about fusion. {scope}"
+    wording, score = WORDINGS[study.task.kind], study.task.score
     row = table[table["arm"] == leader].to_dict("records")[0]
     n_fusions = int((table["kind"] == "fusion").sum())
     picked = f"Of {n_fusions} fusion arms validation picks {leader}: it" if n_fusions > 1 else leader
-    interval = f"[{percent(row['low'])}, {percent(row['high'])}]"
-    sentences = [f"{picked} is right on {percent(row['accuracy'])} % of the test clips {interval}."]
+    interval = f"[{wording.value(row['low'])}, {wording.value(row['high'])}]"
+    sentences = [f"{picked} {wording.claim.format(wording.value(row[score]))} {interval}."]
     if best_unimodal is not None:
         sample = f"n = {len(study.seeds)} seed{'s' * (len(study.seeds) > 1)} × {len(study.clips.ids)} clips"
         sentences.append(
-            _claim(pairs, leader, best_unimodal, f"the best single modality ({best_unimodal})", sample)
+            _claim(
+                pairs, wording, leader, best_unimodal, f"the best single modality ({best_unimodal})", sample
+            )
         )
     if SCORE_AVERAGE in set(table["arm"]):
-        sentences.append(_claim(pairs, leader, SCORE_AVERAGE, "averaging the single modalities' scores"))
+        averaging = "averaging the single modalities' scores"
+        sentences.append(_claim(pairs, wording, leader, SCORE_AVERAGE, averaging))
     if n_fusions > 1:
         sentences.append(_among(pairs, leader))
-    if pd.notna(row["shuffled_accuracy"]):
-        left = percent(row["shuffled_accuracy"])
-        sentences.append(f"With the modalities of different clips shuffled together it keeps {left} %.")
+    if pd.notna(row[f"shuffled_{score}"]):
+        left = wording.left.format(wording.value(row[f"shuffled_{score}"]))
+        sentences.append(f"With the modalities of different clips shuffled together {left}.")
     ceiling = (study.limits or {"additive": {}})["additive"].get("ceiling")
     if ceiling is not None and row["low"] > ceiling:
         sentences.append(
             f"Its interval lies above what any rule that adds up the modalities' votes can reach "
-            f"({percent(ceiling)} %)."
+            f"({wording.value(ceiling)} %)."
         )
     if len(study.seeds) == 1:
         sentences.append(
@@ -61,16 +56,20 @@ def plain_answer(
     return " ".join([*sentences, scope])
 
 
-def _claim(pairs: pd.DataFrame, a: str, b: str, name: str, sample: str = "") -> str:
+def _claim(pairs: pd.DataFrame, wording: Wording, a: str, b: str, name: str, sample: str = "") -> str:
+    """A verdict and by how much; what is decided is told as a size, what is not with its sign."""
     test = pairs[(pairs["a"] == a) & (pairs["b"] == b)].to_dict("records")[0]
-    low, high = (test["low"], test["high"]) if test["verdict"] != "worse" else (-test["high"], -test["low"])
-    interval = f"[{percent(low)}, {percent(high)}]"
+    decided = test["verdict"] in ("better", "worse")
+    turned = decided and test["difference"] < 0
+    low, high = (-test["high"], -test["low"]) if turned else (test["low"], test["high"])
+    interval = f"[{wording.value(low)}, {wording.value(high)}]"
     detail = f"{interval}{', ' + sample if sample else ''}, adjusted p {p_text(test['adjusted_p'], '= ')}"
-    if test["verdict"] in ("better", "worse"):
-        return f"It is {test['verdict']} than {name} by {percent(abs(test['difference']))} points ({detail})."
+    if decided:
+        size = f"{wording.value(abs(test['difference']))}{wording.change_unit}"
+        return f"It is {test['verdict']} than {name} by {size} ({detail})."
     reason = test["verdict"].removeprefix("not distinguishable ").strip("()")
-    difference = points(test["difference"])
-    return f"It is not distinguishable from {name}: {difference} points ({detail}); the question {reason}."
+    difference = f"{wording.change(test['difference'])}{wording.change_unit}"
+    return f"It is not distinguishable from {name}: {difference} ({detail}); the question {reason}."
 
 
 def _among(pairs: pd.DataFrame, leader: str) -> str:

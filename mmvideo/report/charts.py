@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from mmvideo.report.compare import Comparison
 from mmvideo.report.style import GREY, Style, limit_lines, styles
+from mmvideo.report.wording import WORDINGS
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -19,30 +20,38 @@ COSTS = {"parameters": "parameters", "flops_per_clip": "FLOPs per clip", "train_
 
 
 def charts(comparison: Comparison) -> dict[str, Figure]:
-    """The charts by name: `accuracy`, `learning_curves`, `cost`, `confusion`.
+    """The charts by name: `accuracy` (or the task's score), `learning_curves`, `cost`; `confusion` for single
+    labels, `scatter` for regression.
 
     plotly reads a little HTML in every text, so names are escaped.
     """
     look = styles(comparison.table)
-    return {
-        "accuracy": _accuracy(comparison, look),
+    task = comparison.study.task
+    named = {
+        task.score: _score(comparison, look),
         "learning_curves": _learning_curves(comparison, look),
         "cost": _cost(comparison, look),
-        "confusion": _confusion(comparison),
     }
+    if task.kind == "single_label":
+        named["confusion"] = _confusion(comparison)
+    elif task.kind == "regression":
+        named["scatter"] = _scatter(comparison, look)
+    return named
 
 
-def _accuracy(comparison: Comparison, look: dict[str, Style]) -> Figure:
-    """Per arm: test accuracy, and its difference to the best single modality, each with the 95 % interval."""
+def _score(comparison: Comparison, look: dict[str, Style]) -> Figure:
+    """Per arm: test score, and its difference to the best single modality, each with the 95 % interval."""
     from plotly.subplots import make_subplots
 
     reference = escape(comparison.best_unimodal or "best single modality")
     figure = make_subplots(1, 2, shared_yaxes=True, horizontal_spacing=0.04)
-    panels = (("accuracy", "low", "high"), ("difference", "difference_low", "difference_high"))
+    wording, score = WORDINGS[comparison.study.task.kind], comparison.study.task.score
+    form = f".{wording.digits}f"
+    panels = ((score, "low", "high"), ("difference", "difference_low", "difference_high"))
     for row in comparison.table.to_dict("records"):
         name, style = escape(row["arm"]), look[row["arm"]]
         for column, keys in enumerate(panels, start=1):
-            middle, low, high = (100 * row[key] for key in keys)
+            middle, low, high = (wording.factor * row[key] for key in keys)
             if math.isnan(middle):
                 continue
             figure.add_scatter(
@@ -50,9 +59,10 @@ def _accuracy(comparison: Comparison, look: dict[str, Style]) -> Figure:
                 marker={"color": style.colour, "symbol": style.marker, "size": 10},
                 error_x={"array": [high - middle], "arrayminus": [middle - low], "symmetric": False,
                          "thickness": 2, "width": 0, "color": style.colour},
-                hovertemplate=f"{name}: {middle:.1f} [{low:.1f}, {high:.1f}]<extra></extra>",
+                hovertemplate=f"{name}: {middle:{form}} [{low:{form}}, {high:{form}}]<extra></extra>",
             )  # fmt: skip
     known = comparison.table[comparison.table["limit"].notna()]
+    ticks = " (tick: the arm's known limit)" if comparison.study.task.kind == "single_label" else ""
     figure.add_scatter(
         x=100 * known["limit"], y=[escape(name) for name in known["arm"]], row=1, col=1, mode="markers",
         showlegend=False, marker={"symbol": "line-ns-open", "size": 16, "color": GREY, "line": {"width": 2}},
@@ -67,15 +77,17 @@ def _accuracy(comparison: Comparison, look: dict[str, Style]) -> Figure:
         )  # fmt: skip
     figure.add_vline(0, row=1, col=2, line={"width": 1.5, "color": GREY})
     figure.update_yaxes(autorange="reversed", showgrid=False, ticks="")
-    figure.update_xaxes(title_text="test accuracy, % (tick: the arm's known limit)", row=1, col=1)
-    figure.update_xaxes(title_text=f"difference to {reference}, points", row=1, col=2)
+    figure.update_xaxes(title_text=f"test {wording.axis}{ticks}", row=1, col=1)
+    figure.update_xaxes(title_text=f"difference to {reference}{wording.change_axis}", row=1, col=2)
     return figure.update_layout(height=110 + 30 * len(comparison.table), margin=MARGIN, template={})
 
 
 def _learning_curves(comparison: Comparison, look: dict[str, Style]) -> Figure:
-    """Validation accuracy against epochs and against seconds; band: least to most over the seeds."""
+    """Validation score against epochs and against seconds; band: least to most over the seeds."""
     from plotly.subplots import make_subplots
 
+    wording = WORDINGS[comparison.study.task.kind]
+    factor = wording.factor
     figure = make_subplots(1, 2, shared_yaxes=True, horizontal_spacing=0.04)
     arms = {arm.name: arm for arm in comparison.study.arms}
     for name in (name for name in comparison.table["arm"] if name in arms):
@@ -84,38 +96,39 @@ def _learning_curves(comparison: Comparison, look: dict[str, Style]) -> Figure:
         for column, x in enumerate(("epoch", "seconds"), start=1):
             common = {"legendgroup": name, "row": 1, "col": column}
             figure.add_scatter(
-                x=[*curve[x], *curve[x][::-1]], y=[*(100 * curve["low"]), *(100 * curve["high"][::-1])],
+                x=[*curve[x], *curve[x][::-1]], y=[*(factor * curve["low"]), *(factor * curve["high"][::-1])],
                 fill="toself", fillcolor=f"rgba({red},{green},{blue},0.15)", line={"width": 0},
                 mode="lines", showlegend=False, hoverinfo="skip", **common,
             )  # fmt: skip
             figure.add_scatter(
-                x=curve[x], y=100 * curve["mean"], mode="lines", name=escape(name), showlegend=column == 1,
+                x=curve[x], y=factor * curve["mean"], mode="lines", name=escape(name), showlegend=column == 1,
                 line={"color": style.colour, "dash": style.dash, "width": 2}, **common,
-                hovertemplate="%{y:.1f} % at %{x:.3~g}",
+                hovertemplate=f"%{{y:.{wording.digits}f}}{wording.unit} at %{{x:.3~g}}",
             )  # fmt: skip
     figure.update_xaxes(title_text="epoch", row=1, col=1)
     figure.update_xaxes(title_text="training time, s", row=1, col=2)
-    figure.update_yaxes(title_text="validation accuracy, %", row=1, col=1)
+    figure.update_yaxes(title_text=f"validation {wording.axis}", row=1, col=1)
     return figure.update_layout(height=440, margin=MARGIN, legend=_below(), template={})
 
 
 def _cost(comparison: Comparison, look: dict[str, Style]) -> Figure:
-    """Test accuracy against what it costs."""
+    """Test score against what it costs."""
     from plotly.subplots import make_subplots
 
+    wording, score = WORDINGS[comparison.study.task.kind], comparison.study.task.score
     figure = make_subplots(1, len(COSTS), shared_yaxes=True, horizontal_spacing=0.04)
     for row in comparison.table[comparison.table["parameters"].notna()].to_dict("records"):
         name, style = escape(row["arm"]), look[row["arm"]]
         for column, cost in enumerate(COSTS, start=1):
             figure.add_scatter(
-                x=[row[cost]], y=[100 * row["accuracy"]], row=1, col=column, mode="markers", name=name,
+                x=[row[cost]], y=[wording.factor * row[score]], row=1, col=column, mode="markers", name=name,
                 legendgroup=name, showlegend=column == 1,
                 marker={"color": style.colour, "symbol": style.marker, "size": 11},
-                hovertemplate="%{y:.1f} % at %{x:.3~s}",
+                hovertemplate=f"%{{y:.{wording.digits}f}}{wording.unit} at %{{x:.3~s}}",
             )  # fmt: skip
     for column, label in enumerate(COSTS.values(), start=1):
         figure.update_xaxes(title_text=label, rangemode="tozero", nticks=6, row=1, col=column)
-    figure.update_yaxes(title_text="test accuracy, %", row=1, col=1)
+    figure.update_yaxes(title_text=f"test {wording.axis}", row=1, col=1)
     return figure.update_layout(height=420, margin=MARGIN, legend=_below(), template={})
 
 
@@ -147,6 +160,27 @@ def _confusion(comparison: Comparison) -> Figure:
     return figure.update_layout(
         height=60 + 270 * rows, margin=MARGIN, coloraxis=scale | {"showscale": False}, template={}
     )
+
+
+def _scatter(comparison: Comparison, look: dict[str, Style]) -> Figure:
+    """Label against prediction (mean over the seeds) of every test clip, for the fusion that validation picks
+    and the best single modality."""
+    from plotly.graph_objects import Figure
+
+    figure, true = Figure(), comparison.study.clips.labels
+    for arm in comparison.study.arms:
+        if arm.name in (comparison.leader, comparison.best_unimodal):
+            style = look[arm.name]
+            figure.add_scatter(
+                x=true, y=arm.outputs[..., 0].mean(axis=0), mode="markers", name=escape(arm.name),
+                marker={"color": style.colour, "symbol": style.marker, "size": 6, "opacity": 0.6},
+                text=[escape(name) for name in comparison.study.clips.ids],
+                hovertemplate="%{text}: %{x:.3g} predicted as %{y:.3g}",
+            )  # fmt: skip
+    ends = [float(true.min()), float(true.max())]
+    figure.add_scatter(x=ends, y=ends, mode="lines", line={"color": GREY, "width": 1}, showlegend=False)
+    figure.update_xaxes(title_text="label").update_yaxes(title_text="prediction")
+    return figure.update_layout(height=460, margin=MARGIN, legend=_below(), template={})
 
 
 def _below() -> dict[str, object]:

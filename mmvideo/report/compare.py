@@ -11,11 +11,11 @@ import pandas as pd
 from jaxtyping import Float
 from numpy import ndarray
 
-from mmvideo.evaluation.metrics import classification_metrics, confusion_matrix
+from mmvideo.evaluation.metrics import confusion_matrix
 from mmvideo.evaluation.statistics import compare_arms, interval_for_arm
 from mmvideo.report.answer import plain_answer
-from mmvideo.report.load import Study
 from mmvideo.report.pairs import AGAINST_UNIMODAL, compare_pairs
+from mmvideo.report.records import Study
 from mmvideo.report.rows import KINDS, Row, build_rows
 
 COSTS = {
@@ -31,7 +31,11 @@ COSTS = {
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """A study's result. Accuracies and differences are fractions, not percent."""
+    """A study's result. Accuracies and differences are fractions, not percent.
+
+    Where the task is not single-label, its primary metric stands in for accuracy in every column's name, and
+    in regression a negative difference is the better one.
+    """
 
     study: Study
     table: pd.DataFrame
@@ -43,11 +47,12 @@ class Comparison:
     limits: pd.DataFrame
     """Known best accuracies (`what`, `accuracy`); empty where the data set's are not known."""
     confusion: dict[str, Float[ndarray, "C C"]]
-    """For each row of the table: share of each label's clips (row) predicted as each class."""
+    """For each row of the table: share of each label's clips (row) predicted as each class. Empty for other
+    tasks than single-label."""
     best_unimodal: str | None
-    """The single-modality arm with the highest validation accuracy."""
+    """The single-modality arm with the best validation score."""
     leader: str | None
-    """The fusion arm with the highest validation accuracy."""
+    """The fusion arm with the best validation score."""
     notes: tuple[str, ...]
     """What a reader must know beside the numbers: missing runs, rows that could not be computed."""
     failed_clips: dict[str, str]
@@ -64,6 +69,7 @@ class Comparison:
             "seeds": list(self.study.seeds),
             "n_clips": len(self.study.clips.ids),
             "n_groups": len(np.unique(self.study.clips.groups)),
+            **({} if self.study.task.kind == "single_label" else {"task": self.study.task.kind}),
             "answer": self.answer,
             "best_unimodal": self.best_unimodal,
             "leader": self.leader,
@@ -83,7 +89,8 @@ def compare(study: Study) -> Comparison:
     pairs = compare_pairs(study, rows, best)
     table = pd.DataFrame([_describe(study, row) for row in rows])
     table = table.join(pd.DataFrame([_against(study, row, rows, best, pairs) for row in rows]))
-    table = table.sort_values("accuracy", ascending=False, kind="stable")
+    task = study.task
+    table = table.sort_values(task.score, ascending=not task.higher_is_better, kind="stable")
     table = table.sort_values(
         "kind", key=lambda kinds: kinds.map(KINDS.index), kind="stable", ignore_index=True
     )
@@ -105,7 +112,7 @@ def compare(study: Study) -> Comparison:
         table=table,
         pairs=pairs,
         limits=limits,
-        confusion={row.name: _confusion(study, row) for row in rows},
+        confusion={row.name: _confusion(study, row) for row in rows if task.kind == "single_label"},
         best_unimodal=best,
         leader=leader,
         notes=tuple(notes),
@@ -117,17 +124,16 @@ def compare(study: Study) -> Comparison:
 def _best_on_validation(study: Study, rows: list[Row], kind: str) -> str | None:
     names = {row.name for row in rows if row.kind == kind}
     arms = [arm for arm in study.arms if arm.name in names]
-    return max(arms, key=lambda arm: arm.validation_accuracy).name if arms else None
+    return max(arms, key=lambda arm: arm.rank).name if arms else None
 
 
 def _describe(study: Study, row: Row) -> dict[str, Any]:
-    """The row's own numbers: metrics averaged over seeds, the accuracy's interval, costs, known limit."""
-    interval = interval_for_arm(row.correct(study), study.clips.groups)
-    metrics = pd.DataFrame(
-        [classification_metrics(p, study.clips.labels) for p in row.log_probabilities]
-    ).mean()
+    """The row's own numbers: metrics averaged over seeds, the score's interval, costs, known limit."""
+    task = study.task
+    interval = interval_for_arm(row.scores(study), study.clips.groups, limits=task.range)
+    metrics = pd.DataFrame([task.metrics(outputs, study.clips.labels) for outputs in row.outputs]).mean()
     shuffled = [
-        run.result["test_shuffled"]["accuracy"]
+        run.result["test_shuffled"][task.score]
         for arm in study.arms if arm.name == row.name
         for run in arm.runs if run.result["test_shuffled"]
     ]  # fmt: skip
@@ -137,12 +143,12 @@ def _describe(study: Study, row: Row) -> dict[str, Any]:
         "kind": row.kind,
         "modalities": "+".join(row.modalities),
         "n_seeds": interval.n_seeds if row.trained else None,
-        "accuracy": interval.mean,
+        task.score: interval.mean,
         "low": interval.low,
         "high": interval.high,
         "seed_std": interval.seed_std if row.trained else None,
-        **{name: metrics[name] for name in ("balanced_accuracy", "macro_f1", "nll", "brier", "ece")},
-        "shuffled_accuracy": float(np.mean(shuffled)) if shuffled else np.nan,
+        **{str(name): value for name, value in metrics.items() if name != task.score},
+        f"shuffled_{task.score}": float(np.mean(shuffled)) if shuffled else np.nan,
         "limit": bayes.get("+".join(row.modalities), np.nan) if row.modalities else np.nan,
         **_costs(row),
     }
@@ -174,15 +180,14 @@ def _against(
             zip(names, values[["difference", "low", "high", "p", "adjusted_p", "verdict"]], strict=True)
         )
     reference = next(other for other in rows if other.name == best)
-    test = compare_arms(row.correct(study), reference.correct(study), study.clips.groups)
+    scores = row.scores(study), reference.scores(study)
+    test = compare_arms(*scores, study.clips.groups, limits=study.task.range)
     return dict(zip(names, (test.difference, test.low, test.high, np.nan, np.nan, ""), strict=True))
 
 
 def _confusion(study: Study, row: Row) -> Float[ndarray, "C C"]:
     labels, classes = study.clips.labels, len(study.clips.classes)
-    counts = np.sum(
-        [confusion_matrix(p.argmax(axis=1), labels, classes) for p in row.log_probabilities], axis=0
-    )
+    counts = np.sum([confusion_matrix(p.argmax(axis=1), labels, classes) for p in row.outputs], axis=0)
     return counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
 
 

@@ -10,9 +10,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from mmvideo.report.answer import p_text, percent, points
+from mmvideo.report.answer import p_text
 from mmvideo.report.compare import Comparison
 from mmvideo.report.pairs import AGAINST_UNIMODAL
+from mmvideo.report.wording import WORDINGS, Wording
 
 PLAIN_WIDTH = 120
 _COLOURS = {"better": "green", "worse": "red"}
@@ -25,10 +26,11 @@ def print_comparison(comparison: Comparison, console: Console | None = None) -> 
     study = comparison.study
     console.print(f"\n[bold]{escape(study.title)}[/]", highlight=False)
     console.print(escape(comparison.answer), highlight=False)
-    console.print(_accuracies(comparison))
+    wording = WORDINGS[study.task.kind]
+    console.print(_scores(comparison, wording))
     console.print(_costs(comparison.table))
     if len(comparison.pairs):
-        console.print(_verdicts(comparison.pairs))
+        console.print(_verdicts(comparison.pairs, wording))
     for note in comparison.notes:
         console.print(f"Note: {escape(note)}", highlight=False)
     if comparison.failed_clips:
@@ -47,46 +49,46 @@ def _table(title: str, first: str, *columns: str) -> Table:
     return table
 
 
-def _or_dash(value: float, form: str = "{:.1f}", scale: float = 1) -> str:
-    return "–" if pd.isna(value) else form.format(scale * value)
+def _or_dash(value: float, form: str = "{:.1f}") -> str:
+    return "–" if pd.isna(value) else form.format(value)
 
 
-def _accuracies(comparison: Comparison) -> Table:
+def _scores(comparison: Comparison, wording: Wording) -> Table:
     reference = escape(comparison.best_unimodal or "best single modality")
     title = (
-        f"Test accuracy, % [95 % interval]; difference to {reference} (best single modality on validation)"
+        f"Test {wording.axis} [95 % interval]; difference to {reference} (best single modality on validation)"
     )
-    table = _table(
-        title, "arm", "seeds", "accuracy", "std", "limit", "NLL", "ECE", "bal. acc", "shuffled", "difference"
-    )
+    score = comparison.study.task.score
+    shown = [column for column in wording.columns if column.terminal and column.key in comparison.table]
+    limit = ["limit"] if comparison.study.task.kind == "single_label" else []  # none is known of others
+    heads = [wording.head, "std", *limit, *(column.head for column in shown)]
+    table = _table(title, "arm", "seeds", *heads, "shuffled", "difference")
     kind = None
     for row in comparison.table.to_dict("records"):
         if kind not in (None, row["kind"]):
             table.add_section()
         kind = row["kind"]
-        difference = "reference" if row["verdict"] == "reference" else _difference(row)
+        difference = "reference" if row["verdict"] == "reference" else _difference(row, wording)
         table.add_row(
             escape(row["arm"]),
             _or_dash(row["n_seeds"], "{:.0f}"),
-            escape(f"{percent(row['accuracy'])} [{percent(row['low'])}, {percent(row['high'])}]"),
-            _or_dash(row["seed_std"], scale=100),
-            _or_dash(row["limit"], scale=100),
-            _or_dash(row["nll"], "{:.2f}"),
-            _or_dash(row["ece"], "{:.3f}"),
-            _or_dash(row["balanced_accuracy"], scale=100),
-            _or_dash(row["shuffled_accuracy"], scale=100),
+            escape(
+                f"{wording.value(row[score])} [{wording.value(row['low'])}, {wording.value(row['high'])}]"
+            ),
+            wording.value(row["seed_std"]),
+            *(wording.value(row[name]) for name in limit),
+            *(column.text(row[column.key]) for column in shown),
+            wording.value(row[f"shuffled_{score}"]),
             difference,
         )
     return table
 
 
-def _difference(row: dict) -> str:
+def _difference(row: dict, wording: Wording) -> str:
     if pd.isna(row["difference"]):
         return "–"
-    interval = (
-        f"{points(row['difference'])} [{percent(row['difference_low'])}, {percent(row['difference_high'])}]"
-    )
-    return escape(interval)
+    low, high = (wording.value(row[name]) for name in ("difference_low", "difference_high"))
+    return escape(f"{wording.change(row['difference'])} [{low}, {high}]")
 
 
 def _costs(rows: pd.DataFrame) -> Table:
@@ -114,7 +116,7 @@ def short(value: float) -> str:
     return f"{value:.3g}"
 
 
-def _verdicts(pairs: pd.DataFrame) -> Table:
+def _verdicts(pairs: pd.DataFrame, wording: Wording) -> Table:
     title = "Verdicts: from p adjusted by Holm within each block; intervals are not adjusted"
     table = _table(title, "arm", "against", "difference", "adjusted p")
     table.add_column("verdict", overflow="fold")
@@ -124,7 +126,8 @@ def _verdicts(pairs: pd.DataFrame) -> Table:
         if pair["family"] != family:
             table.add_section()
             family = pair["family"]
-        interval = f"{points(pair['difference'])} [{percent(pair['low'])}, {percent(pair['high'])}]"
+        low, high = wording.value(pair["low"]), wording.value(pair["high"])
+        interval = f"{wording.change(pair['difference'])} [{low}, {high}]"
         colour = _COLOURS.get(pair["verdict"], "dim")
         words = f"[{colour}]{escape(pair['verdict'])}[/]"
         table.add_row(

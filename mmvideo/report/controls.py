@@ -1,6 +1,6 @@
 """The control rows that need no training: what a comparison must beat before the word fusion is earned.
 
-Each gives log-probabilities like an arm, so that it gets the same metrics, interval and pairing.
+Each gives outputs like an arm's, so that it gets the same metrics, interval and pairing.
 """
 
 from __future__ import annotations
@@ -10,34 +10,84 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from jaxtyping import Bool, Float
 from numpy import ndarray
+from scipy.special import expit
 
-from mmvideo.report.load import Arm, Study
-from mmvideo.words import MODALITIES
+from mmvideo.report.records import Arm, Run, Study
+from mmvideo.words import MODALITIES, TaskKind
 
 SCORE_AVERAGE = "score average"
 MAJORITY = "majority"
 PRESENCE_ONLY = "presence only"
+CLASS_PRIORS = "class priors"
+MEDIAN = "training median"
 
-EXPLANATIONS = {
-    SCORE_AVERAGE: "the mean of the single-modality arms' probabilities, seed by seed, over what a clip has. "
-    "It needs no training beyond theirs; a fusion that does not beat it has learnt nothing jointly.",
-    MAJORITY: "the training split's most frequent class for every clip: accuracy without any input.",
-    PRESENCE_ONLY: "the most frequent training class among clips with the same modalities present. Where it "
-    "beats the majority class, which modalities exist tells about the label, and a gain may come from there.",
+_AVERAGE = (
+    "the mean of the single-modality arms' {}, seed by seed, over what a clip has. "
+    "It needs no training beyond theirs; a fusion that does not beat it has learnt nothing jointly."
+)
+_PRESENCE = (
+    "{} among clips with the same modalities present. Where it "
+    "beats the {}, which modalities exist tells about the label, and a gain may come from there."
+)
+EXPLANATIONS: dict[TaskKind, dict[str, str]] = {
+    "single_label": {
+        SCORE_AVERAGE: _AVERAGE.format("probabilities"),
+        MAJORITY: "the training split's most frequent class for every clip: accuracy without any input.",
+        PRESENCE_ONLY: _PRESENCE.format("the most frequent training class", "majority class"),
+    },
+    "multi_label": {
+        SCORE_AVERAGE: _AVERAGE.format("probabilities"),
+        CLASS_PRIORS: "each class's frequency in training for every clip: a ranking without any input.",
+        PRESENCE_ONLY: _PRESENCE.format("the classes' training frequencies", "class priors"),
+    },
+    "regression": {
+        SCORE_AVERAGE: _AVERAGE.format("predictions"),
+        MEDIAN: "the median of the training labels for every clip: the least error without any input.",
+        PRESENCE_ONLY: _PRESENCE.format("the median of the training labels", "training median"),
+    },
 }
 
 
-def score_average(members: Sequence[Arm]) -> Float[ndarray, "S n C"]:
-    """Mean probability of single-modality arms, per seed, over the modalities a clip has (all if none).
+def constant_controls(run: Run, task: TaskKind) -> dict[str, Float[ndarray, "n C"]]:
+    """The controls that look at no content, by name: one output for all, and one per presence pattern.
+
+    Args:
+        run: one that has as many modalities as any, so that it knows most about what is present.
+    """
+    learnt = run.result["train_presence"]
+    if task == "single_label":
+        return {
+            MAJORITY: majority(learnt, len(run.present)),
+            PRESENCE_ONLY: presence_only(learnt, run.present),
+        }
+    prior = np.array(run.result["train_prior"])
+    by_pattern = {pattern: np.array(outputs) for pattern, outputs in learnt.items()}
+    name = CLASS_PRIORS if task == "multi_label" else MEDIAN
+    return {
+        name: np.tile(prior, (len(run.present), 1)),
+        PRESENCE_ONLY: _by_pattern(by_pattern, prior, run.present),
+    }
+
+
+def score_average(members: Sequence[Arm], task: TaskKind = "single_label") -> Float[ndarray, "S n C"]:
+    """Mean probability (regression: value) of single-modality arms, per seed, over the modalities a clip has
+    (all if none).
 
     Args:
         members: one arm per modality.
     """
     present = np.stack([_has_own_modality(arm) for arm in members])  # (M, n)
     weight = np.where(present.any(axis=0), present, True)
-    probabilities = np.exp(np.stack([arm.log_probabilities for arm in members]))  # (M, S, n, C)
-    mean = np.einsum("mn,msnc->snc", weight / weight.sum(axis=0), probabilities)
-    return np.log(mean)
+    outputs = np.stack([arm.outputs for arm in members])  # (M, S, n, C)
+
+    def mean(values: Float[ndarray, "M S n C"]) -> Float[ndarray, "S n C"]:
+        return np.einsum("mn,msnc->snc", weight / weight.sum(axis=0), values)
+
+    if task == "regression":
+        return mean(outputs)
+    if task == "multi_label":
+        return np.log(mean(expit(outputs))) - np.log(mean(expit(-outputs)))
+    return np.log(mean(np.exp(outputs)))
 
 
 def majority(train_presence: Mapping[str, Sequence[int]], n_clips: int) -> Float[ndarray, "n C"]:
@@ -58,10 +108,18 @@ def presence_only(
         train_presence: training clips per class, for each presence pattern such as `visual+text`.
         present: which of visual, audio, text each test clip has, in this order.
     """
-    counts = {frozenset(filter(None, name.split("+"))): count for name, count in train_presence.items()}
-    overall = np.sum(list(train_presence.values()), axis=0)
+    counts = {name: np.asarray(count) for name, count in train_presence.items()}
+    learnt = {name: _log_frequencies(count) for name, count in counts.items()}
+    return _by_pattern(learnt, _log_frequencies(np.sum(list(counts.values()), axis=0)), present)
+
+
+def _by_pattern(
+    learnt: Mapping[str, ndarray], unseen: ndarray, present: Bool[ndarray, "n M"]
+) -> Float[ndarray, "n C"]:
+    """For each clip what its presence pattern's name has; `unseen` where that has none."""
+    known = {frozenset(name.split("+")) & set(MODALITIES): outputs for name, outputs in learnt.items()}
     patterns = (frozenset(m for m, here in zip(MODALITIES, row, strict=True) if here) for row in present)
-    return np.stack([_log_frequencies(np.asarray(counts.get(pattern, overall))) for pattern in patterns])
+    return np.stack([known.get(pattern, unseen) for pattern in patterns])
 
 
 def score_average_members(study: Study) -> tuple[Arm, ...]:
@@ -70,7 +128,7 @@ def score_average_members(study: Study) -> tuple[Arm, ...]:
     for arm in study.arms:
         if arm.unimodal:
             held = best.get(arm.modalities[0])
-            if held is None or arm.validation_accuracy > held.validation_accuracy:
+            if held is None or arm.rank > held.rank:
                 best[arm.modalities[0]] = arm
     return tuple(best[m] for m in MODALITIES if m in best) if len(best) > 1 else ()
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from mmvideo.report.compare import Comparison
 from mmvideo.report.style import MATPLOTLIB_DASHES, MATPLOTLIB_MARKERS, Style, limit_lines, styles
+from mmvideo.report.wording import WORDINGS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,7 +23,7 @@ LOOK: Any = {
 
 
 def write_figures(comparison: Comparison, folder: Path) -> list[Path]:
-    """Write `accuracy`, `learning_curves` and `cost`, each as .png (200 dpi) and .pdf.
+    """Write `accuracy` (or the task's score), `learning_curves` and `cost`, each as .png (200 dpi) and .pdf.
 
     Returns:
         The files, in this order.
@@ -34,7 +35,7 @@ def write_figures(comparison: Comparison, folder: Path) -> list[Path]:
     files = []
     with matplotlib.rc_context(LOOK):
         for name, figure in (
-            ("accuracy", _accuracy(comparison, look)),
+            (comparison.study.task.score, _score(comparison, look)),
             ("learning_curves", _learning_curves(comparison, look)),
             ("cost", _cost(comparison, look)),
         ):
@@ -64,9 +65,10 @@ def _plain(name: str) -> str:
     return name.replace("$", r"\$")
 
 
-def _accuracy(comparison: Comparison, look: dict[str, Style]) -> Figure:
-    """Per arm: test accuracy, and its difference to the best single modality, each with the 95 % interval."""
-    table = comparison.table
+def _score(comparison: Comparison, look: dict[str, Style]) -> Figure:
+    """Per arm: test score, and its difference to the best single modality, each with the 95 % interval."""
+    table, task = comparison.table, comparison.study.task
+    wording = WORDINGS[task.kind]
     figure, (left, right) = _new(7.6, 1.1 + 0.27 * len(table), 2)
     for place, row in enumerate(table.to_dict("records")):
         style = look[row["arm"]]
@@ -76,11 +78,11 @@ def _accuracy(comparison: Comparison, look: dict[str, Style]) -> Figure:
             "ms": 5,
             "elinewidth": 1.6,
         }
-        accuracy, low, high = (100 * row[name] for name in ("accuracy", "low", "high"))
-        left.errorbar(accuracy, place, xerr=[[accuracy - low], [high - accuracy]], **dot)
-        left.plot([100 * row["limit"]] * 2, [place - 0.35, place + 0.35], color="#1c1f24", lw=1.2)
+        score, low, high = (wording.factor * row[name] for name in (task.score, "low", "high"))
+        left.errorbar(score, place, xerr=[[score - low], [high - score]], **dot)
+        left.plot([wording.factor * row["limit"]] * 2, [place - 0.35, place + 0.35], color="#1c1f24", lw=1.2)
         difference, low, high = (
-            100 * row[name] for name in ("difference", "difference_low", "difference_high")
+            wording.factor * row[name] for name in ("difference", "difference_low", "difference_high")
         )
         right.errorbar(difference, place, xerr=[[difference - low], [high - difference]], **dot)
     left.set_yticks(range(len(table)), [_plain(name) for name in table["arm"]])
@@ -95,26 +97,29 @@ def _accuracy(comparison: Comparison, look: dict[str, Style]) -> Figure:
             label, (100 * value, 1.0), xycoords=("data", "axes fraction"), xytext=(0, 3),
             textcoords="offset points", ha=side, fontsize=7.5, color="#6b7078",
         )  # fmt: skip
-    left.set_xlabel("test accuracy, % (95 % interval; bar: arm's known limit)")
+    bars = "; bar: arm's known limit" if task.kind == "single_label" else ""
+    left.set_xlabel(f"test {wording.axis} (95 % interval{bars})")
     right.axvline(0, color="#1c1f24", lw=0.9)
     reference = comparison.best_unimodal or "best single modality"
-    right.set_xlabel(f"difference to {_plain(reference)}, points")
+    right.set_xlabel(f"difference to {_plain(reference)}{wording.change_axis}")
     return figure
 
 
 def _learning_curves(comparison: Comparison, look: dict[str, Style]) -> Figure:
-    """Validation accuracy against epochs and against seconds; band: least to most over the seeds."""
+    """Validation score against epochs and against seconds; band: least to most over the seeds."""
+    wording = WORDINGS[comparison.study.task.kind]
+    factor = wording.factor
     figure, axes = _new(7.6, 3.3, 2)
     arms = {arm.name: arm for arm in comparison.study.arms}
     for name in (name for name in comparison.table["arm"] if name in arms):
         curve, style = arms[name].validation_curve(), look[name]
         for axis, x in zip(axes, ("epoch", "seconds"), strict=True):
             line: dict[str, Any] = {"color": style.colour, "ls": MATPLOTLIB_DASHES[style.dash], "lw": 1.5}
-            axis.plot(curve[x], 100 * curve["mean"], label=_plain(name), **line)
+            axis.plot(curve[x], factor * curve["mean"], label=_plain(name), **line)
             axis.fill_between(
-                curve[x], 100 * curve["low"], 100 * curve["high"], color=style.colour, alpha=0.13, lw=0
+                curve[x], factor * curve["low"], factor * curve["high"], color=style.colour, alpha=0.13, lw=0
             )
-    axes[0].set(xlabel="epoch", ylabel="validation accuracy, %")
+    axes[0].set(xlabel="epoch", ylabel=f"validation {wording.axis}")
     axes[1].set(xlabel="training time, s")
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside right upper", fontsize=8)
@@ -122,16 +127,17 @@ def _learning_curves(comparison: Comparison, look: dict[str, Style]) -> Figure:
 
 
 def _cost(comparison: Comparison, look: dict[str, Style]) -> Figure:
-    """Test accuracy against what it costs."""
+    """Test score against what it costs."""
     from matplotlib.ticker import EngFormatter, MaxNLocator
 
     figure, axes = _new(7.6, 3.2, 3)
-    wording = {
+    wording, score = WORDINGS[comparison.study.task.kind], comparison.study.task.score
+    costs = {
         "parameters": "parameters",
         "flops_per_clip": "FLOPs per clip",
         "train_seconds": "training time, s",
     }
-    for axis, (cost, label) in zip(axes, wording.items(), strict=True):
+    for axis, (cost, label) in zip(axes, costs.items(), strict=True):
         for row in comparison.table[comparison.table["parameters"].notna()].to_dict("records"):
             style = look[row["arm"]]
             dot: dict[str, Any] = {
@@ -140,11 +146,11 @@ def _cost(comparison: Comparison, look: dict[str, Style]) -> Figure:
                 "ls": "",
                 "ms": 6,
             }
-            axis.plot(row[cost], 100 * row["accuracy"], label=_plain(row["arm"]), **dot)
+            axis.plot(row[cost], wording.factor * row[score], label=_plain(row["arm"]), **dot)
         axis.set(xlabel=label, xlim=(0, None))
         axis.xaxis.set_major_formatter(EngFormatter(sep=""))
         axis.xaxis.set_major_locator(MaxNLocator(4))
-    axes[0].set_ylabel("test accuracy, %")
+    axes[0].set_ylabel(f"test {wording.axis}")
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside right upper", fontsize=8)
     return figure

@@ -5,115 +5,19 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property
 from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Bool, Float, Int
-from numpy import ndarray
 
 from mmvideo.axes import differing_keys
 from mmvideo.config import RunConfig, load_config
+from mmvideo.data.labels import target
+from mmvideo.evaluation.tasks import TASKS
+from mmvideo.report.records import Arm, Clips, Run, Study
 from mmvideo.words import MODALITIES, InputError
-
-
-@dataclass(frozen=True)
-class Clips:
-    """What is the same for every run of a study: the test clips, in the order of their ids."""
-
-    ids: tuple[str, ...]
-    groups: ndarray  # (n,) str
-    labels: Int[ndarray, " n"]
-    classes: tuple[str, ...]
-
-
-@dataclass(frozen=True, eq=False)
-class Run:
-    """One finished run."""
-
-    directory: Path
-    config: RunConfig
-    result: dict[str, Any]
-    environment: dict[str, Any]
-    curve: pd.DataFrame
-    """metrics.jsonl: a row per line (epoch, step, split, loss, accuracy, seconds, learning_rate)."""
-    log_probabilities: Float[ndarray, "n C"]
-    """On the test clips, in the order of `Clips.ids`."""
-    present: Bool[ndarray, "n M"]
-    """Which of the run's modalities each test clip has, in the order visual, audio, text."""
-
-
-@dataclass(frozen=True, eq=False)
-class Arm:
-    """A study's runs that differ only in seed, in the order of the study's seeds."""
-
-    name: str
-    role: str
-    runs: tuple[Run, ...]
-
-    @property
-    def config(self) -> RunConfig:
-        return self.runs[0].config
-
-    @property
-    def modalities(self) -> tuple[str, ...]:
-        return self.config.modalities
-
-    @property
-    def unimodal(self) -> bool:
-        return len(self.modalities) == 1
-
-    @cached_property
-    def validation_accuracy(self) -> float:
-        """Mean over the seeds."""
-        return float(np.mean([run.result["val"]["accuracy"] for run in self.runs]))
-
-    def validation_curve(self) -> pd.DataFrame:
-        """Validation accuracy by epoch: `mean`, `low` and `high` (least, most over the seeds), and the mean
-        `seconds` of training. Only epochs that every seed reached, so that all points rest on all seeds.
-        """
-        lines = pd.concat([run.curve[run.curve["split"] == "val"] for run in self.runs])
-        epochs = lines.groupby("epoch").agg(
-            mean=("accuracy", "mean"),
-            low=("accuracy", "min"),
-            high=("accuracy", "max"),
-            seconds=("seconds", "mean"),
-            n=("accuracy", "size"),
-        )
-        return epochs[epochs["n"] == len(self.runs)].reset_index()
-
-    @cached_property
-    def log_probabilities(self) -> Float[ndarray, "S n C"]:
-        return np.stack([run.log_probabilities for run in self.runs])
-
-
-@dataclass(frozen=True, eq=False)
-class Study:
-    """A study as far as it has run."""
-
-    name: str
-    title: str
-    axes: tuple[str, ...]
-    seeds: tuple[int, ...]
-    limits: dict[str, Any] | None
-    arms: tuple[Arm, ...]
-    """The arms with all their seeds; only these are compared."""
-    missing: tuple[str, ...]
-    """`arm-s<seed>` of runs that are not finished."""
-    left_out: tuple[str, ...]
-    """Arms with some but not all of their seeds, or with none."""
-    unlisted: tuple[str, ...]
-    """Finished runs of arms or seeds that the study does not have."""
-    clips: Clips
-
-    @property
-    def n_runs(self) -> int:
-        """Finished and missing runs of the study."""
-        return (len(self.arms) + len(self.left_out)) * len(self.seeds)
 
 
 def load_study(directory: Path) -> Study:
@@ -217,12 +121,14 @@ def _read_clips(folder: Path) -> Clips:
     classes = tuple(_read_record(folder / "result.json")["classes"])
     lines = _read_predictions(folder)
     class_of = {name: number for number, name in enumerate(classes)}
-    labels = np.array([class_of[line["label"]] for line in lines])
+    kept = (line["label"] for line in lines)
+    labels = [target(tuple(label) if isinstance(label, list) else label, class_of) for label in kept]
     return Clips(
         ids=tuple(line["id"] for line in lines),
         groups=np.array([line["group"] for line in lines]),
-        labels=labels,
+        labels=np.array(labels),
         classes=classes,
+        task=_read_config(folder).data.task,
     )
 
 
@@ -242,13 +148,20 @@ def _read_run(folder: Path, clips: Clips) -> Run:
             f"expected {', '.join(clips.classes)}. Run it again on the same data."
         )
     present = np.array([[m in line["present"] for m in MODALITIES] for line in lines])
+    config = _read_config(folder)
+    if config.data.task != clips.task:
+        raise InputError(
+            f"{folder.name} was trained for the task '{config.data.task}', the rest of its study for "
+            f"'{clips.task}'; their scores cannot be compared."
+        )
+    key = TASKS[clips.task].outputs
     return Run(
         directory=folder,
-        config=_read_config(folder),
+        config=config,
         result=result,
         environment=_read_record(folder / "env.json"),
         curve=pd.DataFrame(_read_lines(folder / "metrics.jsonl")),
-        log_probabilities=np.array([line["log_probabilities"] for line in lines], dtype=float),
+        outputs=np.array([line[key] for line in lines], dtype=float),
         present=present,
     )
 

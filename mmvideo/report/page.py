@@ -10,13 +10,14 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from mmvideo.axes import flatten
-from mmvideo.report.answer import p_text, percent, points
+from mmvideo.report.answer import p_text
 from mmvideo.report.charts import charts
 from mmvideo.report.compare import Comparison
 from mmvideo.report.console import short
 from mmvideo.report.controls import EXPLANATIONS
 from mmvideo.report.pairs import AGAINST_AVERAGE, AGAINST_UNIMODAL, BETWEEN_FUSIONS
 from mmvideo.report.style import styles
+from mmvideo.report.wording import WORDINGS
 
 
 def render(comparison: Comparison, reproduce: str) -> str:
@@ -33,7 +34,9 @@ def render(comparison: Comparison, reproduce: str) -> str:
         undefined=StrictUndefined,
         trim_blocks=True,
     )
-    environment.filters |= {"percent": percent, "points": points, "p": p_text, "short": short}
+    task = comparison.study.task
+    wording = WORDINGS[task.kind]
+    environment.filters |= {"score": wording.value, "change": wording.change, "p": p_text, "short": short}
     environment.tests["known"] = pd.notna
     matrix = verdict_matrix(comparison)
     figures = {name: json.loads(figure.to_json()) for name, figure in charts(comparison).items()}
@@ -48,7 +51,10 @@ def render(comparison: Comparison, reproduce: str) -> str:
         columns=_columns(comparison, matrix),
         families=(AGAINST_UNIMODAL, AGAINST_AVERAGE, BETWEEN_FUSIONS),
         pairs=comparison.pairs.to_dict("records"),
-        explanations=EXPLANATIONS,
+        explanations=EXPLANATIONS[task.kind],
+        task=task,
+        wording=wording,
+        metrics=[column for column in wording.columns if column.key in comparison.table],
         reproduce=reproduce,
         provenance=provenance(comparison),
         figures=_script_data(figures),
@@ -62,21 +68,20 @@ def tiles(comparison: Comparison) -> list[dict[str, str]]:
     if leader is None:
         return []
     row = comparison.table[comparison.table["arm"] == leader].to_dict("records")[0]
-    found = [(f"{percent(row['accuracy'])} %", f"test accuracy of {leader}")]
+    score, wording = comparison.study.task.score, WORDINGS[comparison.study.task.kind]
+    found = [(f"{wording.value(row[score])}{wording.unit}", f"test {wording.name} of {leader}")]
     for family, other in (
         (AGAINST_UNIMODAL, comparison.best_unimodal),
         (AGAINST_AVERAGE, "the score average"),
     ):
         pairs = comparison.pairs[(comparison.pairs["family"] == family) & (comparison.pairs["a"] == leader)]
         for pair in pairs.to_dict("records"):
-            interval = f"[{percent(pair['low'])}, {percent(pair['high'])}]"
-            found.append(
-                (points(pair["difference"]), f"points against {other} {interval}: {pair['verdict']}")
-            )
-    if pd.notna(row["shuffled_accuracy"]):
-        found.append(
-            (f"{percent(row['shuffled_accuracy'])} %", "left when modalities of different clips are shuffled")
-        )
+            interval = f"[{wording.value(pair['low'])}, {wording.value(pair['high'])}]"
+            against = f"{wording.change_unit} against {other} {interval}: {pair['verdict']}".lstrip()
+            found.append((wording.change(pair["difference"]), against))
+    if pd.notna(row[f"shuffled_{score}"]):
+        left = f"{wording.value(row[f'shuffled_{score}'])}{wording.unit}"
+        found.append((left, "left when modalities of different clips are shuffled"))
     return [{"value": value, "label": label} for value, label in found]
 
 

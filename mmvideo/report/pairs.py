@@ -8,7 +8,7 @@ import pandas as pd
 
 from mmvideo.evaluation.statistics import compare_arms, holm, verdict
 from mmvideo.report import controls
-from mmvideo.report.load import Study
+from mmvideo.report.records import Study
 from mmvideo.report.rows import Row
 
 AGAINST_UNIMODAL = "fusion against the best single modality"
@@ -36,19 +36,21 @@ def compare_pairs(study: Study, rows: list[Row], best: str | None) -> pd.DataFra
     for family, names in families.items():
         tests = [
             compare_arms(
-                by_name[a].correct(study),
-                by_name[b].correct(study),
+                by_name[a].scores(study),
+                by_name[b].scores(study),
                 study.clips.groups,
                 comparisons=len(names),
+                limits=study.task.range,
             )
             for a, b in names
         ]
-        adjusted = holm([test.p for test in tests])
+        adjusted, up = holm([test.p for test in tests]), study.task.higher_is_better
         for (a, b), test, p in zip(names, tests, adjusted, strict=True):
             records.append({
                 "family": family, "a": a, "b": b,
                 "difference": test.difference, "low": test.low, "high": test.high,
-                "p": test.p, "adjusted_p": p, "verdict": verdict(test, p), "seeds_needed": test.seeds_needed,
+                "p": test.p, "adjusted_p": p, "verdict": verdict(test, p, higher_is_better=up),
+                "seeds_needed": test.seeds_needed,
                 "n_seeds": test.n_seeds, "n_clips": test.n_clips, "n_groups": test.n_groups,
             })  # fmt: skip
     return pd.DataFrame(records, columns=PAIR_COLUMNS)

@@ -19,7 +19,7 @@ from mmvideo.config import RunConfig
 from mmvideo.runs.directory import RunDirectory
 from mmvideo.runs.progress import GridProgress, Outcome
 from mmvideo.runs.study import Study
-from mmvideo.words import InputError
+from mmvideo.words import InputError, TrainingError
 
 _REFRESH_SECONDS = 1.0
 _Ended = tuple[float, str | None, str]  # seconds, reason of a failure, its traceback
@@ -155,7 +155,8 @@ def _attempt(run_one: Callable[[RunConfig], object], config: RunConfig) -> _Ende
     try:
         run_one(config)
     except Exception as error:
-        reason = str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
+        told = isinstance(error, InputError | TrainingError)
+        reason = str(error) if told else f"{type(error).__name__}: {error}"
         return time.monotonic() - began, reason, traceback.format_exc()
     return time.monotonic() - began, None, ""
 

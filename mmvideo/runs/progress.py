@@ -13,6 +13,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from mmvideo.config import RunConfig
+from mmvideo.evaluation.tasks import TASKS
 from mmvideo.runs.directory import RunDirectory
 
 
@@ -32,8 +33,10 @@ class Outcome:
         """`mixed/hierarchical-s0  val 0.842  41 s`"""
         if self.reason is not None:
             return f"{self.config.label}  FAILED after {self.seconds:.0f} s: {self.reason}"
-        accuracy = self.run.result().get("val", {}).get("accuracy")
-        value = "" if accuracy is None else f"  val {accuracy:.3f}"
+        score = TASKS[self.config.data.task].score
+        found = self.run.result().get("val", {}).get(score)
+        name = "" if score == "accuracy" else f"{score} "
+        value = "" if found is None else f"  val {name}{found:.3f}"
         return f"{self.config.label}{value}  {self.seconds:.0f} s"
 
 

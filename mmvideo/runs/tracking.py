@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 
 from mmvideo.axes import flatten
 from mmvideo.config import RunConfig, TrackingConfig
+from mmvideo.words import TaskKind
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -62,9 +63,9 @@ class NoTracker:
 class WandbTracker:
     """A W&B run. At its first failure it says so once, and takes no further part."""
 
-    def __init__(self, run: wandb.Run, run_dir: Path) -> None:
+    def __init__(self, run: wandb.Run, run_dir: Path, task: TaskKind) -> None:
         self._run: wandb.Run | None = run
-        self._run_dir = run_dir
+        self._run_dir, self._task = run_dir, task
 
     @contextmanager
     def _guarded(self) -> Iterator[wandb.Run | None]:
@@ -89,7 +90,7 @@ class WandbTracker:
             if run:
                 run.summary.update(_numbers(summary))
                 predictions = self._run_dir / "predictions_test.jsonl"
-                if predictions.exists():
+                if predictions.exists() and self._task == "single_label":
                     run.log({"test/confusion": _confusion(predictions, summary["classes"])})
                 run.finish()
 
@@ -116,7 +117,7 @@ def open_tracker(config: RunConfig, run_dir: Path, signature: str) -> Tracker:
         id=_id(config.study, config.arm, f"s{config.seed}", signature),
         config=config.model_dump(mode="json") | {"signature": signature},
     )
-    return WandbTracker(run, run_dir) if run else NoTracker()
+    return WandbTracker(run, run_dir, config.data.task) if run else NoTracker()
 
 
 def log_study(

@@ -7,38 +7,60 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from mmvideo.evaluation.metrics import classification_metrics
+from mmvideo.evaluation.tasks import TASKS
+from mmvideo.evaluation.views import first_views, mean_over_views
 from mmvideo.types import Batch
+from mmvideo.words import TaskKind
 
 
 @dataclass(frozen=True)
 class Predictions:
-    """Per clip: id, label (n,), natural-log probabilities (n, C) and which modalities it had (n, M)."""
+    """Per clip: id, label, outputs (n, C) and which modalities it had (n, M).
+
+    Labels and outputs are the task's (see mmvideo.evaluation.tasks): class indices and natural-log
+    probabilities; 0 or 1 and logits per class; or a number and the value predicted for it, C = 1.
+    """
 
     ids: tuple[str, ...]
     labels: np.ndarray
-    log_probabilities: np.ndarray
+    outputs: np.ndarray
     present: np.ndarray
+    task: TaskKind = "single_label"
 
     def metrics(self) -> dict[str, float]:
-        """All classification metrics (see mmvideo.evaluation.metrics)."""
-        return classification_metrics(self.log_probabilities, self.labels)
+        """All metrics of the task."""
+        return TASKS[self.task].metrics(self.outputs, self.labels)
 
 
 @torch.no_grad()
-def predict(model: nn.Module, batches: Iterable[Batch], device: torch.device) -> Predictions:
-    """Run the model in evaluation mode over all batches; it is left in the mode it was in."""
+def predict(
+    model: nn.Module, batches: Iterable[Batch], device: torch.device, task: TaskKind = "single_label"
+) -> Predictions:
+    """Run the model in evaluation mode over all batches; it is left in the mode it was in.
+
+    Rows of one id that follow each other are views of one clip, and are averaged.
+    """
     was_training = model.training
     model.eval()
     ids: list[str] = []
-    labels, scores, present = [], [], []
+    labels, outputs, present = [], [], []
     for batch in batches:
         logits = model(batch.to(device)).logits
         ids += batch.ids
         labels.append(batch.labels.numpy())
-        scores.append(torch.log_softmax(logits.double(), dim=1).cpu().numpy())
+        outputs.append(as_outputs(logits, task))
         present.append(batch.present.numpy())
     model.train(was_training)
-    return Predictions(tuple(ids), np.concatenate(labels), np.concatenate(scores), np.concatenate(present))
+    label, output, had = (np.concatenate(parts) for parts in (labels, outputs, present))
+    starts = first_views(ids)
+    if len(starts) < len(ids):
+        output, had = mean_over_views(output, starts, task), np.logical_or.reduceat(had, starts, axis=0)
+    return Predictions(tuple(ids[i] for i in starts), label[starts], output, had, task)
+
+
+def as_outputs(logits: Tensor, task: TaskKind) -> np.ndarray:
+    """What a model's head gave as a task's metrics take it: log-probabilities for single labels."""
+    values = logits.detach().double()
+    return (torch.log_softmax(values, dim=1) if task == "single_label" else values).cpu().numpy()

@@ -12,7 +12,7 @@ from mmvideo.fusion import Fusion
 from mmvideo.types import Features, Tokens
 
 WIDTH = 16
-LENGTHS = {"visual": 4, "audio": 7, "text": 5}
+LENGTHS = {"visual": 4, "audio": 7, "text": 5, "depth": 6}  # the last is nobody's: a fourth modality
 Make = Callable[[], Fusion]
 CLOSE = {"rtol": 1e-4, "atol": 1e-5}
 
@@ -24,7 +24,7 @@ def patterns(count: int) -> Tensor:
 
 def draw(modalities: Sequence[str], present: Tensor, seed: int = 0) -> dict[str, Features]:
     """Random features: different real lengths within 1 s, padding zeroed, absent modalities all masked."""
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(1000 + seed)  # not the weights' seed: no vector equals a weight
 
     def tokens(length: int, here: Tensor) -> Tokens:
         real = torch.randint(2, length + 1, (len(here), 1), generator=generator)
@@ -165,9 +165,36 @@ def every_parameter_gets_gradient(make: Make, training: bool) -> None:
     with torch.enable_grad():
         weights = torch.randn(WIDTH, generator=torch.Generator().manual_seed(3))
         (fusion(features).pooled @ weights).square().sum().backward()
-    idle = [name for name, p in fusion.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
+    assert [name for name, p in fusion.named_parameters() if p.grad is None] == []
+    strongest = max(p.grad.abs().max() for p in fusion.parameters())
+
+    def moved(gradient: Tensor) -> bool:
+        """A matrix is moved if each of its rows is, so that no part of a joint projection stands idle."""
+        rows = gradient.flatten(1) if gradient.dim() > 1 else gradient.flatten()[None]
+        return bool((rows.abs().amax(dim=1) > 1e-9 * strongest).all())
+
+    idle = [name for name, p in fusion.named_parameters() if not moved(p.grad)]
     # A key's bias shifts all scores of a query alike, so softmax takes no notice of it.
     assert [name for name in idle if not name.endswith("key_value.bias")] == []
+
+
+def every_trained_tensor_is_registered(make: Make, training: bool) -> None:
+    """What gradients flow to is a parameter: a factor in a plain list is neither optimised nor saved."""
+    fusion = prepare(make, training)
+    with torch.enable_grad():
+        node = fusion(draw(fusion.modalities, patterns(len(fusion.modalities)))).pooled.grad_fn
+    known = {id(parameter) for parameter in fusion.parameters()}
+    seen, waiting = set(), [node]
+    while waiting:
+        node = waiting.pop()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        if hasattr(node, "variable"):  # a leaf
+            assert id(node.variable) in known, f"not registered: a tensor {tuple(node.variable.shape)}"
+        waiting += [after for after, _ in node.next_functions]
+    saved = set(fusion.state_dict())
+    assert {name for name, _ in fusion.named_parameters()} <= saved
 
 
 def state_survives_a_round_trip(make: Make, training: bool) -> None:
@@ -191,6 +218,24 @@ def same_twice(make: Make, training: bool) -> None:
     torch.testing.assert_close(pooled(fusion, features), pooled(fusion, features), rtol=0, atol=0)
 
 
+def finite_in_bfloat16(make: Make, training: bool) -> None:
+    """Mixed precision: under autocast, on features in bfloat16, all stays finite, and the output close."""
+    fusion = prepare(make, training)
+    features = draw(fusion.modalities, patterns(len(fusion.modalities)))
+
+    def halve(part: Tokens | Tensor, present: Tensor) -> Tokens | Tensor:
+        return part.replace_values(part.values.bfloat16()) if isinstance(part, Tokens) else part.bfloat16()
+
+    exact = pooled(fusion, features)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        out = pooled(fusion, change(features, halve))
+    assert out.isfinite().all()
+    assert (out - exact).abs().mean() < 0.05 * exact.abs().mean() + 0.01
+    if training:
+        out.float().square().sum().backward()
+        assert all(p.grad is None or p.grad.isfinite().all() for p in fusion.parameters())
+
+
 CONTRACT: tuple[Callable[[Make, bool], None], ...] = (
     shape_and_dtype,
     padding_changes_nothing,
@@ -200,6 +245,8 @@ CONTRACT: tuple[Callable[[Make, bool], None], ...] = (
     finite_for_every_presence,
     reacts_to_each_modality,
     every_parameter_gets_gradient,
+    every_trained_tensor_is_registered,
     state_survives_a_round_trip,
     same_twice,
+    finite_in_bfloat16,
 )

@@ -1,5 +1,3 @@
-import os
-import time
 from collections import Counter
 
 import pytest
@@ -93,45 +91,6 @@ def test_empty_files_are_no_leak(check, tmp_path):
 def test_missing_files_are_named(check):
     with pytest.raises(InputError, match=r"1 files named in the manifest do not exist:\n4: .*gone.mp4"):
         check([*SOUND, clip("4", video="gone.mp4")])
-
-
-def test_hashes_follow_the_content_and_are_kept(tmp_path):
-    file = tmp_path / "x"
-    file.write_bytes(b"abc")
-    hashes = ContentHashes(tmp_path / "cache.json")
-    first = hashes.sha256(file)
-    assert first == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
-    hashes.save()
-    status = file.stat()
-    file.write_bytes(b"abd")
-    assert ContentHashes(tmp_path / "cache.json").sha256(file) != first
-    os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))  # same size and time: the cache is believed
-    assert ContentHashes(tmp_path / "cache.json").sha256(file) == first
-
-
-def test_two_users_of_one_hash_cache_keep_each_others_entries(tmp_path):
-    for name in "ab":
-        (tmp_path / name).write_text(name)
-    one, two = (ContentHashes(tmp_path / "cache.json") for _ in range(2))
-    one.sha256(tmp_path / "a")
-    two.sha256(tmp_path / "b")
-    one.save()
-    two.save()
-    assert len(ContentHashes(tmp_path / "cache.json")._known) == 2
-
-
-def test_thousands_of_known_files_hash_in_under_a_second(tmp_path):
-    for i in range(3000):
-        (tmp_path / f"{i}").touch()
-    hashes = ContentHashes(tmp_path / "cache.json")
-    for i in range(3000):
-        hashes.sha256(tmp_path / f"{i}")
-    hashes.save()
-    started = time.perf_counter()
-    again = ContentHashes(tmp_path / "cache.json")
-    for i in range(3000):
-        again.sha256(tmp_path / f"{i}")
-    assert time.perf_counter() - started < 1
 
 
 def dataset(groups_per_class, clips_per_group, classes=3):

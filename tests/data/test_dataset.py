@@ -62,7 +62,7 @@ def dataset(
     } | more
     return ClipDataset(
         [clip(i) for i in range(len(stored))],
-        store=SimpleNamespace(read=lambda key: stored[int(key)]),  # type: ignore[arg-type]
+        store=SimpleNamespace(read=lambda key, frames=True: stored[int(key)]),  # type: ignore[arg-type]
         keys={f"clip{i}": str(i) for i in range(len(stored))},
         config=config, tokenizer=tokenizer, training=training, seed=seed, **given,
     )  # fmt: skip
@@ -149,7 +149,7 @@ def test_metadata_stands_before_the_subtitles_and_spans_the_window() -> None:
     words = text_words(
         told,
         [Word("early", 0.0, 0.2), Word("in", 1.0, 1.4), Word("late", 1.9, 2.3)],
-        ("tags", "title", "none"),
+        DataConfig(metadata_fields=("tags", "title", "none")),
         0.5,
         1.0,
     )

@@ -37,7 +37,11 @@ def test_round_trip_keeps_every_field(tmp_path):
     [
         ('{"id": ', "m.jsonl:2: not JSON"),
         (ROW | {"vidio": "x"}, "m.jsonl:2: unknown column 'vidio'. Did you mean 'video'"),
-        (ROW | {"label": 3}, r"m.jsonl:2: label: .*string.*got 3"),
+        (ROW | {"label": True}, r"m.jsonl:2: label: must be a non-empty string, .* number .*got True"),
+        (ROW | {"label": ""}, r"m.jsonl:2: label: must be a non-empty string"),
+        (ROW | {"label": ["run", "run"]}, r"m.jsonl:2: label: .*list of different ones"),
+        (ROW | {"id": "b", "label": 3}, r"m.jsonl:2: label 3.0 is for regression, but the first .*'run'"),
+        (ROW | {"id": "b", "label": ["run"]}, r"m.jsonl:2: label \('run',\) is for multi_label"),
         (ROW | {"split": "dev"}, "m.jsonl:2: split: .*'train', 'val' or 'test'"),
         ({k: v for k, v in ROW.items() if k != "group"}, "m.jsonl:2: column 'group' is missing"),
         ({k: v for k, v in ROW.items() if k != "video"}, "at least one of video, audio, subtitles, metadata"),

@@ -1,10 +1,13 @@
+from fractions import Fraction
 from itertools import pairwise
 
+import av
 import pytest
+from av.subtitles.subtitle import SubtitleSet
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmvideo.data.subtitles import Word, _spread, read_words
+from mmvideo.data.subtitles import Subtitles, Word, _spread, read_subtitles, read_words
 from mmvideo.words import InputError
 
 SRT = "1\n00:00:01,000 --> 00:00:03,000\n<i>ab</i> {\\an8}cdef\n\n2\n00:00:04,000 --> 00:00:05,000\ngh\n"
@@ -91,15 +94,19 @@ def test_a_file_without_cues_has_no_words(file, name, content):
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("a.srt", "hello", "no timed cue"),
-        ("a.ass", "hello", "no timed cue"),
-        ("a.vtt", "WEBVTT\n\n00:01.000 --> 00:0x.000\nlost\n", "a.vtt"),
+        ("a.srt", "hello", r"a\.srt:1: .*no timed cue; text without times: 'hello'"),
+        ("a.ass", "hello", r"a\.ass:1: .*no timed cue; no section \[Events\]: 'hello'"),
         (
-            "b.vtt",
-            "WEBVTT\n\n00:01.000 --> 00:02.000\nok\n\n00:03.000 --> 00:0x.000\nlost\n",
-            "of 2 cues only 1",
+            "a.vtt",
+            "WEBVTT\n\n00:01.000 --> 00:0x.000\nlost\n",
+            r"a\.vtt:3: .*unreadable times: '00:01.000 --> 00:0x",
         ),
-        ("a.txt", "hello", "must be one of .srt, .vtt, .ass, .ssa, not '.txt'"),
+        ("a.srt", bytes(range(256)) * 20, "a.srt"),
+        (
+            "a.txt",
+            "hello",
+            r"must be one of \.srt, \.vtt, \.ass, \.ssa, or inside a video file .*not '\.txt'",
+        ),
     ],
 )
 def test_a_malformed_file_is_named(file, name, content, message):
@@ -122,3 +129,101 @@ def test_spread_words_tile_their_cue(words, start, length):
     if words:
         assert edges[0][0] == start
         assert edges[-1][1] == pytest.approx(start + length)
+
+
+def test_what_can_be_read_is_read_and_the_rest_is_told(file):
+    content = (
+        SRT
+        + "\n3\n00:00:06,000 --> 00:00:0x,000\nlost\n\n4\nuntimed\n\n5\n00:00:08,000 --> 00:00:09,000\nij\n"
+    )
+    found = read_subtitles(file("a.srt", content))
+    assert texts(found.words) == ["ab", "cdef", "gh", "ij"]
+    assert found.warnings == (
+        "a.srt: line 10: unreadable times: '00:00:06,000 --> 00:00:0x,000'; "
+        "line 13: text without times: 'untimed'",
+    )
+    assert read_subtitles(file("b.srt", SRT)).warnings == ()
+
+
+def test_many_findings_are_counted(file):
+    bad = "".join(f"{i}\n00:00:0{i},000 --> oops\nlost\n\n" for i in range(2, 9))
+    (warning,) = read_subtitles(file("a.srt", SRT + "\n" + bad)).warnings
+    assert warning.count("unreadable times") == 3
+    assert warning.endswith("; and 4 more")
+
+
+def test_times_inside_a_cue_time_its_words(file):
+    cue = "one<00:02.000><c> two</c><00:04.500><c> three</c> <00:09.000>four"
+    content = f"WEBVTT\n\n00:01.000 --> 00:05.000\n{cue}\n"
+    assert read_words(file("a.vtt", content)) == [
+        Word("one", 1.0, 2.0),
+        Word("two", 2.0, 4.5),
+        Word("three", 4.5, pytest.approx(4.5 + 0.5 * 5 / 9)),
+        Word("four", pytest.approx(4.5 + 0.5 * 5 / 9), 5.0),
+    ]
+
+
+def test_words_after_picture_and_sound_are_counted_and_left_out():
+    words = (Word("in", 0.0, 1.0), Word("fading", 2.2, 2.6), Word("out", 2.6, 9.0))
+    assert Subtitles(words, ("x",)).until(2.0) == Subtitles(
+        words[:2], ("x", "1 of 3 words come after picture and sound end (2.00 s)")
+    )
+    assert Subtitles(words).until(3.0) == Subtitles(words)
+
+
+HEADER = (
+    b"[Script Info]\nScriptType: v4.00+\n\n[V4+ Styles]\nFormat: Name, Fontname, Fontsize\n"
+    b"Style: Default,Arial,16\n\n[Events]\n"
+    b"Format: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text\n"
+)
+
+
+def embed(path, codec, cues, picture=False):
+    """A video file with a subtitle track; `picture` adds two seconds of video that start at zero."""
+    with av.open(str(path), "w") as container:
+        if picture:
+            video = container.add_stream("libx264", rate=10)
+            video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
+        stream = container.add_stream(codec)
+        stream.codec_context.subtitle_header = HEADER
+        stream.time_base = Fraction(1, 1000)
+        if picture:
+            for _ in range(20):
+                container.mux(video.encode(av.VideoFrame(64, 48, "yuv420p")))
+            container.mux(video.encode())
+        for number, (start, end, text) in enumerate(cues):
+            line = f"{number},0,Default,,0,0,0,,{text}".encode()
+            milliseconds = round(1000 * (end - start))
+            packet = stream.codec_context.encode_subtitle(SubtitleSet.create(line, 0, milliseconds))
+            packet.stream, packet.time_base = stream, Fraction(1, 1000)
+            packet.pts = packet.dts = round(1000 * start)
+            packet.duration = milliseconds
+            container.mux(packet)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "picture"),
+    [
+        ("a.mkv", "subrip", False),
+        ("a.mkv", "subrip", True),
+        ("b.mkv", "ass", True),
+        ("c.mp4", "mov_text", False),
+        ("c.mp4", "mov_text", True),
+        ("d.webm", "webvtt", False),
+    ],
+)
+def test_a_track_inside_a_video_file_is_read(tmp_path, name, codec, picture):
+    path = embed(tmp_path / name, codec, [(1, 3, "ab {\\i1}cdef, ok"), (4, 5, "gh")], picture)
+    words = read_words(path)
+    assert texts(words) == ["ab", "cdef,", "ok", "gh"]
+    assert (words[0].start, words[2].end, words[3].start, words[3].end) == (1.0, 3.0, 4.0, 5.0)
+    assert [word.start for word in read_words(path, start=3.5, end=4.6)] == [0.5]
+
+
+def test_a_video_file_without_a_track_of_text_is_refused(video, tmp_path):
+    with pytest.raises(InputError, match=r"a\.mp4: the subtitles cannot be read: no subtitle track"):
+        read_subtitles(video("a.mp4", frames=2))
+    (tmp_path / "b.mkv").write_bytes(b"junk" * 100)
+    with pytest.raises(InputError, match=r"b\.mkv: the subtitles cannot be read: Invalid data"):
+        read_subtitles(tmp_path / "b.mkv")

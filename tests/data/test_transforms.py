@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from mmvideo.config import DataConfig
+from mmvideo.config import AugmentConfig, DataConfig
 from mmvideo.data.transforms import ClipTransform
 
 EVERYTHING = {"flip_probability": 0.5, "rotate_degrees": 20.0}
@@ -85,3 +85,58 @@ def test_frames_smaller_than_the_crop_are_enlarged(size: tuple[int, int], traini
     out = transform(training=training)(frames, 0)
     assert out.shape == (2, 3, 8, 8)
     assert (out == 77).all()  # enlarged, not filled up with black
+
+
+def test_recolouring_is_one_draw_for_all_frames_and_bounded() -> None:
+    augment = transform(random_crop=False, augment=AugmentConfig(brightness=0.25))
+    frames = torch.full((3, 3, 12, 16), 100, dtype=torch.uint8)
+    levels = []
+    for seed in range(60):
+        out = augment(frames, seed)
+        assert (out == out[0, 0, 0, 0]).all()
+        levels.append(int(out[0, 0, 0, 0]))
+    assert 75 <= min(levels) < 82
+    assert 118 < max(levels) <= 125
+
+
+@pytest.mark.parametrize("kind", ["contrast", "saturation", "hue"])
+def test_each_kind_of_recolouring_changes_the_picture_alike_in_all_frames(kind: str) -> None:
+    frames = torch.arange(3 * 12 * 16, dtype=torch.int32).view(1, 3, 12, 16).mul(37).remainder(256).byte()
+    frames = frames.expand(4, 3, 12, 16)
+    plain = transform(random_crop=False)(frames, 1)
+    out = transform(random_crop=False, augment=AugmentConfig(**{kind: 0.4}))(frames, 1)
+    assert not torch.equal(out, plain)
+    assert (out == out[0]).all()
+
+
+class TestResizedCrop:
+    FRAMES = torch.arange(24, dtype=torch.uint8).mul(10).view(1, 1, 1, 24).expand(2, 3, 24, 24).contiguous()
+
+    def spans(self, smallest: float, **options: Any) -> list[float]:
+        """The share of the width that crops of a left-to-right ramp cover, from their range of levels."""
+        augment = transform(augment=AugmentConfig(smallest_crop=smallest), **options)
+        outs = [augment(self.FRAMES, seed) for seed in range(80)]
+        assert all(out.shape == (2, 3, 8, 8) and (out == out[0]).all() for out in outs)
+        return [float(out[0, 0, 0].max() - out[0, 0, 0].min()) / 10 / 24 for out in outs]
+
+    def test_a_small_share_gives_both_small_and_large_parts(self) -> None:
+        spans = self.spans(0.1)
+        assert min(spans) < 0.4
+        assert max(spans) > 0.75
+
+    def test_a_large_share_gives_large_parts_only(self) -> None:
+        assert min(self.spans(0.9)) > 0.65
+
+    def test_without_random_places_it_is_central(self) -> None:
+        augment = transform(random_crop=False, augment=AugmentConfig(smallest_crop=0.2))
+        for seed in range(30):
+            out = augment(self.FRAMES, seed)[0, 0, 0].float()
+            assert float(out.mean()) == pytest.approx(115, abs=8)
+
+
+def test_evaluation_crops_where_it_is_told() -> None:
+    at = transform(training=False)
+    corners = {
+        place: int(at(numbered(), 0, place)[0, 0, 0, 0]) for place in [(0.0, 0.0), (0.0, 1.0), (1.0, 1.0)]
+    }
+    assert corners == {(0.0, 0.0): 0, (0.0, 1.0): 8, (1.0, 1.0): 4 * 16 + 8}

@@ -170,3 +170,43 @@ def test_interval_p_and_word_agree(seed: int, n_seeds: int, per_group: int, gain
     order = np.random.default_rng(seed).permutation(len(groups))
     turned = compare_arms(a[::-1][:, order], b[::-1][:, order], groups[order])
     assert turned.p == pytest.approx(found.p, rel=1e-6)
+
+
+UNBOUNDED = (0.0, float("inf"))
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 10_000), st.floats(-0.6, 0.6))
+def test_errors_earn_the_words_that_their_negatives_earn_as_scores(seed: int, gain: float) -> None:
+    rng = np.random.default_rng(seed)
+    shared = np.abs(rng.normal(size=40))
+    a, b = (shared + shift + 0.1 * rng.normal(size=(3, 40)) for shift in (1 + gain, 1.0))
+    errors = compare_arms(a, b, np.arange(40), limits=UNBOUNDED)
+    scores = compare_arms(-a, -b, np.arange(40), limits=(float("-inf"), 0.0))
+    assert scores.difference == pytest.approx(-errors.difference)
+    assert (scores.low, scores.high) == pytest.approx((-errors.high, -errors.low))
+    words = [verdict(errors, p, higher_is_better=False) for p in (errors.p, 0.0, 1.0)]
+    assert words == [verdict(scores, p) for p in (errors.p, 0.0, 1.0)]
+    assert words[1] == ("better" if errors.difference < 0 else "worse")
+
+
+def test_an_interval_of_errors_has_no_upper_end_but_no_error_is_negative() -> None:
+    rng = np.random.default_rng(0)
+    large = interval_for_arm(50 + rng.normal(size=(3, 30)), np.arange(30), limits=UNBOUNDED)
+    assert 49 < large.low < large.mean < large.high < 51
+    rare = np.zeros((3, 30))
+    rare[:, 0] = 30
+    assert interval_for_arm(rare, np.arange(30), limits=UNBOUNDED).low == 0
+    assert interval_for_arm(rare, np.arange(30), limits=UNBOUNDED).high > 2
+
+
+def test_errors_without_spread_are_left_to_the_sign_test() -> None:
+    shifted, plain = np.full((3, 12), 1.5), np.full((3, 12), 1.0)
+    many = compare_arms(shifted, plain, np.arange(12), limits=UNBOUNDED)
+    assert (many.low, many.high) == (0.5, 0.5)
+    assert many.p == pytest.approx(2 / 2**12)
+    few = compare_arms(shifted[:, :4], plain[:, :4], np.arange(4), limits=UNBOUNDED)
+    assert (few.low, few.high) == (float("-inf"), float("inf"))
+    assert few.p == pytest.approx(2 / 2**4)
+    same = compare_arms(plain, plain, np.arange(12), limits=UNBOUNDED)
+    assert (same.low, same.high, same.p) == (0, 0, 1)

@@ -11,7 +11,7 @@ import pytest
 
 from mmvideo.config import NamedConfig, RunConfig
 from mmvideo.report.controls import majority, presence_only, score_average
-from mmvideo.report.load import Arm, Run
+from mmvideo.report.records import Arm, Run
 
 TRAIN_PRESENCE = {
     "visual+audio+text": [5, 1, 0],
@@ -51,8 +51,9 @@ def test_presence_only_follows_the_pattern_and_falls_back_on_the_majority() -> N
     assert np.exp(predictions).sum(axis=1) == pytest.approx(np.ones(6))
 
 
-def test_presence_only_knows_the_clip_with_nothing() -> None:
-    predictions = presence_only({"visual": [9, 0], "": [0, 4]}, np.zeros((1, 3), dtype=bool))
+@pytest.mark.parametrize("nothing", ["", "none"])
+def test_presence_only_knows_the_clip_with_nothing(nothing: str) -> None:
+    predictions = presence_only({"visual": [9, 0], nothing: [0, 4]}, np.zeros((1, 3), dtype=bool))
     assert predictions.argmax(axis=1).tolist() == [1]
 
 

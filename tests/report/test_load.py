@@ -27,17 +27,17 @@ def test_reads_every_arm_in_order(make_study: MakeStudy, arms: dict[str, Any]) -
     study = load_study(make_study(n_clips=40))
     assert [arm.name for arm in study.arms] == list(arms)
     assert [run.config.seed for run in study.arms[0].runs] == [0, 1, 2]
-    assert study.arms[0].log_probabilities.shape == (3, 40, 4)
+    assert study.arms[0].outputs.shape == (3, 40, 4)
     assert study.clips.groups[:6].tolist() == ["g0"] * 5 + ["g1"]
     assert study.missing == ()
 
 
 def test_clips_are_aligned_by_id_not_by_line(make_study: MakeStudy) -> None:
     folder = make_study(n_clips=40)
-    expected = load_study(folder).arms[0].log_probabilities
+    expected = load_study(folder).arms[0].outputs
     file = run_folder(folder, "hierarchical-s1") / "predictions_test.jsonl"
     file.write_text("".join(reversed(file.read_text().splitlines(keepends=True))))
-    assert (load_study(folder).arms[0].log_probabilities == expected).all()
+    assert (load_study(folder).arms[0].outputs == expected).all()
 
 
 def test_unfinished_runs_are_listed_and_their_arm_left_out(make_study: MakeStudy) -> None:

@@ -68,7 +68,12 @@ def test_writes_everything(make_study: MakeStudy, tmp_path: Path) -> None:
         assert shown in page.text
 
 
-def test_an_unchanged_report_may_be_kept(make_study: MakeStudy, fake_arm: type, tmp_path: Path) -> None:
+def test_an_unchanged_report_may_be_kept(
+    make_study: MakeStudy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Figures and page are stand-ins here, for speed."""
+    monkeypatch.setattr("mmvideo.report.figures.write_figures", lambda comparison, folder: [])
+    monkeypatch.setattr("mmvideo.report.page.render", lambda comparison, reproduce: "page")
     study, out = make_study(), tmp_path / "out"
     assert write_report(study, out, keep=True)[1], "there was none"
     before = (out / "report.html").stat().st_mtime_ns

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from mmvideo.config import DataConfig, RunConfig
-from mmvideo.data.manifest import read_manifest, write_manifest
+from mmvideo.data.manifest import Clip, read_manifest, write_manifest
 from mmvideo.data.subtitles import read_words
 from mmvideo.runs.data import open_data
-from mmvideo.words import MODALITIES, InputError
+from mmvideo.words import MODALITIES, SPLITS, InputError
 
 Configure = Callable[..., RunConfig]
 
@@ -131,3 +131,25 @@ class TestRefused:
         write_manifest(tmp_path / "moved.jsonl", read_manifest(planted).clips)
         with pytest.raises(InputError, match="files named in the manifest do not exist"):
             open_data(data_config.model_copy(update={"manifest": str(tmp_path / "moved.jsonl")}))
+
+
+def test_metadata_counts_as_text_and_subtitle_warnings_are_kept(tmp_path: Path) -> None:
+    (tmp_path / "half.srt").write_text("1\n00:00:00,100 --> 00:00:00,900\nhello\n\n2\nlost\n")
+    clips = [
+        Clip(id=f"{split} {kind}", label="a", group=f"{split} {kind}", split=split, **content)
+        for split in SPLITS
+        for kind, content in (
+            ("told", {"metadata": {"title": "A fox"}}),
+            ("said", {"subtitles": "half.srt"}),
+            ("mute", {"metadata": {"note": "unread"}}),
+        )
+    ]
+    write_manifest(tmp_path / "m.jsonl", clips)
+    config = DataConfig(manifest=str(tmp_path / "m.jsonl"), store=str(tmp_path / "store"))
+    plain, told = open_data(config), open_data(config.model_copy(update={"text_template": "It is {title}."}))
+    assert [plain.present[f"val {kind}"] for kind in ("told", "said", "mute")] == [(), ("text",), ()]
+    assert [told.present[f"val {kind}"] for kind in ("told", "said", "mute")] == [("text",), ("text",), ()]
+    assert set(told.warnings) == {f"{split} said" for split in SPLITS}
+    assert told.warnings["val said"] == ("half.srt: line 5: text without times: 'lost'",)
+    with pytest.raises(InputError, match=r"data\.text_template: no clip has the metadata titel"):
+        open_data(config.model_copy(update={"text_template": "{titel}"}))

@@ -184,7 +184,7 @@ class TestInterrupted:
 
         config = configure(study="demo", arm="all")
         with monkeypatch.context() as patched:
-            patched.setattr(execution, "_evaluate", stop)
+            patched.setattr(execution, "evaluate_splits", stop)
             with pytest.raises(Interrupted):
                 execute(config, root=tmp_path)
         monkeypatch.setattr(RunDirectory, "log_metrics", stop)

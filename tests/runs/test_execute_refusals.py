@@ -7,15 +7,16 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
+from mmvideo.cli import main
 from mmvideo.config import DataConfig, NamedConfig, RunConfig, RuntimeConfig, TextConfig, TrainConfig
 from mmvideo.data.manifest import read_manifest, write_manifest
 from mmvideo.runs import execute as execution
 from mmvideo.runs.directory import RunDirectory
 from mmvideo.runs.execute import evaluate_run, execute
-from mmvideo.training.loop import TrainingError
-from mmvideo.words import InputError
+from mmvideo.words import InputError, TrainingError
 
 Configure = Callable[..., RunConfig]
 
@@ -67,7 +68,7 @@ class TestRefused:
         (late(droput=0.1), r"Unknown option of fusion 'late' 'droput'. Did you mean 'dropout'\?"),
         (late(width=8), "Unknown option of fusion 'late' 'width'"),
         ({"fusion": NamedConfig(name="json:JSONDecoder")}, "not a subclass of mmvideo.fusion.Fusion"),
-        ({"objective": NamedConfig(name="entropy")}, r"Unknown objective 'entropy'.*Known: cross_entropy"),
+        ({"objective": NamedConfig(name="entropy")}, r"Unknown objective 'entropy'.*Known: .*cross_entropy"),
         ({"text": TextConfig(frozen=True)}, "text.frozen needs text.model"),
         ({"text": TextConfig(name="transformr")}, r"text encoder 'transformr'. Did you mean 'transformer'\?"),
         ({"width": 18, "fusion": NamedConfig(name="hierarchical")}, "width 18 cannot be split over 4 heads"),
@@ -124,6 +125,18 @@ class TestRefused:
         [path] = (tmp_path / config.study).iterdir()
         assert not RunDirectory(path).finished
 
+    def test_on_the_command_line_that_is_one_line(
+        self, configure: Configure, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        config = configure(text_alone=True, train=TrainConfig(batch_size=16, learning_rate=1e38, warmup=0))
+        (tmp_path / "config.json").write_text(config.model_dump_json())
+        with pytest.raises(SystemExit) as ended:
+            main(["train", str(tmp_path / "config.json"), "--root", str(tmp_path)])
+        assert ended.value.code == 1
+        [line] = capsys.readouterr().err.splitlines()
+        assert line.startswith("mmvideo: error: The loss is ")
+        assert "Lower train.learning_rate" in line
+
 
 CONFIG = RunConfig(
     modalities=("audio",), fusion=NamedConfig(name="single"), runtime=RuntimeConfig(device="cpu")
@@ -133,6 +146,13 @@ DATA: Any = SimpleNamespace(
     manifest=SimpleNamespace(classes=("cat", "dog")),
     make_tokenizer=lambda config: None,
     dataset=lambda *given, **options: [],
+    for_run=lambda config: DATA,
+    features={},
+    task="single_label",
+    outputs=2,
+    clips=lambda split: (),
+    labels=lambda clips: np.array([0, 1]),
+    train_prior=lambda: [0.0, 0.0],
 )
 
 

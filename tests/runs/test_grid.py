@@ -44,7 +44,7 @@ def finished(root: Path) -> set[str]:
 def test_troubles_cost_only_their_own_run(
     toy: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    study = toy.toy_study("good", "wrong", "broken", "killed", "forgetful", seeds=(0,))
+    study = toy.toy_study("good", "wrong", "diverging", "broken", "killed", "forgetful", seeds=(0,))
     run_one = partial(toy.train, root=tmp_path)
     report = run_grid(study, run_one, root=tmp_path, data_fingerprint=toy.DATA, workers=2)
 
@@ -52,6 +52,7 @@ def test_troubles_cost_only_their_own_run(
     assert finished(tmp_path) == {"good-s0"}
     reasons = {failure.label: failure.reason for failure in report.failures}
     assert reasons["toy/wrong-s0"] == "data.manifest: no such file"
+    assert reasons["toy/diverging-s0"] == "The loss is nan at step 3 (epoch 1)"
     assert reasons["toy/broken-s0"] == "ZeroDivisionError: loss is 1/0"
     assert "memory ran out" in reasons["toy/killed-s0"]
     assert "without a result" in reasons["toy/forgetful-s0"]
@@ -62,7 +63,7 @@ def test_troubles_cost_only_their_own_run(
     assert "toy.py" in broken.read_text(), "the traceback names the line"
     shown = capsys.readouterr().out
     assert "toy/good-s0  val 0.500" in shown
-    assert "[5/5]" in shown
+    assert "[6/6]" in shown
 
     again = run_grid(study, run_one, root=tmp_path, data_fingerprint=toy.DATA, workers=1)
     assert again.reused == 1

@@ -177,7 +177,7 @@ def test_a_w_and_b_that_breaks_on_the_way_is_one_warning(
         def log(self, _: dict[str, Any]) -> None:
             raise RuntimeError("disk full")
 
-    tracker = tracking.WandbTracker(Broken(), run.path)  # type: ignore[arg-type]
+    tracker = tracking.WandbTracker(Broken(), run.path, "single_label")  # type: ignore[arg-type]
     tracker.log({"epoch": 1}, step=1)
     tracker.log({"epoch": 2}, step=2)
     tracker.finish(RESULT)

@@ -13,7 +13,7 @@ from mmvideo.config import NamedConfig, RunConfig, RuntimeConfig, TrainConfig
 from mmvideo.runs.directory import RunDirectory
 from mmvideo.runs.grid import run_grid
 from mmvideo.runs.study import Arm, Study
-from mmvideo.words import InputError
+from mmvideo.words import InputError, TrainingError
 
 DATA = "toy-data"
 
@@ -35,6 +35,8 @@ def train(config: RunConfig, *, root: Path, seconds: float = 0.0) -> None:
         match config.arm:
             case "wrong":
                 raise InputError("data.manifest: no such file")
+            case "diverging":
+                raise TrainingError("The loss is nan at step 3 (epoch 1)")
             case "broken":
                 raise ZeroDivisionError("loss is 1/0")
             case "killed":

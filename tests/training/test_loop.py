@@ -18,12 +18,16 @@ from mmvideo.config import TrainConfig
 from mmvideo.model import Prediction
 from mmvideo.seeding import derive_seed
 from mmvideo.training.checkpoint import Checkpoints
-from mmvideo.training.loop import Progress, TrainingError, fit
-from mmvideo.training.objectives import CrossEntropy
+from mmvideo.training.loop import Progress, fit
+from mmvideo.training.objectives import Objective, Setting
+from mmvideo.training.objectives.supervised import CrossEntropy
 from mmvideo.training.predict import predict
+from mmvideo.training.session import Session
 from mmvideo.types import Batch, Tokens
+from mmvideo.words import TrainingError
 
 Records = list[dict[str, Any]]
+SETTING = Setting(("visual",), 4, 2)
 
 
 class Toy(nn.Module):
@@ -74,7 +78,7 @@ def train(
     folder: Path,
     config: TrainConfig,
     data: Any = None,
-    objective: nn.Module | None = None,
+    objective: Objective | None = None,
     log: Callable[[dict[str, Any]], None] = lambda record: None,
     resumed: Callable[[int], None] = lambda epoch: None,
 ) -> tuple[nn.Module, Progress]:
@@ -83,7 +87,7 @@ def train(
     folder.mkdir(exist_ok=True)
     progress = fit(
         model,
-        objective or CrossEntropy(),
+        objective or CrossEntropy(SETTING),
         data or ToyData(),
         config,
         seed=7,
@@ -133,16 +137,16 @@ def test_it_stops_when_validation_gets_no_better(tmp_path: Path) -> None:
     assert data.epochs == [1, 2, 3, 4]
 
 
-class Breaks(nn.Module):
+class Breaks(CrossEntropy):
     """Cross-entropy that is NaN at the given step."""
 
     def __init__(self, step: int, value: float = math.nan) -> None:
-        super().__init__()
+        super().__init__(SETTING)
         self.left, self.value = step, value
 
     def forward(self, prediction: Prediction, batch: Batch) -> Tensor:
         self.left -= 1
-        return CrossEntropy()(prediction, batch) * (self.value if self.left == 0 else 1.0)
+        return super().forward(prediction, batch) * (self.value if self.left == 0 else 1.0)
 
 
 class TestBrokenLoss:
@@ -239,7 +243,7 @@ class TestResume:
         model = Toy()
         fit(
             model,
-            CrossEntropy(),
+            CrossEntropy(SETTING),
             ToyData(),
             FIVE_EPOCHS,
             seed=8,
@@ -250,7 +254,7 @@ class TestResume:
         assert not torch.equal(model.layers[0].weight, undisturbed[0].layers[0].weight)  # type: ignore[index, union-attr]
 
 
-def test_long_gradients_are_scaled_down(tmp_path: Path) -> None:
+def test_long_gradients_are_scaled_down(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """However loud the loss, the optimizer gets a gradient of the configured norm."""
 
     class Loud(CrossEntropy):
@@ -258,24 +262,18 @@ def test_long_gradients_are_scaled_down(tmp_path: Path) -> None:
             return 1e6 * super().forward(prediction, batch)
 
     norms = []
+    clip = Session.clip
 
-    class Watched(Fabric):
-        def clip_gradients(self, module: Any, optimizer: Any, **how: Any) -> None:  # type: ignore[override]
-            super().clip_gradients(module, optimizer, **how)
-            norms.append(torch.cat([p.grad.flatten() for p in module.parameters()]).norm().item())
+    def watched(session: Session, optimizer: Any) -> Tensor:
+        before = clip(session, optimizer)
+        gradients = [p.grad.flatten() for p in session.model.parameters() if p.grad is not None]
+        norms.append((before.item(), torch.cat(gradients).norm().item()))
+        return before
 
-    torch.manual_seed(1)
-    fit(
-        Toy(),
-        Loud(),
-        ToyData(),
-        TrainConfig(epochs=1, clip_norm=0.5),
-        seed=0,
-        checkpoints=Checkpoints(tmp_path),
-        fabric=Watched(accelerator="cpu", devices=1),
-        log=lambda record: None,
-    )
-    assert norms == pytest.approx([0.5] * 4, rel=1e-3)
+    monkeypatch.setattr(Session, "clip", watched)
+    train(tmp_path, TrainConfig(epochs=1, clip_norm=0.5), objective=Loud(SETTING))
+    assert [after for _, after in norms] == pytest.approx([0.5] * 4, rel=1e-3)
+    assert min(before for before, _ in norms) > 1e3
 
 
 def test_prediction_gives_every_clip_once_and_leaves_the_model_as_it_was() -> None:
@@ -284,9 +282,9 @@ def test_prediction_gives_every_clip_once_and_leaves_the_model_as_it_was() -> No
     model.train()
     found = predict(model, ToyData().val_batches(), torch.device("cpu"))
     assert model.training
-    assert found.log_probabilities.shape == (16, 2)
-    np.testing.assert_allclose(np.exp(found.log_probabilities).sum(axis=1), 1, rtol=1e-12)
+    assert found.outputs.shape == (16, 2)
+    np.testing.assert_allclose(np.exp(found.outputs).sum(axis=1), 1, rtol=1e-12)
     assert found.present.all()
     assert (found.labels == ToyData().val[1].numpy()).all()
     again = predict(model, ToyData().val_batches(), torch.device("cpu"))
-    assert (found.log_probabilities == again.log_probabilities).all()  # no dropout
+    assert (found.outputs == again.outputs).all()  # no dropout

@@ -1,36 +1,147 @@
-"""Objectives against their formula in NumPy."""
+"""Supervised objectives against their formulas in NumPy, and what no objective accepts."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
 from mmvideo.model import Prediction
-from mmvideo.registry import OBJECTIVES, build
-from mmvideo.training.objectives import CrossEntropy
+from mmvideo.registry import OBJECTIVES, build, resolve
+from mmvideo.training.objectives import Objective, Setting, objective_class
+from mmvideo.training.objectives.supervised import CrossEntropy, Focal
 from mmvideo.types import Batch
 from mmvideo.words import InputError
 
-LOGITS = torch.tensor([[2.0, 0.5, -1.0], [0.0, 0.0, 3.0]])
-LABELS = torch.tensor([0, 1])
+LOGITS = torch.tensor([[2.0, 0.5, -1.0], [0.0, 0.0, 3.0], [-1.0, 1.0, 0.3]])
+LABELS = torch.tensor([0, 1, 0])
+BATCH = Batch(("a", "b", "c"), {}, LABELS)
+SETTING = Setting(("visual",), 4, 3, class_counts=(6, 3, 1))
+
+
+def log_softmax(logits: torch.Tensor) -> np.ndarray:
+    values = logits.double().numpy()
+    return values - np.log(np.exp(values).sum(axis=1, keepdims=True))
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.6])
 def test_cross_entropy(smoothing: float) -> None:
-    loss = CrossEntropy(smoothing)(Prediction(LOGITS, {}), Batch(("a", "b"), {}, LABELS))
-    logits = LOGITS.double().numpy()
-    log_p = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+    loss = CrossEntropy(SETTING, smoothing)(Prediction(LOGITS, {}), BATCH)
     target = np.eye(3)[LABELS.numpy()] * (1 - smoothing) + smoothing / 3
-    assert loss.item() == pytest.approx(float(-(target * log_p).sum(axis=1).mean()), rel=1e-6)
+    assert loss.item() == pytest.approx(float(-(target * log_softmax(LOGITS)).sum(axis=1).mean()), rel=1e-6)
+
+
+def test_balanced_weights_count_rare_classes_more() -> None:
+    loss = CrossEntropy(SETTING, class_weights="balanced")(Prediction(LOGITS, {}), BATCH)
+    weight = (10 / (3 * np.array([6, 3, 1])))[LABELS.numpy()]
+    losses = -log_softmax(LOGITS)[np.arange(3), LABELS.numpy()]
+    assert loss.item() == pytest.approx(float((weight * losses).sum() / weight.sum()), rel=1e-6)
+    plain = CrossEntropy(SETTING)(Prediction(LOGITS, {}), BATCH)
+    assert loss.item() != pytest.approx(plain.item(), rel=1e-3)
+
+
+@pytest.mark.parametrize("gamma", [0.0, 0.5, 2.0])
+def test_focal(gamma: float) -> None:
+    loss = Focal(SETTING, gamma)(Prediction(LOGITS, {}), BATCH)
+    log_p = log_softmax(LOGITS)[np.arange(3), LABELS.numpy()]
+    assert loss.item() == pytest.approx(float(((1 - np.exp(log_p)) ** gamma * -log_p).mean()), rel=1e-6)
+
+
+def test_focal_of_many_labels_is_the_mean_over_clips_and_classes() -> None:
+    setting = Setting(("visual",), 4, 3, "multi_label", (1, 1, 1))
+    target = torch.tensor([[1.0, 0.0, 1.0], [0.0, 0.0, 0.0], [0.0, 1.0, 1.0]])
+    loss = Focal(setting)(Prediction(LOGITS, {}), Batch(("a", "b", "c"), {}, target))
+    yes = 1 / (1 + np.exp(-LOGITS.double().numpy()))
+    p = np.where(target.numpy() == 1, yes, 1 - yes)
+    assert loss.item() == pytest.approx(float(((1 - p) ** 2 * -np.log(p)).mean()), rel=1e-6)
+
+
+def test_focal_has_finite_gradients_where_the_model_is_certain() -> None:
+    logits = torch.tensor([[200.0, 0.0, 0.0], [0.0, 200.0, 0.0]], requires_grad=True)
+    Focal(SETTING, 0.5)(Prediction(logits, {}), Batch(("a", "b"), {}, torch.tensor([0, 0]))).backward()
+    assert logits.grad is not None
+    assert torch.isfinite(logits.grad).all()
+
+
+@pytest.mark.parametrize(
+    ("task", "outputs", "labels", "expected"),
+    [
+        ("regression", torch.tensor([[1.0], [-2.0]]), torch.tensor([3.0, -1.0]), 1.5),
+        ("multi_label", torch.zeros(2, 3), torch.tensor([[1.0, 0, 1], [0, 0, 0]]), np.log(2)),
+    ],
+)
+def test_other_tasks_have_their_own_plain_loss(
+    task: Any, outputs: torch.Tensor, labels: torch.Tensor, expected: float
+) -> None:
+    loss = CrossEntropy(Setting(("visual",), 4, outputs.shape[1], task))(
+        Prediction(outputs, {}), Batch(("a", "b"), {}, labels)
+    )
+    assert loss.item() == pytest.approx(expected)
 
 
 def test_half_precision_logits_are_summed_in_full() -> None:
-    loss = CrossEntropy()(Prediction(LOGITS.bfloat16(), {}), Batch(("a", "b"), {}, LABELS))
+    loss = CrossEntropy(SETTING)(Prediction(LOGITS.bfloat16(), {}), BATCH)
     assert loss.dtype == torch.float32
 
 
-@pytest.mark.parametrize("smoothing", [-0.1, 1.0])
-def test_smoothing_outside_its_range_is_refused(smoothing: float) -> None:
-    with pytest.raises(InputError, match=rf"label_smoothing must be in \[0, 1\), got {smoothing}"):
-        build(OBJECTIVES, "objective", "cross_entropy", {"label_smoothing": smoothing})
+REGRESSION = {"task": "regression", "outputs": 1}
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "changes", "message"),
+    [
+        ("cross_entropy", {"label_smoothing": -0.1}, {}, r"label_smoothing must be in \[0, 1\), got -0.1"),
+        ("cross_entropy", {"label_smoothing": 1.0}, {}, r"label_smoothing must be in \[0, 1\), got 1.0"),
+        ("cross_entropy", {"class_weights": "balance"}, {}, "Did you mean 'balanced'"),
+        ("cross_entropy", {"label_smoothing": 0.1}, REGRESSION, "'single_label', not 'regression'"),
+        ("focal", {"gamma": -1.0}, {}, "gamma must be 0 or more, got -1.0"),
+        ("focal", {}, REGRESSION, "for a regression use 'cross_entropy'"),
+        ("unimodal_auxiliary", {"weight": -1.0}, {}, "weight must be 0 or more"),
+        ("ogm", {"alpha": -1.0}, {}, "'ogm': alpha and epochs"),
+        ("ogm_ge", {"epochs": -1}, {}, "'ogm_ge': alpha and epochs"),
+        ("agm", {"alpha": -1.0}, {}, "alpha must be 0 or more"),
+        ("mmpareto", {"gamma": 0.0}, {}, "gamma must be positive"),
+        ("gradient_blend", {"estimation_epochs": 0}, {}, "estimation_epochs must be 1 or more"),
+        ("agm", {"beta": 1.0}, {}, "Unknown option of objective 'agm' 'beta'"),
+    ],
+)
+def test_what_cannot_be_built(
+    name: str, options: dict[str, Any], changes: dict[str, Any], message: str
+) -> None:
+    given = {"modalities": ("visual", "audio"), "width": 4, "outputs": 3} | changes
+    with pytest.raises(InputError, match=message):
+        build(OBJECTIVES, "objective", name, options, setting=Setting(**given))
+
+
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_every_registered_objective_is_one(name: str) -> None:
+    cls = objective_class(name)
+    assert issubclass(cls, Objective)
+    assert cls.__doc__
+    assert cls is resolve(OBJECTIVES, "objective", name)
+
+
+def test_the_registry_holds_these() -> None:
+    assert set(OBJECTIVES) == {
+        "cross_entropy", "focal", "unimodal_auxiliary", "gradient_blend", "ogm", "ogm_ge", "mmpareto", "agm",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("focl", "Did you mean 'focal'"), ("json:loads", "'json:loads' is not a subclass of mmvideo.training")],
+)
+def test_what_is_no_objective(name: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        objective_class(name)
+
+
+def test_plain_objectives_add_nothing(setting: Callable[..., Setting]) -> None:
+    for cls in (CrossEntropy, Focal):
+        objective = cls(setting())
+        assert not list(objective.parameters())
+        assert not objective.state_dict()
+        assert (objective.reads, objective.subsets, objective.report()) == (frozenset(), (), {})

@@ -6,7 +6,7 @@ import numpy as np
 from torch import nn
 
 from mmvideo.config import TrainConfig
-from mmvideo.training.loop import make_optimizer, make_schedule
+from mmvideo.training.optimization import make_optimizer, make_schedule
 
 
 def test_only_matrices_decay() -> None:

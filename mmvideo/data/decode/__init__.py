@@ -1,4 +1,4 @@
-"""Frames and sound out of video files. The only place that imports a container library.
+"""Frames, sound and subtitles out of video files. The only place that imports a container library.
 
 Time zero of a file is where its container starts, for all its streams (a file cut from a broadcast may
 start at hours).
@@ -6,6 +6,7 @@ start at hours).
 
 from mmvideo.data.decode.audio import decode_audio
 from mmvideo.data.decode.container import DecodeError, MediaInfo, probe
+from mmvideo.data.decode.subtitles import decode_subtitles, has_subtitles
 from mmvideo.data.decode.video import (
     Backend,
     DecodedVideo,
@@ -23,7 +24,9 @@ __all__ = [
     "MediaInfo",
     "decode_audio",
     "decode_frames",
+    "decode_subtitles",
     "decode_video",
     "decord_installed",
+    "has_subtitles",
     "probe",
 ]

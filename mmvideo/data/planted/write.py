@@ -26,6 +26,7 @@ def write_mp4(path: Path, frames: np.ndarray, samples: np.ndarray | None) -> Non
         if audio is not None and samples is not None:
             frame = av.AudioFrame.from_ndarray(samples[None], format="fltp", layout="mono")
             frame.sample_rate = SAMPLE_RATE
+            frame.pts, frame.time_base = 0, Fraction(1, SAMPLE_RATE)  # or the priming delays the sound
             container.mux(audio.encode(frame))
             container.mux(audio.encode(None))
 

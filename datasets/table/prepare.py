@@ -1,0 +1,165 @@
+"""Any table of clips (.csv, .tsv, .jsonl): say which column is what.
+
+mmvideo prepare table --source clips.csv --columns label=emotion video=path group=speaker --out data/mine
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from pydantic import ValidationError
+
+from mmvideo.data.manifest import Clip, shown
+from mmvideo.data.recipe import (
+    CarvedOptions,
+    Listing,
+    Recipe,
+    main,
+    read_rows,
+    split_by_group,
+    split_named,
+)
+from mmvideo.words import SPLITS, InputError, TaskKind, unknown
+
+PATHS = ("video", "audio", "subtitles")
+SECONDS = ("start", "end")
+FIELDS = ("id", "label", "group", "split", *PATHS, *SECONDS)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options(CarvedOptions):
+    """Flags of the recipe."""
+
+    columns: tuple[str, ...] = ()
+    """Pairs field=column, such as label=emotion video=path. Fields: id, label, group, split, video, audio,
+    subtitles, start and end (seconds). A field not given is the column of its own name, if there is one.
+    group (speaker, source video …) must not be in two splits; without it, rows of one file are a group."""
+    metadata: tuple[str, ...] = ()
+    """Columns with free text (title, tags, transcript) that a model may read."""
+    files: Path | None = None
+    """Folder that paths in the table are relative to. None: the table's own folder."""
+    task: TaskKind = "single_label"
+    """single_label: a label is a class. multi_label: several classes in one cell. regression: a number."""
+    separator: str = ","
+    """multi_label: what stands between the classes of a cell."""
+    test_share: float = 0.2
+    """Without a split column: share of each class's clips to test on."""
+
+    def folder(self, name: str) -> Path:
+        """data/<name of the table>, unless told otherwise."""
+        return self.out or Path("data") / self.source.stem
+
+
+def listing(options: Options) -> Listing:
+    """One clip a row, divided by group where the table has no split column."""
+    table = read_rows(options.source, "--source is the table's path.")
+    columns = _columns(options, [str(name) for name in table.columns])
+    clips: list[Clip] = []
+    problems: list[str] = []
+    for number, row in enumerate(table.to_dict("records"), start=1):
+        try:
+            clips.append(_clip(row, number, columns, options))
+        except (InputError, ValidationError) as error:
+            problems.append(f"row {number}: {_reason(error)}")
+    if problems:
+        raise InputError(f"{options.source}: {len(problems)} bad row(s):\n" + shown(problems, "\n"))
+    if "split" not in columns and clips:
+        shares = {"test_share": options.test_share, "validation_share": options.validation_share}
+        clips = split_by_group(clips, **shares, seed=options.seed)
+    return Listing(clips)
+
+
+def _columns(options: Options, existing: list[str]) -> dict[str, str]:
+    """Field of a clip → column of the table.
+
+    Raises:
+        InputError: a pair that is none, an unknown field or column, no label, or no media and no text.
+    """
+    columns = {field: field for field in FIELDS if field in existing}
+    for pair in options.columns:
+        field, equals, column = pair.partition("=")
+        if not equals:
+            raise InputError(f"--columns takes pairs field=column, such as label=emotion; got '{pair}'.")
+        if field not in FIELDS:
+            raise unknown("field of a clip", field, FIELDS)
+        columns[field] = column
+    for column in [*columns.values(), *options.metadata]:
+        if column not in existing:
+            raise unknown(f"column of {options.source.name}", column, existing)
+    if "label" not in columns:
+        raise InputError(
+            f"Which column is the label? Say --columns label=…; there are: {', '.join(existing)}."
+        )
+    if not options.metadata and not any(field in columns for field in PATHS):
+        raise InputError(
+            f"Nothing to see, hear or read: say --columns video=… (or audio, subtitles) or --metadata …; "
+            f"there are: {', '.join(existing)}."
+        )
+    return columns
+
+
+def _clip(row: Mapping[Hashable, Any], number: int, columns: Mapping[str, str], options: Options) -> Clip:
+    root = options.source.parent if options.files is None else options.files.expanduser().absolute()
+    cells = {field: row[column] for field, column in columns.items() if not _empty(row[column])}
+    name = str(cells.get("id", f"{options.source.stem}_{number:06d}"))
+    split = split_named(str(cells["split"])) if "split" in cells else None
+    if "split" in columns and split is None:
+        raise InputError(f"split {cells.get('split', '')!r} is none of {', '.join(SPLITS)}")
+    if "label" not in cells and options.task != "multi_label":
+        raise InputError("the label is empty")
+    if "group" in columns and "group" not in cells:
+        raise InputError("the group is empty")
+    group = next((cells[field] for field in ("group", "video", "audio") if field in cells), name)
+    values: dict[str, Any] = {field: str(root / str(cells[field])) for field in PATHS if field in cells}
+    values |= {field: _number(cells[field], field) for field in SECONDS if field in cells}
+    return Clip(
+        id=name,
+        label=_label(cells.get("label", ""), options),
+        group=str(group),
+        split=split or "train",
+        metadata={column: str(row[column]) for column in options.metadata if not _empty(row[column])},
+        **values,
+    )
+
+
+def _empty(cell: Any) -> bool:
+    """Nothing between the commas, or null."""
+    return cell is None or cell == "" or (isinstance(cell, float) and pd.isna(cell))
+
+
+def _label(cell: Any, options: Options) -> str | tuple[str, ...] | float:
+    if options.task == "regression":
+        return _number(cell, "label")
+    if options.task == "single_label":
+        return str(cell)
+    parts = cell if isinstance(cell, list) else str(cell).split(options.separator)
+    return tuple(dict.fromkeys(str(part).strip() for part in parts if str(part).strip()))
+
+
+def _number(cell: Any, field: str) -> float:
+    try:
+        return float(cell)
+    except (TypeError, ValueError):
+        raise InputError(f"{field} {cell!r} is no number") from None
+
+
+def _reason(error: InputError | ValidationError) -> str:
+    if isinstance(error, InputError):
+        return str(error)
+    return "; ".join(re.sub(r"^Value error, ", "", finding["msg"]) for finding in error.errors())
+
+
+RECIPE = Recipe(
+    name="table",
+    title="Table of clips",
+    options=Options,
+    listing=listing,
+)
+
+if __name__ == "__main__":
+    main(RECIPE)

@@ -1,0 +1,116 @@
+"""What reading the store saves: an epoch from it against decoding again, and against what a model consumes.
+
+    python experiments/benchmarks/loader.py path/to/UCF-101 [--clips 50] [--repeats 3]
+
+One process and one thread throughout, in turns; ratios are those of medians. The samples are those of the
+base configuration `ucf101`; the model is its default one, in training.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+
+import torch
+
+from mmvideo.config import DataConfig, RunConfig, RuntimeConfig
+from mmvideo.data.decode import decode_audio, decode_video
+from mmvideo.data.loading import in_batches
+from mmvideo.data.manifest import Clip, write_manifest
+from mmvideo.model import build_model
+from mmvideo.runs.data import Data, open_data
+from mmvideo.types import Batch
+from mmvideo.words import Split
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from bases import ucf101
+
+VIDEOS = {".avi", ".mp4", ".mkv", ".webm", ".mov"}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("folder", type=Path, help="video files, at any depth")
+    parser.add_argument("--clips", type=int, default=50, help="how many of them, at most")
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--frame-codec", choices=["raw", "jpeg"], default="raw")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    videos = [path for path in sorted(options.folder.rglob("*")) if path.suffix.lower() in VIDEOS]
+    with tempfile.TemporaryDirectory() as scratch:
+        config = configure(videos[: options.clips], Path(scratch), options.frame_codec)
+        data = open_data(config.data, progress=True)
+        measure(config, data, options.repeats)
+
+
+def configure(videos: list[Path], scratch: Path, codec: str) -> RunConfig:
+    """All clips but the last two, which val and test need, in train."""
+    splits: list[Split] = [*["train"] * (len(videos) - 2), "val", "test"]  # type: ignore[list-item]
+    labels = [*(str(number % 5) for number in range(len(videos) - 2)), "0", "0"]
+    clips = [
+        Clip(id=path.stem, label=label, group=path.stem, split=split, video=str(path.resolve()))
+        for path, label, split in zip(videos, labels, splits, strict=True)
+    ]
+    write_manifest(scratch / "manifest.jsonl", clips)
+    base = ucf101(str(scratch / "manifest.jsonl"))
+    data = base.data.model_copy(update={"store": str(scratch / "store"), "frame_codec": codec})
+    changes = {"data": data, "modalities": ("visual", "audio"), "runtime": RuntimeConfig(device="cpu")}
+    return base.model_copy(update=changes)
+
+
+def measure(config: RunConfig, data: Data, repeats: int) -> None:
+    dataset = data.dataset("train", config, None, training=True)
+    model = build_model(config, len(data.manifest.classes), 0)
+    optimizer = torch.optim.AdamW(model.parameters())
+
+    def load() -> list[Batch]:
+        return list(in_batches(dataset, config.train.batch_size))
+
+    def decode() -> None:
+        for clip in dataset.clips:
+            decode_again(clip, config.data)
+
+    batches = load()
+
+    def train() -> None:
+        for batch in batches:
+            loss = torch.nn.functional.cross_entropy(model(batch).logits, batch.labels)
+            loss.backward()
+            optimizer.step()
+            optimizer.zero_grad()
+
+    works: dict[str, Callable[[], object]] = {"store": load, "decode": decode, "train": train}
+    times: dict[str, list[float]] = {name: [] for name in works}
+    train()
+    for _ in range(repeats):
+        for name, work in works.items():
+            began = time.perf_counter()
+            work()
+            times[name].append(time.perf_counter() - began)
+    middle = {name: median(values) for name, values in times.items()}
+    print(f"{len(dataset)} clips, {repeats} turns; milliseconds a clip, median [least, greatest]")
+    for name, title in (
+        ("store", "a sample from the store"), ("decode", "decoding it again"), ("train", "training on it")
+    ):  # fmt: skip
+        scaled = [1000 * value / len(dataset) for value in (middle[name], min(times[name]), max(times[name]))]
+        print(f"  {title:<24}{scaled[0]:8.2f} [{scaled[1]:.2f}, {scaled[2]:.2f}]")
+    print(f"  decoding again / store  {middle['decode'] / middle['store']:8.1f}")
+    print(f"  training / store        {middle['train'] / middle['store']:8.1f}")
+
+
+def decode_again(clip: Clip, config: DataConfig) -> None:
+    """The same frames and sound from the container."""
+    assert clip.video is not None
+    decode_audio(clip.video, sample_rate=config.sample_rate)
+    decode_video(clip.video, rate=config.frame_rate, size=config.frame_size)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,32 @@
+"""One complete, strict, typed configuration per run: the same object is file, command line and W&B record.
+
+A run's `signature` names what decides its numbers: everything here but `runtime`, `tracking` and paths.
+"""
+
+from mmvideo.config.data import AugmentConfig, DataConfig, FeaturesConfig
+from mmvideo.config.encoders import AudioConfig, TextConfig, VisualConfig
+from mmvideo.config.part import Fraction, Option, Part, Positive, PositiveFloat, explain
+from mmvideo.config.run import RunConfig, load_config
+from mmvideo.config.training import ModalityDropout, NamedConfig, RuntimeConfig, TrackingConfig, TrainConfig
+
+__all__ = [
+    "AudioConfig",
+    "AugmentConfig",
+    "DataConfig",
+    "FeaturesConfig",
+    "Fraction",
+    "ModalityDropout",
+    "NamedConfig",
+    "Option",
+    "Part",
+    "Positive",
+    "PositiveFloat",
+    "RunConfig",
+    "RuntimeConfig",
+    "TextConfig",
+    "TrackingConfig",
+    "TrainConfig",
+    "VisualConfig",
+    "explain",
+    "load_config",
+]

@@ -1,0 +1,32 @@
+"""What every piece of configuration is made of, and how its errors are told."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import annotated_types as at
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+Option = bool | int | float | str
+Fraction = Annotated[float, at.Ge(0), at.Le(1)]
+Positive = Annotated[int, at.Gt(0)]
+PositiveFloat = Annotated[float, at.Gt(0)]
+
+
+class Part(BaseModel):
+    """A strict, frozen piece of configuration. Unknown keys and wrong types are errors naming the field."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, validate_default=True)
+
+
+def explain(error: ValidationError) -> str:
+    """pydantic's findings, each with its field: `data.crop_size: …`; a value is quoted, a section is not."""
+    lines = []
+    for finding in error.errors(include_url=False):
+        where = ".".join(str(part) for part in finding["loc"]) or "configuration"
+        message = finding["msg"].removeprefix("Value error, ")
+        given = finding["input"]
+        is_value = given is None or isinstance(given, Option)
+        quoted = f" (got {given!r})" if finding["loc"] and is_value else ""
+        lines.append(f"{where}: {message}{quoted}")
+    return "; ".join(lines)

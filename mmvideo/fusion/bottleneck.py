@@ -1,0 +1,93 @@
+"""Attention bottlenecks: modalities exchange what they know through a few tokens, late in the network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from mmvideo.fusion.base import mlp
+from mmvideo.fusion.options import check_count
+from mmvideo.fusion.tokens import TokenFusion
+from mmvideo.layers.streams import StreamBlock
+from mmvideo.types import Features, FusionOutput
+from mmvideo.words import InputError
+
+
+class BottleneckFusion(TokenFusion):
+    """A transformer a modality; from `fusion_layer` on they share a few tokens, and nothing else.
+
+    MBT (Nagrani et al., 2021, https://arxiv.org/abs/2107.00135). Below the fusion layer a modality's tokens
+    and its summary token attend to each other. From there on they also read the bottleneck tokens, which are
+    updated within each modality and averaged over those that are present. So what one modality knows reaches
+    another one layer after the first fusion layer. The summaries are concatenated and go through two layers.
+
+    Args:
+        bottlenecks: how many tokens are shared (the authors' best: 4).
+        layers: transformer layers.
+        fusion_layer: layers before the first exchange: 0 is early, `layers` is late (no exchange at all).
+        heads: attention heads.
+        level: which tokens, `trunk` or `stem`.
+    """
+
+    def __init__(
+        self,
+        modalities: Sequence[str],
+        width: int,
+        bottlenecks: int = 4,
+        layers: int = 3,
+        fusion_layer: int = 1,
+        heads: int = 4,
+        dropout: float = 0.1,
+        level: str = "trunk",
+    ) -> None:
+        super().__init__(modalities, width, level)
+        for option, value in (("bottlenecks", bottlenecks), ("layers", layers), ("heads", heads)):
+            check_count("bottleneck", option, value)
+        if not isinstance(fusion_layer, int) or not 0 <= fusion_layer <= layers:
+            raise InputError(
+                f"fusion 'bottleneck': fusion_layer must be from 0 (early) to layers = {layers} (late), "
+                f"got {fusion_layer!r}"
+            )
+        count = len(self.modalities)
+        self.fusion_layer = fusion_layer
+        self.mix = mlp(count * width, width, dropout)
+        self.summary = nn.Parameter(torch.randn(count, 1, 1, width) * 0.02)
+        shared = bottlenecks if fusion_layer < layers else 0
+        self.bottlenecks = nn.Parameter(torch.randn(shared, width) * 0.02) if shared else None
+        self.blocks = nn.ModuleList(StreamBlock(count, width, heads, dropout) for _ in range(layers))
+
+    def forward(self, features: Mapping[str, Features]) -> FusionOutput:
+        values, real = self.stacked(features)
+        streams = torch.cat([self.summary.expand(-1, values.shape[1], -1, -1), values], dim=2)
+        real = torch.cat([real.new_ones(*real.shape[:2], 1), real], dim=2)
+        for block in self.blocks[: self.fusion_layer]:
+            streams = block(streams, real, first=self._needed(block))
+        if self.bottlenecks is not None:
+            present = torch.stack([features[m].present for m in self.modalities])
+            streams = self._exchange(streams, real, _shares(present))
+        return FusionOutput(self.mix(streams[:, :, 0].transpose(0, 1).flatten(1)))
+
+    def _exchange(self, streams: Tensor, real: Tensor, shares: Tensor) -> Tensor:
+        """The layers that read the bottlenecks; of the last one, only the summaries."""
+        assert self.bottlenecks is not None
+        count, batch, length, _ = streams.shape
+        shared = self.bottlenecks.expand(batch, -1, -1)  # (B, R, D)
+        real = torch.cat([real, real.new_ones(count, batch, shared.shape[1])], dim=2)
+        for block in self.blocks[self.fusion_layer :]:
+            joint = torch.cat([streams, shared.expand(count, -1, -1, -1)], dim=2)
+            joint = block(joint, real, first=self._needed(block))
+            streams, versions = joint[:, :, :length], joint[:, :, length:]
+            shared = (shares[:, :, None, None] * versions).sum(dim=0)
+        return streams
+
+    def _needed(self, block: nn.Module) -> int | None:
+        return 1 if block is self.blocks[-1] else None
+
+
+def _shares(present: Tensor) -> Float[Tensor, "M B"]:
+    """How much each modality's version of the bottlenecks counts: all present ones alike; if none is, all."""
+    counted = present | ~present.any(dim=0)
+    return counted / counted.sum(dim=0)

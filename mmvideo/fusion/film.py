@@ -1,0 +1,52 @@
+"""Feature-wise linear modulation: each modality is scaled and shifted by what the others say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import nn
+
+from mmvideo.fusion.base import Fusion, mlp
+from mmvideo.fusion.options import check_choice
+from mmvideo.types import Features, FusionOutput
+
+ALL = "all"
+
+
+class FilmFusion(Fusion):
+    """y_m = (1 + γ_m) ⊙ norm(x_m) + β_m with [γ_m; β_m] = W_m [the other x] + b_m; all y through two layers.
+
+    FiLM (Perez et al., 2018, https://arxiv.org/abs/1709.07871): a linear generator, a normalisation without
+    its own scale and shift before the modulation, and γ as a change from 1.
+
+    Args:
+        conditioned: which modality is modulated by the others: one of the modalities, or `all`.
+
+    Diagnostics: `modulation` (B, conditioned), root mean square of γ: how much the others change a modality.
+    """
+
+    def __init__(
+        self, modalities: Sequence[str], width: int, conditioned: str = ALL, dropout: float = 0.1
+    ) -> None:
+        super().__init__(modalities, width)
+        check_choice("film", "conditioned", conditioned, (ALL, *self.modalities))
+        others = (len(self.modalities) - 1) * width
+        modulated = self.modalities if conditioned == ALL else (conditioned,)
+        self.norm = nn.LayerNorm(width, elementwise_affine=False)
+        self.generators = nn.ModuleDict(  # one modality alone has none: nothing to be conditioned on
+            {name: nn.Linear(others, 2 * width) for name in modulated if others}
+        )
+        self.mix = mlp(len(self.modalities) * width, width, dropout)
+
+    def forward(self, features: Mapping[str, Features]) -> FusionOutput:
+        vectors, _ = self.clips(features)
+        parts, strength = list(self.norm(vectors).unbind(dim=1)), []
+        for name, generator in self.generators.items():
+            m = self.modalities.index(name)
+            others = torch.cat([vectors[:, :m], vectors[:, m + 1 :]], dim=1).flatten(1)
+            scale, shift = generator(others).chunk(2, dim=1)
+            parts[m] = (1 + scale) * parts[m] + shift
+            strength.append(scale.detach().square().mean(dim=1).sqrt())
+        diagnostics = {"modulation": torch.stack(strength, dim=1)} if strength else {}
+        return FusionOutput(self.mix(torch.cat(parts, dim=1)), diagnostics)

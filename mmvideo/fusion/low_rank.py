@@ -1,0 +1,47 @@
+"""Low-rank fusion: tensor fusion whose weight is a sum of a few products, one factor a modality."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import reduce
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from mmvideo.fusion.base import Fusion, mlp
+from mmvideo.fusion.options import check_count
+from mmvideo.types import Features, FusionOutput
+
+
+class LowRankFusion(Fusion):
+    """h = Σ_r w_r · ∏_m (F_m^(r) [x_m; 1]) + b, products entry by entry, then two layers.
+
+    LMF (Liu et al., 2018, https://arxiv.org/abs/1806.00064): tensor fusion with W of rank R, M R (D + 1) D
+    weights instead of D (D + 1)^M. All factors are one registered parameter and one batched product. Each x_m
+    is normalised first, since a product of M of them grows with the M-th power of their scale.
+
+    Args:
+        rank: R, how many products are summed.
+    """
+
+    def __init__(self, modalities: Sequence[str], width: int, rank: int = 4, dropout: float = 0.1) -> None:
+        super().__init__(modalities, width)
+        check_count("low_rank", "rank", rank)
+        count = len(self.modalities)
+        self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in self.modalities)
+        self.factors = nn.Parameter(torch.empty(count, width + 1, rank, width))
+        self.rank_weights = nn.Parameter(torch.empty(1, rank))
+        self.bias = nn.Parameter(torch.zeros(width))
+        self.mix = mlp(width, width, dropout)
+        with torch.no_grad():  # Glorot for every factor and for the weights, as the authors do
+            self.factors.normal_(std=(2 / (2 * width + 1)) ** 0.5)
+            nn.init.xavier_normal_(self.rank_weights)
+
+    def forward(self, features: Mapping[str, Features]) -> FusionOutput:
+        vectors, _ = self.clips(features)
+        normed = torch.stack([norm(vectors[:, m]) for m, norm in enumerate(self.norms)])  # (M, B, D)
+        read = torch.bmm(F.pad(normed, (0, 1), value=1.0), self.factors.flatten(2))
+        product = reduce(torch.mul, read.unflatten(2, self.factors.shape[2:]).unbind(0))  # (B, R, D)
+        fused = (self.rank_weights @ product).squeeze(1) + self.bias
+        return FusionOutput(self.mix(fused))

@@ -1,0 +1,55 @@
+"""Perceiver: a few learned vectors read all modalities' tokens, and think about them among themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import nn
+
+from mmvideo.fusion.base import mlp
+from mmvideo.fusion.options import check_count
+from mmvideo.fusion.tokens import TokenFusion
+from mmvideo.layers.attention import AttentionBlock
+from mmvideo.types import Features, FusionOutput
+
+
+class PerceiverFusion(TokenFusion):
+    """Latents cross-attend to all tokens, then self-attend; their mean goes through two layers.
+
+    Perceiver (Jaegle et al., 2021, https://arxiv.org/abs/2103.03206) with one reading of the input. Costs
+    grow linearly with the number of tokens.
+
+    Args:
+        latents: how many vectors read.
+        layers: self-attention layers among the latents.
+        heads: attention heads.
+        level: which tokens, `trunk` or `stem`.
+    """
+
+    def __init__(
+        self,
+        modalities: Sequence[str],
+        width: int,
+        latents: int = 16,
+        layers: int = 2,
+        heads: int = 4,
+        dropout: float = 0.1,
+        level: str = "trunk",
+    ) -> None:
+        super().__init__(modalities, width, level)
+        for option, value in (("latents", latents), ("layers", layers), ("heads", heads)):
+            check_count("perceiver", option, value)
+        self.mix = mlp(width, width, dropout)
+        self.latents = nn.Parameter(torch.randn(latents, width) * 0.02)
+        self.read = AttentionBlock(width, heads, dropout)
+        self.think = nn.ModuleList(AttentionBlock(width, heads, dropout) for _ in range(layers))
+
+    def forward(self, features: Mapping[str, Features]) -> FusionOutput:
+        tokens = self.joined(features)
+        latents = self.latents.expand(len(tokens.mask), -1, -1)
+        latents = self.read(latents, tokens.values, tokens.mask[:, None])
+        everyone = torch.ones(len(latents), 1, latents.shape[1], dtype=torch.bool, device=latents.device)
+        for block in self.think:
+            latents = block(latents, latents, everyone)
+        return FusionOutput(self.mix(latents.mean(dim=1)))

@@ -1,0 +1,128 @@
+"""A study's finished runs, as far as it has run: what a comparison is made from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Bool, Float, Shaped
+from numpy import ndarray
+
+from mmvideo.config import RunConfig
+from mmvideo.evaluation.tasks import TASKS, Task
+from mmvideo.words import TaskKind
+
+
+@dataclass(frozen=True)
+class Clips:
+    """What is the same for every run of a study: the test clips, in the order of their ids."""
+
+    ids: tuple[str, ...]
+    groups: ndarray  # (n,) str
+    labels: Shaped[ndarray, "n ..."]
+    """Class numbers (n,); 0 and 1 per class (n, C); or numbers (n,)."""
+    classes: tuple[str, ...]
+    task: TaskKind = "single_label"
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """One finished run."""
+
+    directory: Path
+    config: RunConfig
+    result: dict[str, Any]
+    environment: dict[str, Any]
+    curve: pd.DataFrame
+    """metrics.jsonl: a row per line (epoch, step, split, loss, the task's score, seconds, learning_rate)."""
+    outputs: Float[ndarray, "n C"]
+    """On the test clips, in the order of `Clips.ids` (see mmvideo.evaluation.tasks)."""
+    present: Bool[ndarray, "n M"]
+    """Which of the run's modalities each test clip has, in the order visual, audio, text."""
+
+
+@dataclass(frozen=True, eq=False)
+class Arm:
+    """A study's runs that differ only in seed, in the order of the study's seeds."""
+
+    name: str
+    role: str
+    runs: tuple[Run, ...]
+
+    @property
+    def config(self) -> RunConfig:
+        return self.runs[0].config
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        return self.config.modalities
+
+    @property
+    def unimodal(self) -> bool:
+        return len(self.modalities) == 1
+
+    @property
+    def task(self) -> Task:
+        return TASKS[self.config.data.task]
+
+    @cached_property
+    def validation_score(self) -> float:
+        """The task's primary metric on validation, mean over the seeds."""
+        return float(np.mean([run.result["val"][self.task.score] for run in self.runs]))
+
+    @property
+    def rank(self) -> float:
+        """What to choose the best arm by, on validation: higher is better, whatever the task."""
+        return self.validation_score if self.task.higher_is_better else -self.validation_score
+
+    def validation_curve(self) -> pd.DataFrame:
+        """Validation score by epoch: `mean`, `low` and `high` (least, most over the seeds), and the mean
+        `seconds` of training. Only epochs that every seed reached, so that all points rest on all seeds.
+        """
+        lines = pd.concat([run.curve[run.curve["split"] == "val"] for run in self.runs])
+        epochs = lines.groupby("epoch").agg(
+            mean=(self.task.score, "mean"),
+            low=(self.task.score, "min"),
+            high=(self.task.score, "max"),
+            seconds=("seconds", "mean"),
+            n=(self.task.score, "size"),
+        )
+        return epochs[epochs["n"] == len(self.runs)].reset_index()
+
+    @cached_property
+    def outputs(self) -> Float[ndarray, "S n C"]:
+        return np.stack([run.outputs for run in self.runs])
+
+
+@dataclass(frozen=True, eq=False)
+class Study:
+    """A study as far as it has run."""
+
+    name: str
+    title: str
+    axes: tuple[str, ...]
+    seeds: tuple[int, ...]
+    limits: dict[str, Any] | None
+    arms: tuple[Arm, ...]
+    """The arms with all their seeds; only these are compared."""
+    missing: tuple[str, ...]
+    """`arm-s<seed>` of runs that are not finished."""
+    left_out: tuple[str, ...]
+    """Arms with some but not all of their seeds, or with none."""
+    unlisted: tuple[str, ...]
+    """Finished runs of arms or seeds that the study does not have."""
+    clips: Clips
+
+    @property
+    def task(self) -> Task:
+        """How the runs' outputs are judged."""
+        return TASKS[self.clips.task]
+
+    @property
+    def n_runs(self) -> int:
+        """Finished and missing runs of the study."""
+        return (len(self.arms) + len(self.left_out)) * len(self.seeds)

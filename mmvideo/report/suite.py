@@ -1,0 +1,152 @@
+"""Several studies of one suite in one table: which strategy reaches which known limit, and how fast."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from mmvideo.evaluation.statistics import ArmInterval, interval_for_arm
+from mmvideo.report.load import load_study
+from mmvideo.report.records import Arm
+from mmvideo.words import InputError
+
+MARGIN = 0.03
+"""Accuracy within which a strategy counts as equal to a known limit."""
+
+REACHES, SHORT, OPEN = "reaches the limit", "falls short", "undecided"
+
+
+def suite_table(study_dirs: Sequence[Path], margin: float = MARGIN) -> pd.DataFrame:
+    """A row per task and arm.
+
+    `accuracy`, `low`, `high`: mean over seeds and clips with its 95 % interval. `limit`: the best any model
+    can do with the arm's modalities. `verdict`: a test of equivalence, *reaches the limit* where the whole
+    interval lies above limit - margin, *falls short* where it lies below, else *undecided*. `additive`: what
+    adding up the modalities' votes converges to; `interaction`: whether the arm is *beyond* the best that any
+    additive rule could do, *at* what additive training converges to (the interval within ± margin), or
+    neither. `steps_to_limit`, `seconds_to_limit`: median over the seeds of when validation accuracy first
+    came within the margin; NaN where half of the seeds or more never did.
+
+    Args:
+        study_dirs: finished studies on tasks whose limits are known (planted data).
+        margin: in accuracy, 0 to 1.
+
+    Raises:
+        InputError: a study's limits are not known.
+    """
+    rows = []
+    for folder in study_dirs:
+        study = load_study(folder)
+        if study.limits is None:
+            raise InputError(f"{folder}: the task's limits are not known; a suite takes planted tasks only")
+        for arm in study.arms:
+            correct = arm.outputs.argmax(axis=2) == study.clips.labels
+            interval = interval_for_arm(correct, study.clips.groups)
+            limit = float(study.limits["bayes"]["+".join(arm.modalities)])
+            additive = study.limits["additive"] if len(arm.modalities) > 1 else {}
+            rows.append(
+                {
+                    "task": study.limits["task"],
+                    "arm": arm.name,
+                    "n_seeds": interval.n_seeds,
+                    "accuracy": interval.mean,
+                    "low": interval.low,
+                    "high": interval.high,
+                    "limit": limit,
+                    "verdict": equivalence(interval, limit, margin),
+                    "additive": additive.get("cross_entropy", np.nan),
+                    "interaction": _interaction(interval, additive, margin),
+                    **_speed(arm, limit - margin),
+                    "train_seconds": float(np.mean([r.result["costs"]["train_seconds"] for r in arm.runs])),
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def equivalence(interval: ArmInterval, limit: float, margin: float) -> str:
+    """Whether an arm's interval lies within the margin below a limit that nothing can exceed."""
+    if interval.low >= limit - margin:
+        return REACHES
+    return SHORT if interval.high < limit - margin else OPEN
+
+
+def _interaction(interval: ArmInterval, additive: dict[str, float], margin: float) -> str:
+    converged, ceiling = additive.get("cross_entropy"), additive.get("ceiling")
+    if converged is None:
+        return ""
+    if interval.low > (converged if ceiling is None else ceiling):
+        return "beyond additive"
+    if interval.low >= converged - margin and interval.high <= converged + margin:
+        return "at the additive limit"
+    return ""
+
+
+def _speed(arm: Arm, target: float) -> dict[str, float]:
+    """When validation accuracy first reached the target: median over seeds, in steps and seconds."""
+    reached: dict[str, list[float]] = {"step": [], "seconds": []}
+    for run in arm.runs:
+        val = run.curve[run.curve["split"] == "val"]
+        there = val[val["accuracy"] >= target]
+        for name, values in reached.items():
+            values.append(float(there[name].iloc[0]) if len(there) else np.inf)
+    medians = {name: float(np.median(values)) for name, values in reached.items()}
+    finite = {name: value if np.isfinite(value) else np.nan for name, value in medians.items()}
+    return {"steps_to_limit": finite["step"], "seconds_to_limit": finite["seconds"]}
+
+
+def write_suite(study_dirs: Sequence[Path], out: Path, margin: float = MARGIN) -> pd.DataFrame:
+    """Write `suite.csv`, `suite.png` (accuracy per task and arm, against the limit) and
+    `learning.png` (validation accuracy against steps and seconds) into `out`; returns the table."""
+    table = suite_table(study_dirs, margin)
+    out.mkdir(parents=True, exist_ok=True)
+    table.to_csv(out / "suite.csv", index=False, float_format="%.6g")
+    _heatmap(table).savefig(out / "suite.png", dpi=150)
+    _learning(study_dirs).savefig(out / "learning.png", dpi=150)
+    return table
+
+
+def _heatmap(table: pd.DataFrame) -> Any:
+    from matplotlib.figure import Figure
+
+    tasks, arms = list(table["task"].unique()), list(table["arm"].unique())
+    gap = np.full((len(arms), len(tasks)), np.nan)
+    figure = Figure(figsize=(2.5 + 1.35 * len(tasks), 1.2 + 0.36 * len(arms)), layout="constrained")
+    axis = figure.subplots()
+    for row in table.to_dict("records"):
+        place = arms.index(row["arm"]), tasks.index(row["task"])
+        gap[place] = 100 * (row["accuracy"] - row["limit"])
+        mark = {REACHES: "✓", SHORT: "✗", OPEN: "?"}[row["verdict"]]
+        text = f"{100 * row['accuracy']:.1f} {mark}"
+        colour = "white" if gap[place] < -25 else "black"
+        axis.text(place[1], place[0], text, ha="center", va="center", fontsize=8, color=colour)
+    image = axis.imshow(gap, cmap="viridis", vmin=-50, vmax=0, aspect="auto")
+    axis.set_xticks(range(len(tasks)), tasks, rotation=30, ha="right")
+    axis.set_yticks(range(len(arms)), arms)
+    figure.colorbar(image, label="points below the known limit")
+    axis.set_title("test accuracy, %; ✓ reaches the limit, ✗ falls short, ? undecided", fontsize=9)
+    return figure
+
+
+def _learning(study_dirs: Sequence[Path]) -> Any:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7.6, 2.6 * len(study_dirs)), layout="constrained")
+    axes = figure.subplots(len(study_dirs), 2, squeeze=False, sharey="row")
+    for row, folder in zip(axes, study_dirs, strict=True):
+        study = load_study(folder)
+        for arm in study.arms:
+            curves = pd.concat([run.curve[run.curve["split"] == "val"] for run in arm.runs])
+            mean = curves.groupby("epoch")[["step", "seconds", "accuracy"]].mean()
+            for axis, x in zip(row, ("step", "seconds"), strict=True):
+                axis.plot(mean[x], 100 * mean["accuracy"], label=arm.name, marker=".", lw=1.2)
+        assert study.limits is not None
+        for axis, x in zip(row, ("training steps", "training seconds"), strict=True):
+            axis.axhline(100 * max(study.limits["bayes"].values()), color="#6b7078", lw=0.9, ls="--")
+            axis.set_xlabel(x)
+        row[0].set_ylabel(f"{study.limits['task']}\nvalidation accuracy, %")
+        row[1].legend(fontsize=7, frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
+    return figure

@@ -1,0 +1,67 @@
+"""What a run works with, made from its configuration and its data: device, tokenizer, model, objective."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from lightning_fabric import Fabric
+
+from mmvideo.config import RunConfig
+from mmvideo.data.tokenizer import WordPieces
+from mmvideo.model import FusionModel, build_model
+from mmvideo.registry import OBJECTIVES, build
+from mmvideo.runs.data import Data
+from mmvideo.runs.directory import RunDirectory
+from mmvideo.training.checkpoint import Checkpoints
+from mmvideo.training.objectives import Objective, Setting, objective_class
+from mmvideo.types import FeatureInput
+from mmvideo.words import InputError, Modality
+
+TOKENIZER = "tokenizer.json"
+FEATURES = "features.json"
+
+
+def make_fabric(config: RunConfig) -> Fabric:
+    """The device and precision a configuration asks for.
+
+    Raises:
+        InputError: CUDA is asked for and not there.
+    """
+    device = config.runtime.device
+    if device == "cuda" and not torch.cuda.is_available():
+        raise InputError("runtime.device is 'cuda', but torch finds no GPU; use 'auto' or 'cpu'")
+    accelerator = "cuda" if device != "cpu" and torch.cuda.is_available() else "cpu"
+    torch.set_num_threads(config.runtime.threads)
+    return Fabric(accelerator=accelerator, devices=1, precision=config.train.precision)
+
+
+def trained_model(
+    config: RunConfig, data: Data, tokenizer: WordPieces | None, features: Mapping[Modality, FeatureInput]
+) -> FusionModel:
+    """The configured model, as it is trained: with the levels that the objective reads beside the fusion."""
+    further = objective_class(config.objective.name).reads
+    return build_model(config, data.outputs, tokenizer.size if tokenizer else 0, features, further)
+
+
+def make_objective(config: RunConfig, data: Data) -> Objective:
+    """The configured objective, told how many training clips each class has."""
+    counts: tuple[int, ...] = ()
+    if data.task != "regression":
+        labels = torch.from_numpy(data.labels(data.clips("train")))
+        one_hot = labels if labels.ndim == 2 else torch.nn.functional.one_hot(labels, data.outputs)
+        counts = tuple(int(count) for count in one_hot.sum(dim=0))
+    setting = Setting(config.modalities, config.width, data.outputs, data.task, counts)
+    name, options = config.objective.name, config.objective.options
+    objective: Objective = build(OBJECTIVES, "objective", name, options, setting=setting)
+    return objective
+
+
+def load_tokenizer(run: RunDirectory) -> WordPieces | None:
+    """The run's own tokenizer; None where it reads no text."""
+    path = run.path / TOKENIZER
+    return WordPieces.load(path) if path.exists() else None
+
+
+def checkpoints(run: RunDirectory) -> Checkpoints:
+    return Checkpoints(run.path / "checkpoints")

@@ -1,0 +1,67 @@
+"""Encoders that start from finished runs instead of at random."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from safetensors import safe_open
+from torch import Tensor, nn
+
+from mmvideo.config import RunConfig
+from mmvideo.runs.directory import RunDirectory
+from mmvideo.words import InputError, Modality
+
+
+def sources(config: RunConfig) -> dict[Modality, RunDirectory]:
+    """For each modality whose encoder is to start from a finished run: that run.
+
+    Raises:
+        InputError: not a finished run, one with none of this run's modalities, or two for one modality.
+    """
+    found: dict[Modality, RunDirectory] = {}
+    for path in config.encoders_from:
+        run = RunDirectory(Path(path))
+        if not run.finished:
+            raise InputError(f"encoders_from: {path} is not the folder of a finished run; train it first")
+        shared = [m for m in run.config.modalities if m in config.modalities]
+        if not shared:
+            raise InputError(
+                f"encoders_from: {path} has the modalities {', '.join(run.config.modalities)}; "
+                f"this run has {', '.join(config.modalities)}"
+            )
+        for modality in shared:
+            if modality in found:
+                raise InputError(
+                    f"encoders_from: {found[modality].path} and {path} both have an encoder for {modality}; "
+                    "name one run for each modality"
+                )
+            found[modality] = run
+    return found
+
+
+def start_encoders(encoders: nn.ModuleDict, runs: Mapping[Modality, RunDirectory]) -> None:
+    """Give encoders the weights they have in finished runs. Levels that only those runs had are left out.
+
+    Raises:
+        InputError: a weight the encoder has is not in the run, or has another shape there.
+    """
+    for modality, run in runs.items():
+        encoder = encoders[modality]
+        stored = _weights(run.path / "checkpoints" / "best.safetensors", f"encoders.{modality}.")
+        own = encoder.state_dict()
+        for name, value in own.items():
+            if name not in stored or stored[name].shape != value.shape:
+                there = tuple(stored[name].shape) if name in stored else "not there"
+                raise InputError(
+                    f"encoders_from: the {modality} encoder of {run.path} does not fit: {name} is "
+                    f"{tuple(value.shape)} here and {there} in the run. Give both runs the same "
+                    f"`{modality}` and `width`"
+                )
+        encoder.load_state_dict({name: stored[name] for name in own})
+
+
+def _weights(file: Path, prefix: str) -> dict[str, Tensor]:
+    with safe_open(str(file), framework="pt") as weights:
+        names = [name for name in weights.keys() if name.startswith(prefix)]  # noqa: SIM118
+        return {name.removeprefix(prefix): weights.get_tensor(name) for name in names}

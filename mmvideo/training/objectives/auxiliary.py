@@ -1,0 +1,34 @@
+"""Unimodal heads trained beside the model, so that every encoder has a gradient of its own."""
+
+from __future__ import annotations
+
+from jaxtyping import Float
+from torch import Tensor
+
+from mmvideo.model import Prediction
+from mmvideo.training.objectives.base import Setting, UnimodalObjective
+from mmvideo.types import Batch
+from mmvideo.words import InputError
+
+
+class UnimodalAuxiliary(UnimodalObjective):
+    """L = L_joint + weight · Σ_m L_m, where L_m is the loss of a linear head on modality m's clip vector.
+
+    The multi-task baseline of Wang et al. (2020, https://arxiv.org/abs/1905.12681) and of later work on
+    imbalance. L_m is averaged over the clips that have the modality.
+
+    Args:
+        weight: of every unimodal loss.
+    """
+
+    def __init__(self, setting: Setting, weight: float = 1.0) -> None:
+        super().__init__(setting)
+        if weight < 0:
+            raise InputError(f"objective 'unimodal_auxiliary': weight must be 0 or more, got {weight}")
+        self.weight = weight
+
+    def forward(self, prediction: Prediction, batch: Batch) -> Float[Tensor, ""]:
+        loss = self.joint_loss(prediction, batch)
+        for alone in self.alone_means(prediction.clips, batch).values():
+            loss = loss + self.weight * alone
+        return loss

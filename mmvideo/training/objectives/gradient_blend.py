@@ -1,0 +1,119 @@
+"""Gradient-Blend: losses weighted by how much they generalise for how much they overfit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from copy import deepcopy
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from mmvideo.model import Prediction
+from mmvideo.seeding import derive_seed
+from mmvideo.training.objectives.base import Setting, UnimodalObjective
+from mmvideo.training.optimization import make_optimizer, trained_parts
+from mmvideo.training.session import Session
+from mmvideo.types import Batch
+from mmvideo.words import InputError
+
+LEAST_OVERFITTING = (
+    0.01  # nats; smaller changes of the gap are noise, and their square would rule the weights
+)
+
+
+class GradientBlend(UnimodalObjective):
+    """Gradient-Blend (Wang et al., 2020, https://arxiv.org/abs/1905.12681, Algorithms 1 and 2).
+
+    L = Σ_k w_k L_k over the joint loss and one unimodal loss a modality (a linear head on its clip vector).
+    To estimate the weights, each L_k in turn is trained alone, from where training stands, for some epochs at
+    the full learning rate, and all is put back. With G_k how far its validation loss fell, and O_k how much
+    the gap between validation and training loss grew, w_k ∝ max(G_k, 0) / O_k²; all equal if none fell.
+    |O_k| counts as at least 0.01.
+
+    The weights come from the validation split, as the choice of the epoch does; test is never seen. An
+    estimation of n epochs over M modalities costs (M+1) · n epochs, which are part of the training time.
+
+    Args:
+        estimation_epochs: n, epochs that each loss is trained on its own for an estimation.
+        every: estimate again after so many epochs (the paper's online variant, by super-epoch); 0: once,
+            before the first (its offline variant).
+    """
+
+    weights: Tensor
+
+    def __init__(self, setting: Setting, estimation_epochs: int = 2, every: int = 0) -> None:
+        super().__init__(setting)
+        if estimation_epochs < 1 or every < 0:
+            raise InputError(
+                "objective 'gradient_blend': estimation_epochs must be 1 or more and every 0 or more, "
+                f"got {estimation_epochs} and {every}"
+            )
+        self.estimation_epochs, self.every = estimation_epochs, every
+        self.parts = (*self.balanced, "joint")
+        self.register_buffer("weights", torch.full((len(self.parts),), 1 / len(self.parts)))
+
+    def losses(self, prediction: Prediction, batch: Batch) -> Float[Tensor, " K"]:
+        """The unimodal losses in the order of the modalities, then the joint one."""
+        alone = self.alone_means(prediction.clips, batch)
+        return torch.stack([*alone.values(), self.joint_loss(prediction, batch)])
+
+    def forward(self, prediction: Prediction, batch: Batch) -> Float[Tensor, ""]:
+        return self.weights @ self.losses(prediction, batch)
+
+    def report(self) -> dict[str, float]:
+        """The weights in use."""
+        return {f"loss_weight_{part}": w for part, w in zip(self.parts, self.weights.tolist(), strict=True)}
+
+    def begin_epoch(self, epoch: int, session: Session) -> None:
+        due = epoch == 1 or (self.every and (epoch - 1) % self.every == 0)
+        if self.balanced and due:
+            before = self._measure(session, epoch)
+            after = [self._trial(session, epoch, part) for part in range(len(self.parts))]
+            self.weights.copy_(blend(before, torch.stack(after, dim=1)))
+
+    def _trial(self, session: Session, epoch: int, part: int) -> Float[Tensor, " 2"]:
+        """Train on one loss alone; its training and validation value afterwards. Everything is put back."""
+        trained = trained_parts(session.model, self)
+        kept = deepcopy(trained.state_dict())
+        optimizer: Any = session.fabric.setup_optimizers(make_optimizer(trained, session.config))
+        torch.manual_seed(derive_seed(session.seed, "gradient_blend", epoch, part))
+        session.net.train()
+        for offset in range(self.estimation_epochs):
+            for batch in session.train_batches(epoch + offset):
+                loss = self.losses(session.net(batch), batch)[part]
+                session.fabric.backward(loss)
+                session.clip(optimizer)
+                optimizer.step()
+                optimizer.zero_grad(set_to_none=True)
+        after = self._measure(session, epoch)[:, part]
+        trained.load_state_dict(kept)
+        return after
+
+    @torch.no_grad()
+    def _measure(self, session: Session, epoch: int) -> Float[Tensor, "2 K"]:
+        """Every loss on the training and on the validation split, in evaluation mode."""
+        session.net.eval()
+        splits: tuple[Iterable[Batch], ...] = (session.train_batches(epoch), session.data.val_batches())
+        means = []
+        for batches in splits:
+            total, seen = torch.zeros_like(self.weights), 0
+            for batch in batches:
+                moved = batch.to(session.fabric.device)
+                total += self.losses(session.net(moved), moved) * len(batch)
+                seen += len(batch)
+            means.append(total / seen)
+        return torch.stack(means)
+
+
+def blend(before: Float[Tensor, "2 K"], after: Float[Tensor, "2 K"]) -> Float[Tensor, " K"]:
+    """Weights from training (row 0) and validation (row 1) losses before and after each was trained alone."""
+    gain = (before[1] - after[1]).clamp(min=0)
+    overfitting = (after[1] - after[0]) - (before[1] - before[0])
+    ratio = gain / overfitting.abs().clamp(min=LEAST_OVERFITTING) ** 2
+    usable = torch.isfinite(ratio) & (ratio > 0)
+    if not usable.any():
+        return torch.full_like(ratio, 1 / len(ratio))
+    ratio = torch.where(usable, ratio, torch.zeros_like(ratio))
+    return ratio / ratio.sum()

@@ -1,0 +1,111 @@
+"""On-the-fly gradient modulation: the encoder of the modality that is ahead is held back."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from mmvideo.model import Prediction
+from mmvideo.training.objectives.base import Setting, UnimodalObjective, encoder_parameters
+from mmvideo.training.session import Session
+from mmvideo.types import Batch
+from mmvideo.words import InputError
+
+
+class Ogm(UnimodalObjective):
+    """OGM (Peng et al., 2022, https://arxiv.org/abs/2203.15332, eq. 8-10), for any fusion.
+
+    s_m is the mean probability that modality m alone gives the label; ρ_m = s_m over the mean of the others'
+    s; the gradient of encoder m is multiplied by k_m = 1 - tanh(α ρ_m) where ρ_m > 1, else by 1.
+
+    The paper reads s_m off a linear fusion's weights. Other fusions have no such parts, so here a linear
+    probe on each clip vector gives it; probes learn beside the model and send no gradient into it. In other
+    tasks, s_m is the mean of exp(-loss). With an optimiser that rescales gradients, as AdamW does, only
+    changes of k_m over time act, not a constant k_m: the paper used SGD.
+
+    Args:
+        alpha: α, strength; 0 is no modulation.
+        epochs: only in the first so many epochs; 0: in all.
+    """
+
+    name = "ogm"
+
+    def __init__(self, setting: Setting, alpha: float = 0.5, epochs: int = 0) -> None:
+        super().__init__(setting)
+        if alpha < 0 or epochs < 0:
+            raise InputError(
+                f"objective '{self.name}': alpha and epochs must be 0 or more, got {alpha} and {epochs}"
+            )
+        self.alpha, self.epochs, self.epoch = alpha, epochs, 0
+        self._kept: list[dict[str, float]] = []
+
+    def begin_epoch(self, epoch: int, session: Session) -> None:
+        self.epoch = epoch
+        self._kept = []
+
+    def forward(self, prediction: Prediction, batch: Batch) -> Float[Tensor, ""]:
+        loss = self.joint_loss(prediction, batch)
+        detached = {m: clip.detach() for m, clip in prediction.clips.items()}
+        for probe in self.alone_means(detached, batch).values():
+            loss = loss + (probe - probe.detach())  # their gradient, but not their value
+        return loss
+
+    def backward(self, loss: Tensor, prediction: Prediction, batch: Batch, session: Session) -> None:
+        session.fabric.backward(loss)
+        if not self.balanced or (self.epochs and self.epoch > self.epochs):
+            return
+        kept = coefficients(self._scores(prediction, batch), self.alpha)
+        self._kept.append(kept)
+        for modality, share in kept.items():
+            for parameter in encoder_parameters(session.model, modality):
+                if parameter.grad is not None:
+                    self._modulate(parameter.grad, share)
+
+    def report(self) -> dict[str, float]:
+        """The mean k_m of the epoch's steps."""
+        return {
+            f"gradient_share_{m}": sum(kept[m] for kept in self._kept) / len(self._kept)
+            for m in self.balanced
+            if self._kept
+        }
+
+    def _modulate(self, gradient: Tensor, share: float) -> None:
+        gradient.mul_(share)
+
+    @torch.no_grad()
+    def _scores(self, prediction: Prediction, batch: Batch) -> dict[str, float]:
+        """s_m over the clips that have the modality; NaN if none has."""
+        scores = {}
+        for modality, losses in self.alone(prediction.clips, batch).items():
+            present = self.present(batch, modality)
+            scores[modality] = torch.exp(-losses)[present].mean().item()
+        return scores
+
+
+class OgmGe(Ogm):
+    """OGM with generalisation enhancement (same paper, eq. 11): to each gradient, Gaussian noise is added.
+
+    As in the authors' code, its standard deviation is that of the parameter's own gradient before modulation;
+    here for every trained parameter of the encoders with more than one element, not for convolutions only.
+    """
+
+    name = "ogm_ge"
+
+    def _modulate(self, gradient: Tensor, share: float) -> None:
+        deviation = gradient.std() if gradient.numel() > 1 else gradient.new_zeros(())
+        gradient.mul_(share).add_(torch.randn_like(gradient) * deviation)
+
+
+def coefficients(scores: Mapping[str, float], alpha: float) -> dict[str, float]:
+    """k_m from the modalities' scores; 1 for a modality without a score, which no other is measured by."""
+    known = {m: score for m, score in scores.items() if not math.isnan(score)}
+    kept = dict.fromkeys(scores, 1.0)
+    for modality, score in known.items():
+        others = [other for m, other in known.items() if m != modality]
+        if others and score > (mean := sum(others) / len(others)):
+            kept[modality] = 1 - math.tanh(alpha * score / mean) if mean > 0 else 0.0
+    return kept

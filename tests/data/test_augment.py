@@ -1,0 +1,170 @@
+"""Noise of a known strength, changes to sound and words that can be replayed, and none in evaluation."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mmvideo.config import AugmentConfig, DataConfig
+from mmvideo.data.augment import AudioAugment, add_noise, corrupt, cut, drop_words
+from mmvideo.data.clipfile import StoredClip
+from mmvideo.data.dataset import ClipDataset
+from mmvideo.data.manifest import Clip
+from mmvideo.data.subtitles import Word
+from mmvideo.data.tokenizer import WordPieces
+
+RATE = 1000
+TONE = np.sin(np.arange(20_000) / 7).astype(np.float32)
+
+
+def snr_db(clean: np.ndarray, noisy: np.ndarray) -> float:
+    noise = (noisy - clean).astype(np.float64)
+    return float(10 * np.log10(np.mean(clean.astype(np.float64) ** 2) / np.mean(noise**2)))
+
+
+class TestNoise:
+    @pytest.mark.parametrize("level", [-10.0, 0.0, 10.0, 30.0])
+    @pytest.mark.parametrize("scale", [0.01, 1.0])
+    def test_has_the_asked_ratio_to_the_signal(self, level: float, scale: float) -> None:
+        noisy = add_noise(TONE * np.float32(scale), level, seed=3)
+        assert noisy.dtype == np.float32
+        assert snr_db(TONE * scale, noisy) == pytest.approx(level, abs=0.15)
+
+    def test_is_white(self) -> None:
+        noise = add_noise(TONE, 0.0, seed=1) - TONE
+        bands = np.square(np.abs(np.fft.rfft(noise)))[1:].reshape(10, -1).mean(axis=1)
+        assert bands.max() / bands.min() < 1.3
+        assert abs(np.mean(noise)) < 0.02
+
+    def test_silence_and_nothing_stay_as_they_are(self) -> None:
+        assert not add_noise(np.zeros(50, np.float32), 0.0, 1).any()
+        assert len(add_noise(np.zeros(0, np.float32), 0.0, 1)) == 0
+
+    def test_as_a_corruption_it_belongs_to_the_clip(self) -> None:
+        assert corrupt(TONE, None, "a") is TONE
+        assert np.array_equal(corrupt(TONE, 5.0, "a"), corrupt(TONE, 5.0, "a"))
+        assert not np.array_equal(corrupt(TONE, 5.0, "a"), corrupt(TONE, 5.0, "b"))
+
+
+@given(st.integers(0, 30), st.integers(-40, 40), st.integers(0, 40))
+def test_cut_reads_silence_outside(length: int, first: int, count: int) -> None:
+    samples = np.arange(1, length + 1, dtype=np.float32)
+    expected = [samples[i] if 0 <= i < length else 0.0 for i in range(first, first + count)]
+    assert cut(samples, first, count).tolist() == expected
+
+
+class TestAudioAugment:
+    def augment(self, **options: Any) -> AudioAugment:
+        return AudioAugment(AugmentConfig(**options), RATE)
+
+    def test_without_options_it_is_the_window(self) -> None:
+        assert np.array_equal(self.augment()(TONE, 300, 1000, 5), TONE[300:1300])
+
+    def test_shifts_both_ways_within_the_bound(self) -> None:
+        ramp = np.arange(20_000, dtype=np.float32)
+        shifts = {int(self.augment(shift_seconds=0.02)(ramp, 500, 100, s)[0]) - 500 for s in range(400)}
+        assert min(shifts) < -15
+        assert max(shifts) > 15
+        assert all(-20 <= shift <= 20 for shift in shifts)
+
+    def test_gain_is_within_the_bound(self) -> None:
+        gains = [
+            20 * np.log10(np.abs(self.augment(gain_db=6.0)(TONE, 0, 1000, s)).max() / TONE.max())
+            for s in range(200)
+        ]
+        assert -6 <= min(gains) < -5
+        assert 5 < max(gains) <= 6.01
+
+    def test_noise_comes_as_often_and_as_strong_as_asked(self) -> None:
+        augment = self.augment(noise_probability=0.5, noise_snr_db=(5.0, 15.0))
+        outs = [augment(TONE, 0, 5000, s) for s in range(200)]
+        levels = [snr_db(TONE[:5000], out) for out in outs if not np.array_equal(out, TONE[:5000])]
+        assert 70 < len(levels) < 130
+        assert 4.7 < min(levels) < 6.5
+        assert 13.5 < max(levels) < 15.3
+
+    def test_the_seed_decides(self) -> None:
+        augment = self.augment(shift_seconds=0.1, gain_db=6.0, noise_probability=1.0)
+        assert np.array_equal(augment(TONE, 0, 500, 1), augment(TONE, 0, 500, 1))
+        assert len({augment(TONE, 0, 500, s).tobytes() for s in range(20)}) == 20
+
+    def test_a_range_the_wrong_way_round_is_refused(self) -> None:
+        with pytest.raises(ValueError, match="lowest first"):
+            AugmentConfig(noise_snr_db=(20.0, 0.0))
+
+
+class TestDropWords:
+    WORDS = tuple(Word(f"w{i}", float(i), i + 1.0) for i in range(50))
+
+    def test_leaves_out_the_asked_share_in_order(self) -> None:
+        counts = []
+        for seed in range(100):
+            kept = drop_words(self.WORDS, 0.3, seed)
+            assert kept == sorted(kept, key=lambda word: word.start)
+            counts.append(len(kept))
+        assert np.mean(counts) == pytest.approx(35, abs=1.5)
+
+    @settings(max_examples=50)
+    @given(st.integers(0, 2**40), st.floats(0, 0.999), st.integers(1, 5))
+    def test_never_leaves_nothing(self, seed: int, probability: float, count: int) -> None:
+        kept = drop_words(self.WORDS[:count], probability, seed)
+        assert 1 <= len(kept) <= count
+        assert kept == drop_words(self.WORDS[:count], probability, seed)
+
+    def test_nothing_stays_nothing(self) -> None:
+        assert drop_words((), 0.5, 1) == []
+
+
+def dataset(training: bool, seed: int = 0, epoch: int = 0, **data: Any) -> ClipDataset:
+    words = tuple(Word(f"w{i}", i / 40, (i + 1) / 40) for i in range(40))
+    frames = np.random.default_rng(0).integers(0, 255, (8, 20, 20, 3)).astype(np.uint8)
+    stored = StoredClip(frames, (np.arange(8) + 0.5) / 8, TONE[:1000], words)
+    config = DataConfig(frame_size=20, crop_size=16, sample_rate=RATE, hop_seconds=0.01, **data)
+    made = ClipDataset(
+        [Clip(id="a", label="x", group="g", split="train", video="v.mp4")],
+        store=SimpleNamespace(read=lambda key, frames=True: stored),  # type: ignore[arg-type]
+        keys={"a": "k"},
+        classes=("x",),
+        modalities=("visual", "audio", "text"),
+        config=config,
+        tokenizer=WordPieces.train([words], 300),
+        training=training,
+        seed=seed,
+    )
+    made.epoch = epoch
+    return made
+
+
+EVERYTHING = AugmentConfig(
+    smallest_crop=0.3, brightness=0.3, contrast=0.3, saturation=0.3, hue=0.2, shift_seconds=0.2,
+    gain_db=6.0, noise_probability=0.5, word_dropout=0.3,
+)  # fmt: skip
+
+
+def contents(data: ClipDataset) -> dict[str, bytes]:
+    return {name: values.numpy().tobytes() for name, (values, _) in data[0].inputs.items()}
+
+
+class TestInTheDataset:
+    def test_a_rerun_sees_the_same_and_another_epoch_or_seed_something_else(self) -> None:
+        first = contents(dataset(True, augment=EVERYTHING))
+        assert contents(dataset(True, augment=EVERYTHING)) == first
+        for other in (dataset(True, 1, augment=EVERYTHING), dataset(True, 0, 1, augment=EVERYTHING)):
+            changed = contents(other)
+            assert all(changed[name] != first[name] for name in first)
+
+    def test_evaluation_is_not_augmented(self) -> None:
+        assert contents(dataset(False, augment=EVERYTHING)) == contents(dataset(False))
+
+    def test_corruption_is_the_same_in_training_and_evaluation_for_every_seed(self) -> None:
+        clean = contents(dataset(False))
+        noisy = contents(dataset(False, audio_snr_db=0.0))
+        assert noisy["audio"] != clean["audio"]
+        assert (noisy["visual"], noisy["text"]) == (clean["visual"], clean["text"])
+        for data in (dataset(True, 3, audio_snr_db=0.0), dataset(True, 4, 2, audio_snr_db=0.0)):
+            assert contents(data)["audio"] == noisy["audio"]

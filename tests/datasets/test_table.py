@@ -1,0 +1,124 @@
+import json
+from collections import Counter
+
+import pytest
+
+from mmvideo.data.recipe import prepare
+from mmvideo.words import InputError
+
+
+@pytest.fixture(scope="module")
+def table(load_recipe):
+    return load_recipe("table")
+
+
+def run(table, source, out, **options):
+    return prepare(table.RECIPE, table.Options(source=source, out=out, **options))
+
+
+@pytest.fixture
+def write(tmp_path, make_files):
+    """`write("t.csv", text)` also makes the ten files clips/0.mp4 … that the tables below name."""
+
+    def to(name, text):
+        make_files(tmp_path / "clips", [f"{i}.mp4" for i in range(10)])
+        (tmp_path / name).write_text(text)
+        return tmp_path / name
+
+    return to
+
+
+def csv(header, *cells, separator=","):
+    return "".join(separator.join(row) + "\n" for row in [header, *cells])
+
+
+def test_columns_are_mapped_and_splits_read_in_usual_spellings(table, tmp_path, rows, write):
+    parts = ["training"] * 6 + ["dev"] * 2 + ["TEST"] * 2
+    lines = [
+        (f"u{i}", f"clips/{i}.mp4", "joy" if i % 2 else "007", f"d{i}", part, "1.5", "3", "Hello, NA")
+        for i, part in enumerate(parts)
+    ]
+    header = ("utterance", "path", "emotion", "dialogue", "part", "begin", "end", "text")
+    text = csv(header, *lines, separator="\t")
+    source = write("t.tsv", text)
+    columns = ("id=utterance", "video=path", "label=emotion", "group=dialogue", "split=part", "start=begin")
+    outcome = run(table, source, tmp_path / "out", columns=columns, metadata=("text",), check=True)
+    clips = rows(outcome)
+    clip = clips["u0"]
+    assert (clip.label, clip.group, clip.split, clip.video) == ("007", "d0", "train", "../clips/0.mp4")
+    assert (clip.start, clip.end, clip.metadata) == (1.5, 3.0, {"text": "Hello, NA"})
+    assert Counter(c.split for c in clips.values()) == {"train": 6, "val": 2, "test": 2}
+    assert outcome.problems == []
+
+
+def test_without_splits_rows_are_divided_by_group(table, tmp_path, rows, write):
+    lines = [(f"clips/{i // 2}.mp4", "ab"[i % 2], str(i % 2), str(i % 2 + 1)) for i in range(20)]
+    source = write("t.csv", csv(("video", "label", "start", "end"), *lines))
+    clips = rows(run(table, source, tmp_path / "out", check=True)).values()
+    splits = {clip.group: clip.split for clip in clips}
+    assert len(splits) == 10
+    assert all(splits[clip.group] == clip.split for clip in clips)
+    assert Counter(splits.values())["test"] == 2
+
+
+def test_several_labels_in_a_cell_or_a_list(table, tmp_path, rows, write):
+    cells = ["rain; wind", "wind", "", "rain;rain ;wind", "rain"] * 2
+    source = write("t.csv", csv(("video", "label"), *[(f"clips/{i}.mp4", c) for i, c in enumerate(cells)]))
+    options = {"task": "multi_label", "separator": ";", "validation_share": 0.2}
+    clips = list(rows(run(table, source, tmp_path / "out", **options)).values())
+    assert [clip.label for clip in clips[:4]] == [("rain", "wind"), ("wind",), (), ("rain", "wind")]
+    lists = [{"video": f"clips/{i}.mp4", "label": ["rain"] if i % 2 else []} for i in range(10)]
+    source = write("t.jsonl", "\n".join(map(json.dumps, lists)))
+    clips = list(rows(run(table, source, tmp_path / "out2", **options)).values())
+    assert [clip.label for clip in clips[:2]] == [(), ("rain",)]
+
+
+def test_numbers_as_labels(table, tmp_path, rows, write):
+    lines = [(f"clips/{i}.mp4", str(i / 2 - 2)) for i in range(10)]
+    source = write("t.csv", csv(("video", "label"), *lines))
+    outcome = run(table, source, tmp_path / "out", task="regression", check=True)
+    assert [clip.label for clip in rows(outcome).values()][:3] == [-2.0, -1.5, -1.0]
+    assert outcome.problems == []
+
+
+def test_paths_may_be_relative_to_another_folder_and_missing_files_are_counted(
+    table, tmp_path, rows, write, make_files
+):
+    lines = [(f"{i}.mp4", "a") for i in range(11)]
+    source = write("t.csv", csv(("video", "label"), *lines))
+    outcome = run(table, source, tmp_path / "out", files=tmp_path / "clips", check=True)
+    assert len(rows(outcome)) == 10
+    assert list(outcome.missing) == ["t_000011"]
+    assert "1 of 11 listed clips have no file" in outcome.problems[0]
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        (("label",), "takes pairs field=column"),
+        (("lable=emotion",), "Unknown field of a clip 'lable'. Did you mean 'label'"),
+        (("label=emotions",), r"Unknown column of t\.csv 'emotions'. Did you mean 'emotion'"),
+        ((), "Which column is the label"),
+        (("label=emotion",), "Nothing to see, hear or read"),
+        (("label=emotion", "video=path"), r"row 2: the label is empty"),
+        (("label=path", "video=path", "split=part"), r"row 1: split 'eval' is none of train, val, test"),
+        (("label=path", "video=path", "start=part"), r"row 1: start 'eval' is no number"),
+        (
+            ("label=path", "video=path", "start=from", "end=to"),
+            r"row 1: end 1\.0 must be later than start 2\.0",
+        ),
+    ],
+)
+def test_mistakes_are_named(table, tmp_path, write, columns, message):
+    header = ("path", "emotion", "part", "from", "to")
+    lines = [("clips/0.mp4", "joy", "eval", "2", "1"), ("clips/1.mp4", "", "test", "0", "1")]
+    source = write("t.csv", csv(header, *lines))
+    with pytest.raises(InputError, match=message):
+        run(table, source, tmp_path / "out", columns=columns)
+
+
+def test_unreadable_tables_are_refused(table, tmp_path, write):
+    with pytest.raises(InputError, match="cannot be read as a table"):
+        run(table, write("t.csv", ""), tmp_path / "out")
+    with pytest.raises(InputError, match="cannot be read as a table"):
+        run(table, write("t.jsonl", '{"label": '), tmp_path / "out")

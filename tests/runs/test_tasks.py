@@ -1,0 +1,181 @@
+"""Multi-label and regression from files to verdicts: sound and words alone, trained a little, compared."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+
+from mmvideo.config import (
+    AudioConfig,
+    DataConfig,
+    NamedConfig,
+    RunConfig,
+    RuntimeConfig,
+    TextConfig,
+    TrackingConfig,
+    TrainConfig,
+)
+from mmvideo.data.manifest import Clip, write_manifest
+from mmvideo.evaluation.regression import SENTIMENT
+from mmvideo.report.compare import Comparison, compare
+from mmvideo.report.console import print_comparison
+from mmvideo.report.load import load_study
+from mmvideo.report.page import render
+from mmvideo.runs.execute import evaluate_run, execute
+from mmvideo.runs.study import Arm, Study
+from mmvideo.words import InputError, TaskKind
+
+SPLITS = {"train": 24, "val": 8, "test": 12}
+RATE = 4000
+
+
+def label_of(task: TaskKind, high: bool, glad: bool) -> Any:
+    """What a clip with a high or low tone and a glad or sad word is labelled."""
+    if task == "multi_label":
+        return [name for name, holds in (("high", high), ("glad", glad)) if holds]
+    return (1.5 if glad else -1.5) + (0.5 if high else -0.5)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One folder of sounds and words, with a manifest for each task."""
+    root = tmp_path_factory.mktemp("tones")
+    rng = np.random.default_rng(0)
+    clips: dict[TaskKind, list[Clip]] = {"multi_label": [], "regression": []}
+    for split, n in SPLITS.items():
+        for i in range(n):
+            high, glad = bool(i & 1), bool(i & 2)
+            name = f"{split}{i}"
+            tone = np.sin(2 * np.pi * (1200 if high else 300) * np.arange(RATE // 2) / RATE)
+            noisy = 0.4 * tone + 0.05 * rng.standard_normal(len(tone))
+            soundfile.write(root / f"{name}.wav", noisy, RATE)
+            for task, listed in clips.items():
+                listed.append(
+                    Clip(
+                        id=name,
+                        label=label_of(task, high, glad),
+                        group=name,
+                        split=split,  # type: ignore[arg-type]
+                        audio=f"{name}.wav",
+                        metadata={"said": "so glad" if glad else "very sad"},
+                    )
+                )
+    for task, listed in clips.items():
+        write_manifest(root / f"{task}.jsonl", listed)
+    return root
+
+
+def config_for(folder: Path, task: TaskKind, **changes: Any) -> RunConfig:
+    data = DataConfig(
+        manifest=str(folder / f"{task}.jsonl"), store=str(folder / "store"), task=task, sample_rate=RATE,
+        max_seconds=0.5, metadata_fields=("said",), vocabulary_size=64,
+    )  # fmt: skip
+    small: dict[str, Any] = {
+        "modalities": ("audio", "text"),
+        "fusion": NamedConfig(name="late"),
+        "width": 16,
+        "audio": AudioConfig(mel_bins=16, channels=(4, 8), trunk_layers=1),
+        "text": TextConfig(layers=1, heads=2, hidden=16),
+        "train": TrainConfig(epochs=2, batch_size=8, learning_rate=1e-2),
+        "runtime": RuntimeConfig(device="cpu"),
+        "tracking": TrackingConfig(wandb=False),
+    }
+    return RunConfig(data=data, **(small | changes))
+
+
+def trained(folder: Path, task: TaskKind, root: Path) -> Path:
+    """A study of one fusion and both modalities alone, two seeds each."""
+    single = NamedConfig(name="single")
+    arms = (
+        Arm("late", config_for(folder, task)),
+        Arm("audio", config_for(folder, task, modalities=("audio",), fusion=single), "control"),
+        Arm("text", config_for(folder, task, modalities=("text",), fusion=single), "control"),
+    )
+    study = Study(task, f"Tones: {task}", arms, ("fusion", "modalities"), (0, 1))
+    runs = [execute(config, root=root) for config in study.runs()]
+    return study.write(root, [run.name for run in runs])
+
+
+@pytest.fixture(scope="module", params=["multi_label", "regression"])
+def finished(
+    request: pytest.FixtureRequest, folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, Comparison]:
+    study = trained(folder, request.param, tmp_path_factory.mktemp("runs"))
+    return study, compare(load_study(study))
+
+
+SCORES = {"multi_label": "label_ranking_ap", "regression": "mae"}
+OUTPUTS = {"multi_label": "logits", "regression": "values"}
+
+
+def test_a_study_of_each_task_ends_in_a_table_and_words(finished: tuple[Path, Comparison]) -> None:
+    _, found = finished
+    kind = found.study.task.kind
+    score = SCORES[kind]
+    assert set(found.table["kind"]) == {"fusion", "single modality", "no training"}
+    assert found.table[score].notna().all()
+    assert (found.table["low"] <= found.table[score]).all()
+    assert (found.table["high"] >= found.table[score]).all()
+    assert len(found.pairs) == 2
+    assert found.leader == "late"
+    assert "Nothing is claimed" in found.answer
+    page = render(found, "")
+    assert f'id="{score}"' in page
+    assert ('id="scatter"' in page) == (kind == "regression")
+    assert 'id="confusion"' not in page
+    print_comparison(found)
+
+
+def test_the_table_says_what_each_run_says_of_itself(finished: tuple[Path, Comparison]) -> None:
+    """The report scores the prediction files anew; it must come to the same metrics as the runs did."""
+    study, found = finished
+    rows = found.table.set_index("arm")
+    for arm in ("late", "audio", "text"):
+        results = [json.loads(file.read_text()) for file in study.glob(f"{arm}-s*/result.json")]
+        assert len(results) == 2
+        for name in set(results[0]["test"]) & set(rows.columns):
+            mean = np.mean([result["test"][name] for result in results])
+            assert rows.loc[arm, name] == pytest.approx(mean, abs=1e-5), name
+
+
+def test_predictions_and_records_have_the_tasks_form(finished: tuple[Path, Comparison]) -> None:
+    study, found = finished
+    kind = found.study.task.kind
+    folder = next(study.glob("late-s0-*"))
+    lines = [json.loads(line) for line in (folder / "predictions_test.jsonl").read_text().splitlines()]
+    assert len(lines) == SPLITS["test"]
+    width = {"multi_label": 2, "regression": 1}[kind]
+    assert {len(line[OUTPUTS[kind]]) for line in lines} == {width}
+    assert lines[3]["label"] == label_of(kind, True, True)
+    curve = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    assert all(SCORES[kind] in line and line["loss"] >= 0 for line in curve)
+    result = json.loads((folder / "result.json").read_text())
+    losses = [line["loss"] for line in curve if line["split"] == "val"]
+    assert result["best_epoch"] == 1 + int(np.argmin(losses))
+    assert set(result["test_shuffled"]) == {SCORES[kind]}
+    again = evaluate_run(folder)
+    assert again == pytest.approx(result["test"])
+
+
+def test_regression_reports_the_fields_sentiment_metrics(finished: tuple[Path, Comparison]) -> None:
+    _, found = finished
+    if found.study.task.kind != "regression":
+        assert "acc7" not in found.table
+        return
+    assert np.abs(found.study.clips.labels).max() <= SENTIMENT
+    assert {"acc2", "acc2_non0", "acc7", "f1", "f1_non0", "pearson_r", "rmse"} <= set(found.table)
+    median = found.table.set_index("arm").loc["training median"]
+    assert median["pearson_r"] == 0
+    assert median["mae"] == pytest.approx(1.5)  # labels ±1, ±2, median 0
+
+
+def test_labels_of_another_task_are_refused_by_name(folder: Path) -> None:
+    config = config_for(folder, "regression")
+    wrong = config.model_copy(update={"data": config.data.model_copy(update={"task": "single_label"})})
+    with pytest.raises(InputError, match=r"44 label\(s\) do not fit data.task 'single_label'.*train0: -2.0"):
+        execute(wrong, root=folder / "runs")

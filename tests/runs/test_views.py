@@ -1,0 +1,26 @@
+"""A run evaluated on several views of each clip reports each clip once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from mmvideo.config import DataConfig, NamedConfig, RunConfig
+from mmvideo.runs.directory import RunDirectory
+from mmvideo.runs.execute import evaluate_run, execute
+
+
+def test_views_are_averaged_in_validation_and_test(
+    configure: Callable[..., RunConfig], data_config: DataConfig, tmp_path: Path
+) -> None:
+    data = data_config.model_copy(update={"eval_views": 2, "eval_crops": 3, "max_seconds": 0.5})
+    config = configure(data=data, modalities=("visual", "audio"), fusion=NamedConfig(name="late"))
+    run = RunDirectory(execute(config, root=tmp_path))
+    result = run.result()
+    for split in ("val", "test"):
+        [file] = run.path.glob(f"*{split}*.jsonl")
+        rows = [json.loads(line) for line in file.read_text().splitlines()]
+        assert len({row["id"] for row in rows}) == len(rows) == result["counts"][split]
+    assert 0 <= result["test_shuffled"]["accuracy"] <= 1
+    assert evaluate_run(run.path)["accuracy"] == result["test"]["accuracy"]
