@@ -14,8 +14,9 @@ from pathlib import Path
 
 import bases
 
-from mmvideo.config import NamedConfig
+from mmvideo.config import NamedConfig, RunConfig
 from mmvideo.data.planted import limits, planted_task
+from mmvideo.registry import FUSIONS as FUSION_TABLE
 from mmvideo.runs.data import open_data
 from mmvideo.runs.study import Arm, Study
 from mmvideo.words import InputError, unknown
@@ -29,7 +30,36 @@ def study(base: str = "planted", manifest: str | None = None, fusions: tuple[str
     Args:
         base: A function of bases.py, such as planted, ucf101 or ucf101_gpu.
         manifest: The data set's list of clips; the base's own if not given.
-        fusions: Strategies to compare: names of mmvideo.registry.FUSIONS, or your own package.module:Class.
+        fusions: Strategies to compare: names of mmvideo.registry.FUSIONS, or your own package.module:Class;
+            `all` stands for every registered one.
+    """
+    if fusions == ("all",):
+        fusions = tuple(name for name in FUSION_TABLE if name != "single")
+    config = base_config(base, manifest)
+    task = planted_task(Path(config.data.manifest))
+    arms = [
+        Arm(name.rpartition(":")[2], config.model_copy(update={"fusion": NamedConfig(name=name)}))
+        for name in fusions
+    ]
+    single = {"fusion": NamedConfig(name="single")}
+    arms += [
+        Arm(m, config.model_copy(update={"modalities": (m,), **single}), "control") for m in config.modalities
+    ]
+    return Study(
+        name=task or base,
+        title=f"Fusion strategies on {f'planted {task!r}' if task else base}",
+        arms=tuple(arms),
+        axes=("fusion", "modalities"),
+        seeds=(0, 1, 2),
+        limits=_limits(task) if task else None,
+    )
+
+
+def base_config(base: str, manifest: str | None) -> RunConfig:
+    """The named function of bases.py, on the given clips, with the modalities that these have.
+
+    Raises:
+        InputError: no such function, or clips with fewer than two modalities.
     """
     known = {
         name: make
@@ -45,22 +75,7 @@ def study(base: str = "planted", manifest: str | None = None, fusions: tuple[str
             f"{config.data.manifest}: its training clips have only {', '.join(modalities)}; "
             "fusing takes two modalities"
         )
-    config = config.model_copy(update={"modalities": modalities})
-    task = planted_task(Path(config.data.manifest))
-    arms = [
-        Arm(name.rpartition(":")[2], config.model_copy(update={"fusion": NamedConfig(name=name)}))
-        for name in fusions
-    ]
-    single = {"fusion": NamedConfig(name="single")}
-    arms += [Arm(m, config.model_copy(update={"modalities": (m,), **single}), "control") for m in modalities]
-    return Study(
-        name=task or base,
-        title=f"Fusion strategies on {f'planted {task!r}' if task else base}",
-        arms=tuple(arms),
-        axes=("fusion", "modalities"),
-        seeds=(0, 1, 2),
-        limits=_limits(task) if task else None,
-    )
+    return config.model_copy(update={"modalities": modalities})
 
 
 def _limits(task: str) -> dict:
