@@ -22,8 +22,7 @@ from mmvideo.config import (
 def planted(manifest: str = "data/planted/mixed/manifest.jsonl") -> RunConfig:
     """Planted data on a laptop: 2,800 clips of 1 s, small encoders from scratch.
 
-    Cost: 10 to 85 s on one CPU core, under 1 GB. Expected: on `mixed`, `hierarchical` comes within 5 points
-    of the known limit of 0.94 (results table in README.md).
+    Cost: 25 to 100 s on one CPU core, under 1 GB. Expected: on `mixed`, 93 % (results table in README.md).
     Command: mmvideo train experiments/bases.py:planted
     """
     return RunConfig(
