@@ -16,11 +16,13 @@ from pathlib import Path
 import bases
 import tyro
 
-from mmvideo.config import NamedConfig
+from mmvideo.config import NamedConfig, RunConfig
 from mmvideo.data.planted import PlantedSpec, generate, limits
 from mmvideo.registry import FUSIONS
+from mmvideo.runs.data import open_data
+from mmvideo.runs.directory import RunDirectory
 from mmvideo.runs.study import Arm, Study
-from mmvideo.words import unknown
+from mmvideo.words import MODALITIES, unknown
 
 EPOCHS = {
     "unique_text": 2,
@@ -40,8 +42,16 @@ VARIANTS = {"hierarchical_unaligned": NamedConfig(name="hierarchical", options={
 DEFAULT = ("early", "late", "late_sum", "hierarchical")
 
 
+WARM = ("synergy",)
+"""Tasks that say nothing about one modality without the others, so that encoders have nothing to start on.
+There, every strategy's encoders start from runs on the tasks that one modality decides (`teachers`)."""
+
+
 def study(
-    task: str = "routed", fusions: tuple[str, ...] = DEFAULT, data: Path = Path("data/planted")
+    task: str = "routed",
+    fusions: tuple[str, ...] = DEFAULT,
+    data: Path = Path("data/planted"),
+    root: Path = Path("runs"),
 ) -> Study:
     """All strategies on one planted task.
 
@@ -49,6 +59,7 @@ def study(
         task: A planted task, such as routed, redundant, sync or unique_audio.
         fusions: Names of mmvideo.registry.FUSIONS, or hierarchical_unaligned.
         data: Folder of planted data sets; the task's own is made in it if it is not there.
+        root: Folder of run directories, where synergy finds the runs its encoders start from.
     """
     if task not in EPOCHS:
         raise unknown("planted task", task, EPOCHS)
@@ -60,6 +71,12 @@ def study(
     base = bases.planted(str(manifest))
     train = base.train.model_copy(update={"epochs": EPOCHS[task], "patience": EPOCHS[task]})
     base = base.model_copy(update={"train": train})
+    if task in WARM:
+        places = [
+            RunDirectory.locate(root, config, open_data(config.data, progress=True).fingerprint)
+            for config in teachers(data)
+        ]
+        base = base.model_copy(update={"encoders_from": tuple(str(run.path) for run in places)})
     arms = tuple(
         Arm(name, base.model_copy(update={"fusion": VARIANTS.get(name, NamedConfig(name=name))}))
         for name in fusions
@@ -80,6 +97,19 @@ def study(
             },
         },
     )
+
+
+def teachers(data: Path = Path("data/planted")) -> list[RunConfig]:
+    """For each modality, a run on the task that it alone decides: 2 epochs, seed 0."""
+    configs = []
+    for modality in MODALITIES:
+        base = bases.planted(
+            str(generate(PlantedSpec(task=f"unique_{modality}"), data / f"unique_{modality}"))
+        )
+        train = base.train.model_copy(update={"epochs": 2})
+        alone = {"modalities": (modality,), "fusion": NamedConfig(name="single"), "train": train}
+        configs.append(base.model_copy(update={**alone, "study": "teachers", "arm": modality}))
+    return configs
 
 
 @dataclass
@@ -104,12 +134,16 @@ def main(options: Suite) -> int:
 
     from mmvideo.cli.ablate import ablate
     from mmvideo.report.suite import write_suite
+    from mmvideo.runs.execute import execute
 
     failed = 0
+    if set(options.tasks) & set(WARM):
+        for config in teachers():
+            print(f"encoders to start from: {execute(config, root=options.root)}")
     for task in options.tasks:
         seeds = [str(seed) for seed in options.seeds]
         command = [__file__, "--root", str(options.root), "--out", str(options.out)]
-        own = ["--task", task, "--fusions", *options.fusions]
+        own = ["--task", task, "--fusions", *options.fusions, "--root", str(options.root)]
         failed |= ablate([*command, "--seeds", *seeds, "--", *own])
     folders = [options.root / f"interactions-{task}" for task in options.tasks]
     table = write_suite(folders, options.out / "interactions")

@@ -69,12 +69,13 @@ def test_writes_everything(make_study: MakeStudy, tmp_path: Path) -> None:
 
 
 def test_an_unchanged_report_may_be_kept(
-    make_study: MakeStudy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    make_study: MakeStudy, fake_arm: type, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Figures and page are stand-ins here, for speed."""
     monkeypatch.setattr("mmvideo.report.figures.write_figures", lambda comparison, folder: [])
     monkeypatch.setattr("mmvideo.report.page.render", lambda comparison, reproduce: "page")
-    study, out = make_study(), tmp_path / "out"
+    arms = {"late": fake_arm(0.7), "text": fake_arm(0.5, ("text",), "control", "single")}
+    study, out = make_study(arms), tmp_path / "out"
     assert write_report(study, out, keep=True)[1], "there was none"
     before = (out / "report.html").stat().st_mtime_ns
     assert not write_report(study, out, keep=True)[1]
