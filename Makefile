@@ -31,13 +31,13 @@ endif
 MANIFEST := $(FOLDER)/manifest.jsonl
 
 .DEFAULT_GOAL := help
-.PHONY: help setup data train ablation report compare test bench lint lock check clean
+.PHONY: help setup data train ablation interactions report compare inspect store test bench lint lock check clean
 MAKEFLAGS += --no-print-directory
 
 help: ## show this list
 	@echo "make TARGET [VARIABLE=value …]"
 	@echo
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  %-10s%s\n", $$1, $$2}'
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  %-14s%s\n", $$1, $$2}'
 	@echo
 	@echo "  DATASET=planted (default) or a folder of datasets/, such as ucf101; DATA=path of your download; SPLIT=1"
 	@echo "  TASK=mixed (planted only); SEEDS=\"0 1 2\"; WORKERS=runs at once; ARGS=further options of the command"
@@ -67,17 +67,32 @@ ablation: data ## compare the fusion strategies: data, all runs, report (resumes
 	@$(MMVIDEO) ablate experiments/fusion_strategies.py --root $(ROOT) --out $(OUT) --seeds $(SEEDS) \
 		$(if $(WORKERS),--workers $(WORKERS)) $(ARGS) -- --base $(BASE) --manifest $(MANIFEST)
 
+interactions: $(STAMP) ## which interactions each strategy can learn, on all planted tasks; ARGS="--tasks routed --seeds 0"
+	@$(BIN)/python experiments/interactions.py --root $(ROOT) --out $(OUT) $(ARGS)
+
 report: $(STAMP) ## write the study's report again (STUDY=mixed), without training
 	@$(MMVIDEO) compare $(ROOT)/$(STUDY) --out $(OUT)
 
 compare: $(STAMP) ## write the reports of all studies under runs/
 	@$(MMVIDEO) compare $(dir $(wildcard $(ROOT)/*/study.json)) --out $(OUT)
 
+inspect: data ## a page that shows what the model will see of the data set; ARGS="--examples 12"
+	@mkdir -p $(OUT)
+	@$(MMVIDEO) inspect $(MANIFEST) --config experiments/bases.py:$(BASE) --out $(OUT)/inspect-$(STUDY).html $(ARGS)
+
+store: $(STAMP) ## what the store of decoded clips holds; ARGS="verify" or "gc" instead
+	@$(MMVIDEO) store $(or $(ARGS),ls)
+
 test: $(STAMP) ## run the tests
 	@$(BIN)/python -m pytest -n 2 $(ARGS)
 
-bench: $(STAMP) ## time the fusions, and against the formulas written out; ARGS="--widths 64 --tokens 50"
+bench: $(STAMP) ## time the fusions (ARGS="--widths 64"); with DATA=folder of videos, decoding and loading
+ifeq ($(DATA),)
 	@$(BIN)/python experiments/benchmarks/fusion_speed.py $(ARGS)
+else
+	@$(BIN)/python experiments/benchmarks/decode.py "$(DATA)" $(ARGS)
+	@$(BIN)/python experiments/benchmarks/loader.py "$(DATA)" $(ARGS)
+endif
 
 lint: $(STAMP) ## check style and types
 	@$(BIN)/ruff check .

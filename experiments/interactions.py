@@ -4,7 +4,7 @@ Every strategy on every planted task, where the best possible accuracy is known.
 table over all of them: whether a strategy reaches the limit (equivalence within 3 points), whether it goes
 beyond what adding up the modalities' votes can do, and after how many steps and seconds.
 
-The budget is set by task and is the same for all strategies (see RECIPES).
+The budget is set by task and is the same for all strategies (see EPOCHS).
 Command: make interactions, or for one task: mmvideo ablate experiments/interactions.py -- --task routed
 """
 

@@ -208,7 +208,8 @@ def test_an_error_of_ours_keeps_its_traceback(here: Path) -> None:
 
 def test_training_that_diverges_is_one_clear_line(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (here / "diverging.py").write_text(
-        "from mmvideo.words import TrainingError\ndef base():\n    raise TrainingError('The loss is nan at step 3')"
+        "from mmvideo.words import TrainingError\n\n"
+        "def base():\n    raise TrainingError('The loss is nan at step 3')"
     )
     assert call("train", "diverging.py") == 1
     assert capsys.readouterr().err == "mmvideo: error: The loss is nan at step 3\n"

@@ -11,9 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from safetensors import safe_open
 
-from mmvideo.data.objects import Arrays, read_object, read_record, write_object
+from mmvideo.data.objects import Arrays, opened, read_object, read_record, write_object
 from mmvideo.data.subtitles import Word
 from mmvideo.words import Modality
 
@@ -101,13 +100,36 @@ def read_clip(path: Path, *, frames: bool = True) -> StoredClip:
     if "samples" in arrays:
         arrays["samples"] = arrays["samples"].astype(np.float32) * np.float32(record["scale"] / PCM_PEAK)
     if "jpeg" in arrays:
-        arrays["frames"] = _expanded(arrays.pop("jpeg"), arrays.pop("jpeg_ends"))
+        pictures = np.split(arrays.pop("jpeg"), arrays.pop("jpeg_ends")[:-1])
+        arrays["frames"] = np.stack([_expanded(picture) for picture in pictures])
     return StoredClip(words=words, **arrays)
+
+
+def read_frames(path: Path, indices: NDArray[np.intp]) -> NDArray[np.uint8]:
+    """Some of a stored clip's frames, (len(indices), H, W, 3) RGB. Others are neither read nor decompressed.
+
+    Args:
+        indices: ascending, each below the number of frames.
+
+    Raises:
+        InputError: the file is absent or damaged.
+    """
+    if not len(indices):
+        return _no_frames()
+    first, last = int(indices[0]), int(indices[-1])
+    with opened(path) as file:
+        if "jpeg" not in file.keys():  # noqa: SIM118
+            pictures: NDArray[np.uint8] = file.get_slice("frames")[first : last + 1]
+            return pictures[indices - first]
+        bounds = np.append(0, file.get_tensor("jpeg_ends"))
+        data = file.get_slice("jpeg")[int(bounds[first]) : int(bounds[last + 1])]
+    spans = zip(bounds[indices] - bounds[first], bounds[indices + 1] - bounds[first], strict=True)
+    return np.stack([_expanded(data[begin:end]) for begin, end in spans])
 
 
 def read_lengths(path: Path) -> dict[str, int]:
     """How many `frames` and `samples` a stored clip has, without loading them."""
-    with safe_open(path, framework="np") as file:
+    with opened(path) as file:
         names = {"frames": "frame_times", "samples": "samples"}
         held = set(file.keys())
         return {
@@ -134,6 +156,5 @@ def _compressed(frames: NDArray[np.uint8], quality: int) -> tuple[NDArray[np.uin
     return np.frombuffer(buffer.getbuffer(), np.uint8), np.array(ends, np.int64)
 
 
-def _expanded(data: NDArray[np.uint8], ends: NDArray[np.int64]) -> NDArray[np.uint8]:
-    pictures = np.split(data, ends[:-1])
-    return np.stack([np.asarray(Image.open(io.BytesIO(picture.data))) for picture in pictures])
+def _expanded(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return np.asarray(Image.open(io.BytesIO(picture.data)))

@@ -87,7 +87,6 @@ class ClipDataset(Dataset[Sample]):
         self.modalities, self.config, self.tokenizer = tuple(modalities), config, tokenizer
         self.training, self.seed, self.epoch = training, seed, 0
         self.features, self.frame_features = dict(features), frame_features
-        self.shows_frames = "visual" in self.modalities and "visual" not in features and not frame_features
         self.transform = ClipTransform(config, training=training)
         self.audio_augment = AudioAugment(config.augment, config.sample_rate) if training else None
 
@@ -97,7 +96,7 @@ class ClipDataset(Dataset[Sample]):
     def __getitem__(self, index: int) -> Sample:
         number, view = divmod(index, len(self.views))
         clip = self.clips[number]
-        stored = self.store.read(self.keys[clip.id], frames=self.shows_frames)
+        stored = self.store.read(self.keys[clip.id], frames=False)
         draw = derive_seed(self.seed, "sample", self.epoch, clip.id)
         given = {name: source.read(clip) for name, source in self.features.items()}
         seconds = max(_seconds(stored, self.config), span_of(clip, given))
@@ -136,7 +135,8 @@ class ClipDataset(Dataset[Sample]):
         if not len(inside):
             side = self.config.crop_size
             return torch.zeros(0, 3, side, side, dtype=torch.uint8), torch.zeros(0)
-        frames = torch.from_numpy(stored.frames[inside]).permute(0, 3, 1, 2)
+        shown = self.store.frames(self.keys[clip.id], inside)
+        frames = torch.from_numpy(shown).permute(0, 3, 1, 2)
         return self.transform(frames, window.draw, window.view.crop), times
 
     def _frames(self, stored: StoredClip, window: Window) -> NDArray[np.intp]:

@@ -14,8 +14,8 @@ from mmvideo.data.decode import Backend, decord_installed
 from mmvideo.data.hashing import ContentHashes
 from mmvideo.data.manifest import MEDIA_FIELDS, Clip, Manifest
 
-STORE_VERSION = 1
-"""Raise it when the arrays that decoding gives would change."""
+STORE_VERSION = 2
+"""Raise it when the frames, samples or words that decoding gives would change."""
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -45,17 +46,28 @@ def read_object(path: Path, *, leave_out: Collection[str] = ()) -> tuple[dict[st
     return record, arrays
 
 
+@contextmanager
+def opened(path: Path) -> Iterator[Any]:
+    """The file, of which parts of single arrays can be read: `.keys()`, `.get_slice(name)[from:to]`.
+
+    Raises:
+        InputError: it is absent, or what is asked of it cannot be read.
+    """
+    try:
+        with safe_open(path, framework="np") as file:
+            yield file
+    except (OSError, SafetensorError) as error:
+        raise _unreadable(path, error) from error
+
+
 def read_record(path: Path) -> dict[str, Any]:
     """The record alone, without loading the arrays.
 
     Raises:
         InputError: the file is absent or cannot be read.
     """
-    try:
-        with safe_open(path, framework="np") as file:
-            record: dict[str, Any] = json.loads(file.metadata()[RECORD])
-    except (OSError, SafetensorError) as error:
-        raise _unreadable(path, error) from error
+    with opened(path) as file:
+        record: dict[str, Any] = json.loads(file.metadata()[RECORD])
     return record
 
 
@@ -71,12 +83,9 @@ def check_object(path: Path) -> Literal["sound", "damaged", "unchecked"]:
 
 
 def _read(path: Path, leave_out: Collection[str]) -> tuple[dict[str, str], Arrays]:
-    try:
-        with safe_open(path, framework="np") as file:
-            metadata: dict[str, str] = file.metadata() or {}
-            arrays = {name: file.get_tensor(name) for name in file.keys() if name not in leave_out}  # noqa: SIM118
-    except (OSError, SafetensorError) as error:
-        raise _unreadable(path, error) from error
+    with opened(path) as file:
+        metadata: dict[str, str] = file.metadata() or {}
+        arrays = {name: file.get_tensor(name) for name in file.keys() if name not in leave_out}  # noqa: SIM118
     if RECORD not in metadata:
         raise _unreadable(path, "it is no file of a store")
     return metadata, arrays

@@ -16,9 +16,12 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from mmvideo.data.build_report import BuildReport, check_share, fingerprint
 from mmvideo.data.builder import Decoded, Job, Lost, decode_all
-from mmvideo.data.clipfile import StoredClip, read_clip, read_header, read_lengths
+from mmvideo.data.clipfile import StoredClip, read_clip, read_frames, read_header, read_lengths
 from mmvideo.data.decode import decord_installed
 from mmvideo.data.files import locked, read_json, update_json
 from mmvideo.data.hashing import ContentHashes
@@ -55,6 +58,14 @@ class Store:
             InputError: it was never built, or its file is damaged.
         """
         return read_clip(self._object(key), frames=frames)
+
+    def frames(self, key: str, indices: NDArray[np.intp]) -> NDArray[np.uint8]:
+        """Some of the decoded clip's frames (ascending indices), without reading the others.
+
+        Raises:
+            InputError: it was never built, or its file is damaged.
+        """
+        return read_frames(self._object(key), indices)
 
     def lengths(self, key: str) -> dict[str, int]:
         """How many `frames` and `samples` a built clip has, without loading it."""

@@ -127,7 +127,9 @@ def dataset(training: bool, seed: int = 0, epoch: int = 0, **data: Any) -> ClipD
     config = DataConfig(frame_size=20, crop_size=16, sample_rate=RATE, hop_seconds=0.01, **data)
     made = ClipDataset(
         [Clip(id="a", label="x", group="g", split="train", video="v.mp4")],
-        store=SimpleNamespace(read=lambda key, frames=True: stored),  # type: ignore[arg-type]
+        store=SimpleNamespace(  # type: ignore[arg-type]
+            read=lambda key, frames: stored, frames=lambda key, chosen: stored.frames[chosen]
+        ),
         keys={"a": "k"},
         classes=("x",),
         modalities=("visual", "audio", "text"),

@@ -62,7 +62,10 @@ def dataset(
     } | more
     return ClipDataset(
         [clip(i) for i in range(len(stored))],
-        store=SimpleNamespace(read=lambda key, frames=True: stored[int(key)]),  # type: ignore[arg-type]
+        store=SimpleNamespace(  # type: ignore[arg-type]
+            read=lambda key, frames: stored[int(key)],
+            frames=lambda key, chosen: stored[int(key)].frames[chosen],
+        ),
         keys={f"clip{i}": str(i) for i in range(len(stored))},
         config=config, tokenizer=tokenizer, training=training, seed=seed, **given,
     )  # fmt: skip

@@ -8,9 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
 
 from mmvideo.cli import main
-from mmvideo.data.clipfile import StoredClip, read_clip, write_clip
+from mmvideo.data.clipfile import StoredClip, read_clip, read_frames, write_clip
 from mmvideo.data.hashing import ContentHashes
 from mmvideo.data.keys import Source, StoreSettings
 from mmvideo.data.maintenance import collect_garbage, kinds, verify
@@ -209,6 +212,41 @@ class TestJpeg:
     def test_a_clip_without_frames_has_none(self, tmp_path: Path) -> None:
         write_clip(tmp_path / "c", CLIP, None, jpeg_quality=90)
         assert len(read_clip(tmp_path / "c").frames) == 0
+
+    @pytest.mark.parametrize("quality", [None, 90])
+    @given(chosen=st.sets(st.integers(0, 5)))
+    def test_some_of_the_frames_are_those_of_the_whole_clip(
+        self, tmp_path_factory: pytest.TempPathFactory, quality: int | None, chosen: set[int]
+    ) -> None:
+        frames = np.random.default_rng(0).integers(0, 256, (6, 9, 8, 3), np.uint8)
+        clip = StoredClip(frames, np.arange(6.0), np.zeros(10, np.float32))
+        path = tmp_path_factory.getbasetemp() / f"chosen{quality}"
+        if not path.exists():
+            write_clip(path, clip, "pyav", jpeg_quality=quality)
+        indices = np.array(sorted(chosen), np.intp)
+        some, whole = read_frames(path, indices), read_clip(path).frames
+        assert some.tolist() == whole[indices].tolist()
+        assert some.flags.writeable, "torch takes no others"
+
+    def test_frames_that_are_not_asked_for_are_not_decompressed(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        write_clip(
+            tmp_path / "c",
+            StoredClip(np.zeros((6, 8, 8, 3), np.uint8), np.arange(6.0)),
+            "pyav",
+            jpeg_quality=90,
+        )
+        opened: list[object] = []
+        monkeypatch.setattr(Image, "open", lambda file, real=Image.open: (opened.append(file), real(file))[1])
+        assert len(read_frames(tmp_path / "c", np.array([1, 4]))) == 2
+        assert len(opened) == 2
+
+    def test_frames_of_a_damaged_file_are_an_error_that_names_it(self, tmp_path: Path) -> None:
+        write_clip(tmp_path / "c", StoredClip(np.zeros((6, 8, 8, 3), np.uint8), np.arange(6.0)), "pyav")
+        (tmp_path / "c").write_bytes((tmp_path / "c").read_bytes()[:-20])
+        with pytest.raises(InputError, match="c cannot be read"):
+            read_frames(tmp_path / "c", np.array([0]))
 
     @pytest.mark.parametrize("quality", [None, 90])
     def test_read_without_its_frames_a_clip_keeps_their_times(

@@ -186,11 +186,11 @@ def test_a_damaged_record_is_named(tmp_path: Path) -> None:
 
 
 def test_keys_do_not_move(here: Path) -> None:
-    """Stores of earlier versions stay in use: the key of a clip with given digests is pinned."""
+    """Stores stay in use until decoding gives something else: the key of a clip is pinned."""
     source = Source({"video": "ab", "subtitles": "cd"}, ".srt", (0.0, 1.5))
     pyav = StoreSettings(8.0, 32, 16000, backend="pyav")
     sampled = {"frame_rate": 8.0, "frame_size": 32, "sample_rate": 16000, "backend": "pyav"}
-    record = [1, {"video": "ab", "subtitles": "cd"}, ".srt", [0.0, 1.5], sampled, "pyav"]
+    record = [2, {"video": "ab", "subtitles": "cd"}, ".srt", [0.0, 1.5], sampled, "pyav"]
     expected = hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
     assert source.key(pyav) == expected
     jpegs = {source.key(StoreSettings(8.0, 32, 16000, "pyav", "jpeg", quality)) for quality in (80, 90)}

@@ -30,7 +30,10 @@ def dataset(clips: list[StoredClip], views: bool = True, **options: Any) -> Clip
     config = DataConfig(frame_size=SIZE, crop_size=16, sample_rate=1000, hop_seconds=0.01, **options)
     return ClipDataset(
         [Clip(id=f"c{i}", label=f"l{i}", group="g", split="test", video="v") for i in range(len(clips))],
-        store=SimpleNamespace(read=lambda key, frames=True: clips[int(key)]),  # type: ignore[arg-type]
+        store=SimpleNamespace(  # type: ignore[arg-type]
+            read=lambda key, frames: clips[int(key)],
+            frames=lambda key, chosen: clips[int(key)].frames[chosen],
+        ),
         keys={f"c{i}": str(i) for i in range(len(clips))},
         classes=tuple(f"l{i}" for i in range(len(clips))),
         modalities=("visual", "audio"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as reference
 
@@ -38,6 +38,7 @@ def test_a_perfect_and_a_reversed_prediction() -> None:
     assert worst["brier"] == pytest.approx(1)
 
 
+@settings(max_examples=30)
 @given(st.integers(0, 10_000))
 def test_it_agrees_with_scikit_learn(seed: int) -> None:
     scores, labels = drawn(seed)

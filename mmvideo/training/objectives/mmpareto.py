@@ -11,6 +11,9 @@ from mmvideo.training.session import Session
 from mmvideo.types import Batch
 from mmvideo.words import InputError
 
+OPPOSITE = 1e-3
+"""A combination of least norm that is shorter than this share of both gradients points nowhere."""
+
 
 class MMPareto(UnimodalObjective):
     """MMPareto (Wei & Hu, 2024, https://arxiv.org/abs/2405.17730, Algorithm 1).
@@ -18,8 +21,9 @@ class MMPareto(UnimodalObjective):
     The loss is that of the joint outputs and of a linear head on each clip vector. For each encoder, with
     g_j its gradient of the joint and g_u of its unimodal loss: where they agree (cos ≥ 0) it follows
     γ (g_j + g_u); where they conflict, the combination of least norm, 2 (a g_j + (1-a) g_u), lengthened to
-    |g_j + g_u| if it is shorter, times γ. All other parameters follow the plain sum. Costs a second backward
-    pass. Cosine, a and lengths are those of a whole encoder's gradient.
+    |g_j + g_u| if it is shorter, times γ; opposite gradients have no combination that helps both, and what is
+    left of them is not lengthened. All other parameters follow the plain sum. Costs a second backward pass.
+    Cosine, a and lengths are those of a whole encoder's gradient.
 
     Args:
         gamma: γ; above 1 it enhances the magnitude, and with it the noise of SGD.
@@ -64,8 +68,10 @@ def combination(
     # the point nearest to 0 on the line between the two (Désidéri, 2012), within the segment
     share = ((-difference @ alone) / (difference @ difference)).clamp(0, 1)
     merged = 2 * (share * joint + (1 - share) * alone)
-    shortened = (joint + alone).norm() / merged.norm().clamp(min=1e-12)
-    scale = 2 * gamma * shortened.clamp(min=1)
+    lengthened = one
+    if merged.norm() > OPPOSITE * (joint.norm() + alone.norm()):
+        lengthened = ((joint + alone).norm() / merged.norm()).clamp(min=1)
+    scale = 2 * gamma * lengthened
     return (scale * share).float(), (scale * (1 - share)).float()
 
 
