@@ -17,6 +17,7 @@ import bases
 from mmvideo.config import NamedConfig, RunConfig
 from mmvideo.data.planted import limits, planted_task
 from mmvideo.registry import FUSIONS as FUSION_TABLE
+from mmvideo.registry import resolve
 from mmvideo.runs import parity
 from mmvideo.runs.data import open_data
 from mmvideo.runs.study import Arm, Study
@@ -43,6 +44,8 @@ def study(
     """
     if fusions == ("all",):
         fusions = tuple(name for name in FUSION_TABLE if name != "single")
+    for name in fusions:
+        resolve(FUSION_TABLE, "fusion", name)  # a wrong name ends here, not after decoding
     config = base_config(base, manifest)
     task = planted_task(Path(config.data.manifest))
     arms = [

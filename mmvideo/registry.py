@@ -10,6 +10,7 @@ import inspect
 from collections.abc import Mapping
 from typing import Any
 
+from mmvideo.config import RunConfig
 from mmvideo.words import InputError, unknown
 
 FUSIONS: dict[str, str] = {
@@ -90,8 +91,27 @@ def build(table: Mapping[str, str], kind: str, name: str, options: Mapping[str, 
         InputError: an option the class does not take, or one the caller already gives.
     """
     cls = resolve(table, kind, name)
-    allowed = set(inspect.signature(cls).parameters) - set(given)
+    _check_options(cls, kind, name, options, set(given))
+    return cls(**given, **options)
+
+
+def check_names(config: RunConfig) -> None:
+    """Everything a configuration names exists and takes the options it is given. Nothing is built.
+
+    Raises:
+        InputError: as `resolve` and `build` do.
+    """
+    for modality in config.modalities:
+        resolve(ENCODERS[modality], f"{modality} encoder", getattr(config, modality).name)
+    fusion, objective = config.fusion, config.objective
+    cls = resolve(FUSIONS, "fusion", fusion.name)
+    _check_options(cls, "fusion", fusion.name, fusion.options, {"modalities", "width"})
+    cls = resolve(OBJECTIVES, "objective", objective.name)
+    _check_options(cls, "objective", objective.name, objective.options, {"setting"})
+
+
+def _check_options(cls: type, kind: str, name: str, options: Mapping[str, Any], given: set[str]) -> None:
+    allowed = set(inspect.signature(cls).parameters) - given
     for option in options:
         if option not in allowed:
             raise unknown(f"option of {kind} '{name}'", option, allowed)
-    return cls(**given, **options)

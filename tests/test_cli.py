@@ -130,26 +130,21 @@ def test_help_after_a_base_shows_its_defaults(here: Path, capsys: pytest.Capture
 def test_dry_run_prints_the_configuration_a_run_would_have(
     here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    flags = [
-        "--train.epochs",
-        "3",
-        "--fusion.name",
-        "late",
-        "--modalities",
-        "visual",
-        "text",
-        "--tracking.no-wandb",
-    ]
-    assert (
-        call("train", "bases.py", *flags, "--fusion.options", "heads", "4", "gated", "True", "--dry-run") == 0
-    )
+    flags = ["--train.epochs", "3", "--fusion.name", "hierarchical", "--modalities", "visual", "text"]
+    options = ["--fusion.options", "heads", "4", "aligned", "True"]
+    assert call("train", "bases.py", *flags, "--tracking.no-wandb", *options, "--dry-run") == 0
     config = RunConfig.model_validate_json(capsys.readouterr().out)
     assert config.width == 48
     assert config.train.epochs == 3
-    assert config.fusion.name == "late"
-    assert config.fusion.options == {"heads": 4, "gated": True}
+    assert config.fusion.name == "hierarchical"
+    assert config.fusion.options == {"heads": 4, "aligned": True}
     assert config.modalities == ("visual", "text")
     assert not config.tracking.wandb
+
+
+def test_a_wrong_name_ends_a_dry_run_too(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call("train", "bases.py", "--fusion.name", "hierarchicl", "--dry-run") == 2
+    assert "Did you mean 'hierarchical'" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("given", ["config.json", ""])

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from torch import nn
 
+from mmvideo.config import AudioConfig, NamedConfig, RunConfig
 from mmvideo.encoders.base import Encoder
 from mmvideo.fusion import Fusion
-from mmvideo.registry import ENCODERS, FUSIONS, OBJECTIVES, build, resolve
+from mmvideo.registry import ENCODERS, FUSIONS, OBJECTIVES, build, check_names, resolve
 from mmvideo.words import MODALITIES, InputError
 
 
@@ -74,3 +76,19 @@ def test_an_unknown_name_gets_the_nearest_and_the_list() -> None:
         resolve(FUSIONS, "fusion", "erly")
     with pytest.raises(InputError, match=r"Unknown fusion 'xyz'\. Known:"):
         resolve(FUSIONS, "fusion", "xyz")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"fusion": NamedConfig(name="hierarchicl")}, "Did you mean 'hierarchical'"),
+        ({"fusion": NamedConfig(name="late", options={"dropuot": 0.1})}, "Did you mean 'dropout'"),
+        ({"objective": NamedConfig(name="focl")}, "Did you mean 'focal'"),
+        ({"objective": NamedConfig(name="focal", options={"gama": 2.0})}, "Did you mean 'gamma'"),
+        ({"audio": AudioConfig(name="spectrogram")}, "Did you mean 'spectrogram_cnn'"),
+    ],
+)
+def test_names_are_checked_without_building(change: dict[str, Any], message: str) -> None:
+    check_names(RunConfig())
+    with pytest.raises(InputError, match=message):
+        check_names(RunConfig(**change))

@@ -17,6 +17,8 @@ import tyro
 
 from mmvideo.axes import flatten
 from mmvideo.cli.options import parse
+from mmvideo.registry import check_names
+from mmvideo.runs.directory import make_folder
 from mmvideo.runs.grid import run_grid
 from mmvideo.runs.study import Study, load_study
 from mmvideo.runs.tracking import log_study, offline_hint
@@ -52,7 +54,11 @@ def ablate(arguments: list[str]) -> int:
     began = time.monotonic()
     own, of_study = _split(arguments)
     options = parse(Ablate, "ablate", own)
+    if not options.dry_run:
+        make_folder(options.root)  # before the study's data is decoded, not after
     study = _study(options.study, of_study)
+    for arm in study.arms:
+        check_names(arm.config)
     if options.seeds is not None:
         study = dataclasses.replace(study, seeds=options.seeds)
     if options.dry_run:

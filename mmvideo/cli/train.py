@@ -12,6 +12,8 @@ import tyro
 
 from mmvideo.cli.options import checked, first_positional, parse
 from mmvideo.config import RunConfig, load_config
+from mmvideo.registry import check_names
+from mmvideo.runs.directory import make_folder
 from mmvideo.runs.study import load_function
 from mmvideo.words import InputError
 
@@ -41,12 +43,14 @@ def train(arguments: list[str]) -> int:
     shown = tyro.MISSING if base is None else base
     options = parse(Train, "train", arguments, Train(base=shown, config=default))
     config = checked(options.config)
+    check_names(config)
     if options.dry_run:
         print(config.model_dump_json(indent=2))
         return 0
     from mmvideo.evaluation.tasks import TASKS
     from mmvideo.runs.execute import execute
 
+    make_folder(options.root)  # before hours of decoding, not after
     began = time.monotonic()
     path = execute(config, root=options.root)
     result = json.loads((path / "result.json").read_text(encoding="utf-8"))

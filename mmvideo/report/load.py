@@ -31,7 +31,7 @@ def load_study(directory: Path) -> Study:
     file = directory / "study.json"
     if not file.is_file():
         raise InputError(
-            f"{directory} is no study: it has no study.json. Give the folder that `mmvideo study` wrote to."
+            f"{directory} is no study: it has no study.json. Give the folder that `mmvideo ablate` wrote to."
         )
     record = _read_record(file)
     everything = sorted(result.parent for result in directory.glob("*/result.json"))
