@@ -29,7 +29,6 @@ def parameter_counts(model: nn.Module) -> dict[str, int]:
     }
 
 
-@torch.no_grad()
 def flops_per_clip(model: nn.Module, batch: Batch) -> int:
     """Floating-point operations of a forward pass, a clip (multiply and add count as two).
 
@@ -37,6 +36,7 @@ def flops_per_clip(model: nn.Module, batch: Batch) -> int:
     not.
     """
     model.eval()
+    # With gradients, though none is taken: without, the counter fails on modules that are given a parameter.
     # Fused kernels hide their products from the counter: oneDNN's LSTM, and flash attention.
     with _without_onednn(), sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
         model(batch)

@@ -10,7 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mmvideo.model import Prediction
+from mmvideo.config import AudioConfig, NamedConfig, RunConfig, TextConfig
+from mmvideo.model import Prediction, build_model
+from mmvideo.registry import FUSIONS
 from mmvideo.runs.costs import PeakMemory, flops_per_clip, latency_ms, parameter_counts
 from mmvideo.types import Batch, Tokens
 
@@ -88,3 +90,20 @@ def test_peak_memory_is_the_most_there_was_since_it_was_made() -> None:
     block = np.ones(100 * 2**17)
     del block
     assert 80 < memory.megabytes() - before < 150
+
+
+@pytest.mark.parametrize("name", sorted(set(FUSIONS) - {"single"}))
+def test_every_fusion_can_be_counted(name: str) -> None:
+    """Whole models, with the operations of encoders and fusion; the fusion's are beside those of the words."""
+    torch.manual_seed(0)
+    small = {"audio": AudioConfig(channels=(2, 2, 4), mel_bins=16), "text": TextConfig(layers=1, hidden=16)}
+    config = RunConfig(width=16, modalities=("audio", "text"), fusion=NamedConfig(name=name), **small)
+    hops = Tokens(
+        torch.randn(2, 20, config.data.hop), torch.ones(2, 20).bool(), torch.arange(20.0).expand(2, 20)
+    )
+    words = Tokens(torch.ones(2, 4).long(), torch.ones(2, 4).bool(), torch.arange(4.0).expand(2, 4))
+    both = Batch(("a", "b"), {"audio": hops, "text": words}, torch.zeros(2).long())
+    model = build_model(config, 3, 10)
+    counted = flops_per_clip(model, both)
+    assert counted > 2 * 3 * 16, "the head alone needs as many"
+    assert all(p.grad is None for p in model.parameters()), "counting leaves no gradients"
