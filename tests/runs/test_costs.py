@@ -94,7 +94,7 @@ def test_peak_memory_is_the_most_there_was_since_it_was_made() -> None:
 
 @pytest.mark.parametrize("name", sorted(set(FUSIONS) - {"single"}))
 def test_every_fusion_can_be_counted(name: str) -> None:
-    """Whole models, with the operations of encoders and fusion; the fusion's are beside those of the words."""
+    """Whole models: the count holds the operations of encoders and fusion."""
     torch.manual_seed(0)
     small = {"audio": AudioConfig(channels=(2, 2, 4), mel_bins=16), "text": TextConfig(layers=1, hidden=16)}
     config = RunConfig(width=16, modalities=("audio", "text"), fusion=NamedConfig(name=name), **small)
