@@ -30,7 +30,7 @@ class PlantedSpec:
 
     task: str = "mixed"
     seed: int = 0
-    train: int = 2800
+    train: int = 2400
     val: int = 400
     test: int = 800
 
