@@ -34,7 +34,7 @@ EPOCHS = {
     "sync": 6,
     "synergy": 8,
 }
-"""Training budget by task, in epochs of 2,800 clips, the same for every strategy."""
+"""Training budget by task, in epochs of 2,400 clips, the same for every strategy."""
 
 VARIANTS = {"hierarchical_unaligned": NamedConfig(name="hierarchical", options={"aligned": False})}
 """Arms that are a strategy with other options."""
