@@ -22,7 +22,7 @@ from mmvideo.config import (
 def planted(manifest: str = "data/planted/mixed/manifest.jsonl") -> RunConfig:
     """Planted data on a laptop: 2,400 clips of 1 s, small encoders from scratch.
 
-    Cost: 25 to 100 s on one CPU core, under 1 GB. Expected: on `mixed`, 93 % (results table in README.md).
+    Cost: 16 to 70 s on one CPU core, under 1 GB. Expected: on `mixed`, 93 % (results table in README.md).
     Command: mmvideo train experiments/bases.py:planted
     """
     return RunConfig(

@@ -3,7 +3,7 @@
 Four fusions (early, late, late by adding decisions, hierarchical cross-attention) and each modality alone, on
 the same clips, encoders and budget; only the fusion and the modalities differ.
 
-Cost on planted data: 21 CPU-minutes, data and store included; 14 min on 2 cores shared with other work.
+Cost on planted data: 10 min 18 s on 2 CPU cores, data and store included.
 Expected numbers: the table in README.md.
 Command: make ablation
 """
