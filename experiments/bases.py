@@ -131,7 +131,7 @@ def grid_digits(manifest: str = "data/grid_digits/split1/manifest.jsonl") -> Run
 def grid_digits_noisy(manifest: str = "data/grid_digits/split1/manifest.jsonl") -> RunConfig:
     """The same with white noise on the sound of every clip, at -10 dB.
 
-    Expected, from single runs: early 0.76, late 0.55, sound alone 0.44, text alone 0.5, chance 0.1.
+    Expected: not measured as a study yet; one seed each: early 0.76, late 0.55, chance 0.1.
     Command: make ablation DATASET=grid_digits BASE=grid_digits_noisy DATA=/path/to/grid_digits
     """
     base = grid_digits(manifest)

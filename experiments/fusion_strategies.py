@@ -65,7 +65,7 @@ def study(
         arms=tuple(arms),
         axes=("fusion", "modalities", *(("fusion_width",) if match_parameters else ())),
         seeds=(0, 1, 2),
-        limits=_limits(task) if task else None,
+        limits=known_limits(task) if task else None,
     )
 
 
@@ -92,7 +92,8 @@ def base_config(base: str, manifest: str | None) -> RunConfig:
     return config.model_copy(update={"modalities": modalities})
 
 
-def _limits(task: str) -> dict:
+def known_limits(task: str) -> dict:
+    """A planted task's limits, as a study records them."""
     known = limits(task)
     additive = {"cross_entropy": known.additive_converged, "ceiling": known.additive_ceiling}
     return {"task": task, "bayes": dict(known.bayes), "additive": additive}

@@ -15,9 +15,10 @@ from pathlib import Path
 
 import bases
 import tyro
+from fusion_strategies import known_limits
 
 from mmvideo.config import NamedConfig, RunConfig
-from mmvideo.data.planted import PlantedSpec, generate, limits
+from mmvideo.data.planted import PlantedSpec, generate
 from mmvideo.registry import FUSIONS
 from mmvideo.runs.data import open_data
 from mmvideo.runs.directory import RunDirectory
@@ -73,7 +74,9 @@ def study(
     base = base.model_copy(update={"train": train})
     if task in WARM:
         places = [
-            RunDirectory.locate(root, config, open_data(config.data, progress=True).fingerprint)
+            RunDirectory.locate(
+                root, config, open_data(config.data, progress=True).for_run(config).fingerprint
+            )
             for config in teachers(data)
         ]
         base = base.model_copy(update={"encoders_from": tuple(str(run.path) for run in places)})
@@ -81,21 +84,13 @@ def study(
         Arm(name, base.model_copy(update={"fusion": VARIANTS.get(name, NamedConfig(name=name))}))
         for name in fusions
     )
-    known_limits = limits(task)
     return Study(
         name=f"interactions-{task}",
         title=f"Interactions: planted '{task}'",
         arms=arms,
         axes=("fusion",),
         seeds=(0, 1, 2, 3, 4),
-        limits={
-            "task": task,
-            "bayes": dict(known_limits.bayes),
-            "additive": {
-                "cross_entropy": known_limits.additive_converged,
-                "ceiling": known_limits.additive_ceiling,
-            },
-        },
+        limits=known_limits(task),
     )
 
 
