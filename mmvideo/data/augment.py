@@ -28,9 +28,10 @@ def add_noise(samples: Samples, snr_db: float, seed: int) -> Samples:
     return samples + noise * np.float32(np.sqrt(power * 10 ** (-snr_db / 10)))
 
 
-def corrupt(samples: Samples, snr_db: float | None, clip_id: str) -> Samples:
-    """A whole clip's sound with the noise that the clip has in every run, split, epoch and seed."""
-    return samples if snr_db is None else add_noise(samples, snr_db, derive_seed("audio noise", clip_id))
+def corrupt(samples: Samples, snr_db: float | None, *key: str | int) -> Samples:
+    """A whole clip's sound with noise that the key decides: the clip's id alone, where it is to have the same
+    noise in every run, split, epoch and seed."""
+    return samples if snr_db is None else add_noise(samples, snr_db, derive_seed("audio noise", *key))
 
 
 def cut(samples: Samples, first: int, count: int) -> Samples:

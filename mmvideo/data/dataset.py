@@ -156,7 +156,10 @@ class ClipDataset(Dataset[Sample]):
     def _audio(self, clip: Clip, stored: StoredClip, window: Window) -> tuple[Tensor, Tensor]:
         hop = self.config.hop
         first, count = (round(t * self.config.sample_rate) for t in (window.start, window.length))
-        whole = corrupt(stored.samples, self.config.audio_snr_db, clip.id)
+        redrawn = self.training and self.config.augment.redraw_noise
+        whole = corrupt(
+            stored.samples, self.config.audio_snr_db, clip.id, *((window.draw,) if redrawn else ())
+        )
         samples = whole[first : first + count]
         if self.audio_augment:
             samples = self.audio_augment(whole, first, len(samples), window.draw)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Set
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from torch import nn
 
+from mmvideo.config.encoders import ClipPool
 from mmvideo.layers.pooling import make_pool
 from mmvideo.types import Features, Tokens
 from mmvideo.words import Level
@@ -18,13 +19,13 @@ class Encoder(nn.Module):
     Args:
         width: D, in which every level ends.
         levels: the levels the fusion reads.
-        clip_pool: `mean` or `attention`, how the trunk becomes the clip vector.
+        clip_pool: how the trunk becomes the clip vector (see mmvideo.layers.pooling).
     """
 
     reads_features: ClassVar[bool] = False
     """Whether its input is the manifest's precomputed features rather than decoded media."""
 
-    def __init__(self, width: int, levels: Set[Level], clip_pool: Literal["mean", "attention"]) -> None:
+    def __init__(self, width: int, levels: Set[Level], clip_pool: ClipPool) -> None:
         super().__init__()
         self.width, self.levels = width, frozenset(levels)
         self.pool = make_pool(clip_pool, width) if "clip" in levels else None

@@ -16,7 +16,7 @@ from mmvideo.words import Level
 
 
 class PrecomputedFeatures(Encoder):
-    """Stem: each vector, standardised and projected. Trunk: LSTM states. Clip: masked pooling.
+    """Stem: each vector, standardised and projected. Trunk: with the LSTM's states added. Clip: masked pooling.
 
     A clip of one vector has no time to model: its trunk is its stem, and where every training clip is one
     vector no LSTM is built. Of the modality's section, `clip_pool` and `dropout` are used.
@@ -54,6 +54,6 @@ class PrecomputedFeatures(Encoder):
     def trunk(self, stem: Tokens, inputs: Tokens) -> Tokens:
         if self.lstm is None:
             return stem
-        states = self.lstm(stem.values)  # causal: padding cannot reach the real vectors
+        states = stem.values + self.lstm(stem.values)  # causal: padding cannot reach the real vectors
         alone = inputs.mask.sum(dim=1) == 1
         return stem.replace_values(torch.where(alone[:, None, None], stem.values, states))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from mmvideo.types import Tokens
 
@@ -42,6 +44,44 @@ class AdditivePool(nn.Module):
         return torch.einsum("bn,bnd->bd", weights, tokens.values), weights
 
 
-def make_pool(name: Literal["mean", "attention"], width: int) -> MeanPool | AdditivePool:
-    """The pooling a configuration names: `mean` or `attention`."""
-    return AdditivePool(width) if name == "attention" else MeanPool()
+class SegmentPool(nn.Module):
+    """The means of twelve overlapping parts of the sequence, side by side, through a linear map.
+
+    A pyramid of one level in time (spatial pyramid pooling, He et al., 2014, https://arxiv.org/abs/1406.4729):
+    *when* survives, which a mean over all tokens loses, and attention has to learn. A token counts most in
+    the part whose centre it is nearest to, less in its neighbours, by linear interpolation over the share of
+    the clip that has gone by.
+    """
+
+    SEGMENTS = 12
+    centres: Tensor
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.project = nn.Linear(self.SEGMENTS * width, width)
+        self.register_buffer("centres", (torch.arange(self.SEGMENTS) + 0.5) / self.SEGMENTS, persistent=False)
+
+    def forward(self, tokens: Tokens) -> tuple[Float[Tensor, "B D"], Float[Tensor, "B N"]]:
+        """The pooled vectors, and the weight every token had: all real ones alike."""
+        mask = tokens.mask.to(tokens.values.dtype)
+        count = mask.sum(dim=1, keepdim=True).clamp(min=1)
+        gone_by = (mask.cumsum(dim=1) - 0.5) / count
+        # a part reaches to its neighbours' centres, or to the neighbouring tokens where these are sparser
+        reach = torch.maximum(1 / count, count.new_tensor(1 / self.SEGMENTS))
+        near = F.relu(1 - (gone_by[..., None] - self.centres).abs() / reach[..., None]) * mask[..., None]
+        shares = near / near.sum(dim=1, keepdim=True).clamp(min=1e-6)
+        parts = torch.einsum("bns,bnd->bsd", shares, tokens.values)
+        pooled = self.project(parts.flatten(1))
+        return torch.where(tokens.mask.any(dim=1, keepdim=True), pooled, 0.0), mask / count
+
+
+POOLS: dict[str, Callable[[int], nn.Module]] = {
+    "mean": lambda width: MeanPool(),
+    "attention": AdditivePool,
+    "segments": SegmentPool,
+}
+
+
+def make_pool(name: Literal["mean", "attention", "segments"], width: int) -> nn.Module:
+    """The pooling a configuration names."""
+    return POOLS[name](width)

@@ -170,3 +170,13 @@ class TestInTheDataset:
         assert (noisy["visual"], noisy["text"]) == (clean["visual"], clean["text"])
         for data in (dataset(True, 3, audio_snr_db=0.0), dataset(True, 4, 2, audio_snr_db=0.0)):
             assert contents(data)["audio"] == noisy["audio"]
+
+    def test_redrawn_noise_is_another_one_in_each_epoch_of_training_and_the_clips_own_in_evaluation(self) -> None:
+        redraw = AugmentConfig(redraw_noise=True)
+        kept = contents(dataset(False, audio_snr_db=0.0))["audio"]
+        assert contents(dataset(False, audio_snr_db=0.0, augment=redraw))["audio"] == kept
+        epochs = [contents(dataset(True, 0, e, audio_snr_db=0.0, augment=redraw))["audio"] for e in (1, 2, 1)]
+        assert epochs[0] == epochs[2]
+        assert len({kept, *epochs}) == 3
+        clean = contents(dataset(True, 0, 1))
+        assert contents(dataset(True, 0, 1, augment=redraw)) == clean

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from mmvideo.config import VisualConfig
 from mmvideo.encoders.visual import CnnLstm, SmallCnn
+from mmvideo.layers.pooling import POOLS
 from mmvideo.types import Tokens
 from mmvideo.words import LEVELS, Level
 
@@ -59,8 +60,8 @@ def test_pixel_ranges(
         torch.testing.assert_close(image, torch.tensor(expected).view(3, 1, 1).expand(3, SIZE, SIZE).float())
 
 
-@pytest.mark.parametrize("clip_pool", ["mean", "attention"])
-def test_shapes_masks_and_times(clip_pool: Literal["mean", "attention"]) -> None:
+@pytest.mark.parametrize("clip_pool", POOLS)
+def test_shapes_masks_and_times(clip_pool: str) -> None:
     given = frames([5, 2, 0])
     out = encoder(SMALL.model_copy(update={"clip_pool": clip_pool}))(given)
     assert out.present.tolist() == [True, True, False]

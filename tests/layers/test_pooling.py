@@ -8,11 +8,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmvideo.layers.pooling import AdditivePool, MeanPool, make_pool
+from mmvideo.layers.pooling import POOLS, AdditivePool, MeanPool, SegmentPool, make_pool
 from mmvideo.types import Tokens
 
 WIDTH, LONGEST = 6, 9
-POOLS = ["mean", "attention"]
 
 
 def tokens(lengths: list[int], longest: int, *, garbage: float = 0.0) -> Tokens:
@@ -45,6 +44,30 @@ def test_additive_pool_is_its_formula() -> None:
         np.testing.assert_allclose(weights[row, :length].detach().numpy(), shares, rtol=1e-12)
         np.testing.assert_allclose(pooled[row].detach().numpy(), shares @ x, rtol=1e-12)
         assert not weights[row, length:].any()
+
+
+def test_segment_pool_is_interpolation_in_time() -> None:
+    torch.manual_seed(0)
+    pool = SegmentPool(WIDTH).double()
+    clips = tokens([9, 1, 4], 9)
+    pooled, _ = pool(Tokens(clips.values.double(), clips.mask, clips.time))
+    w, b = pool.project.weight.detach().numpy(), pool.project.bias.detach().numpy()
+    centres = (np.arange(12) + 0.5) / 12
+    for row, length in enumerate([9, 1, 4]):
+        x = clips.values[row, :length].double().numpy()
+        distance = np.abs((np.arange(length) + 0.5)[:, None] / length - centres[None])
+        near = np.maximum(0, 1 - distance / max(1 / length, 1 / 12))
+        parts = (near / near.sum(axis=0)).T @ x
+        np.testing.assert_allclose(pooled[row].detach().numpy(), w @ parts.ravel() + b, atol=1e-6)
+
+
+def test_segment_pool_tells_a_sequence_from_its_reverse_and_mean_pool_does_not() -> None:
+    torch.manual_seed(0)
+    clips = tokens([9], 9)
+    back = Tokens(clips.values.flip(1), clips.mask, clips.time)
+    segments, mean = SegmentPool(WIDTH), MeanPool()
+    assert (segments(clips)[0] - segments(back)[0]).abs().max() > 0.1
+    torch.testing.assert_close(mean(clips)[0], mean(back)[0])
 
 
 @pytest.mark.parametrize("name", POOLS)
