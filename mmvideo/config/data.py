@@ -37,6 +37,11 @@ class AugmentConfig(Part):
     word_dropout: Annotated[float, at.Ge(0), at.Lt(1)] = 0.0
     """Chance of each word to be left out (Iyyer et al., 2015, https://aclanthology.org/P15-1162)."""
 
+    @property
+    def changes_sound(self) -> bool:
+        """Whether a window's sound is changed at all."""
+        return bool(self.shift_seconds or self.gain_db or self.noise_probability)
+
     @model_validator(mode="after")
     def _range_in_order(self) -> Self:
         if self.noise_snr_db[0] > self.noise_snr_db[1]:

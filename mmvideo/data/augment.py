@@ -49,7 +49,7 @@ class AudioAugment:
 
     def __call__(self, samples: Samples, first: int, count: int, seed: int) -> Samples:
         """The window [first, first + count) of the clip's samples, changed as the seed says. (count,)."""
-        if not (self.config.shift_seconds or self.config.gain_db or self.config.noise_probability):
+        if not self.config.changes_sound:
             return cut(samples, first, count)
         config, draw = self.config, np.random.default_rng(derive_seed(seed, "audio"))
         shift = draw.uniform(-config.shift_seconds, config.shift_seconds)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 
 import numpy as np
@@ -21,6 +22,7 @@ from mmvideo.data.features import FeatureSource, in_window, span_of
 from mmvideo.data.frame_features import FrameFeatures
 from mmvideo.data.labels import Target, target
 from mmvideo.data.manifest import Clip
+from mmvideo.data.memory import Memory
 from mmvideo.data.metadata import metadata_text
 from mmvideo.data.sampling import choose_frames
 from mmvideo.data.store import Store, StoredClip
@@ -88,6 +90,7 @@ class ClipDataset(Dataset[Sample]):
         self.training, self.seed, self.epoch = training, seed, 0
         self.features, self.frame_features = dict(features), frame_features
         self.transform = ClipTransform(config, training=training)
+        self.memory = Memory()
         self.audio_augment = AudioAugment(config.augment, config.sample_rate) if training else None
 
     def __len__(self) -> int:
@@ -96,19 +99,40 @@ class ClipDataset(Dataset[Sample]):
     def __getitem__(self, index: int) -> Sample:
         number, view = divmod(index, len(self.views))
         clip = self.clips[number]
-        stored = self.store.read(self.keys[clip.id], frames=False)
+        stored = self.memory.get(clip.id, lambda: self.store.read(self.keys[clip.id], frames=False))
         draw = derive_seed(self.seed, "sample", self.epoch, clip.id)
-        given = {name: source.read(clip) for name, source in self.features.items()}
+        given = {
+            name: self.memory.get((clip.id, name), partial(source.read, clip))
+            for name, source in self.features.items()
+        }
         seconds = max(_seconds(stored, self.config), span_of(clip, given))
         window = self._window(seconds, draw, self.views[view])
         readers = {"visual": self._visual, "audio": self._audio, "text": self._text}
-        inputs = {
-            m: self._precomputed(clip, m, given[m], seconds, window)
-            if m in given
-            else readers[m](clip, stored, window)
-            for m in self.modalities
-        }
+        inputs = {}
+        for m in self.modalities:
+            make = (
+                partial(self._precomputed, clip, m, given[m], seconds, window)
+                if m in given
+                else partial(readers[m], clip, stored, window)
+            )
+            inputs[m] = self.memory.get((clip.id, view, m), make) if self._same(m, seconds) else make()
         return Sample(clip.id, target(clip.label, self.classes), inputs)
+
+    def _same(self, modality: str, seconds: float) -> bool:
+        """Whether a clip's input, of a clip that lasts `seconds`, is the same whenever it is asked for."""
+        if not self.training:
+            return True
+        if round((seconds - self.config.max_seconds) * self.config.frame_rate) > 0:
+            return False  # windows start at whole frames, at random
+        augment = self.config.augment
+        if modality in self.features:
+            return True
+        if modality == "text":
+            return not augment.word_dropout
+        if modality == "audio":
+            redrawn = augment.redraw_noise and self.config.audio_snr_db is not None
+            return not (augment.changes_sound or redrawn)
+        return self.frame_features is not None and self.config.sampling in ("rate", "uniform")
 
     def _window(self, seconds: float, draw: int, view: View) -> Window:
         """The part of the clip that is used; the clip lasts `seconds`."""

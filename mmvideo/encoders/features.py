@@ -16,7 +16,7 @@ from mmvideo.words import Level
 
 
 class PrecomputedFeatures(Encoder):
-    """Stem: each vector, standardised and projected. Trunk: with the LSTM's states added. Clip: masked pooling.
+    """Stem: each vector, standardised and projected. Trunk: LSTM states added to it. Clip: masked pooling.
 
     A clip of one vector has no time to model: its trunk is its stem, and where every training clip is one
     vector no LSTM is built. Of the modality's section, `clip_pool` and `dropout` are used.

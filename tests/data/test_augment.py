@@ -171,7 +171,7 @@ class TestInTheDataset:
         for data in (dataset(True, 3, audio_snr_db=0.0), dataset(True, 4, 2, audio_snr_db=0.0)):
             assert contents(data)["audio"] == noisy["audio"]
 
-    def test_redrawn_noise_is_another_one_in_each_epoch_of_training_and_the_clips_own_in_evaluation(self) -> None:
+    def test_redrawn_noise_is_new_in_each_epoch_of_training_and_the_clips_own_in_evaluation(self) -> None:
         redraw = AugmentConfig(redraw_noise=True)
         kept = contents(dataset(False, audio_snr_db=0.0))["audio"]
         assert contents(dataset(False, audio_snr_db=0.0, augment=redraw))["audio"] == kept

@@ -70,7 +70,7 @@ def configuration(manifest: Path, store: Path, **changes: Any) -> RunConfig:
         "audio": AudioConfig(name="features"),
         "text": TextConfig(name="features"),
         "fusion": NamedConfig(name="late"),
-        "train": TrainConfig(epochs=3, batch_size=8),
+        "train": TrainConfig(epochs=6, batch_size=8),
         "runtime": RuntimeConfig(device="cpu"),
         "tracking": TrackingConfig(wandb=False),
     }
