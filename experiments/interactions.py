@@ -4,7 +4,9 @@ Every strategy on every planted task, where the best possible accuracy is known.
 table over all of them: whether a strategy reaches the limit (equivalence within 3 points), whether it goes
 beyond what adding up the modalities' votes can do, and after how many steps and seconds.
 
-The budget is set by task and is the same for all strategies (see EPOCHS).
+Encoders are `frozen` by default: they have learnt what their own modality shows (perception.py), so the table
+tells of the fusion alone. With `--encoders trained` everything is learnt together from scratch.
+
 Command: make interactions, or for one task: mmvideo ablate experiments/interactions.py -- --task routed
 """
 
@@ -12,18 +14,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import bases
 import tyro
 from fusion_strategies import known_limits
+from perception import perceivers
 
-from mmvideo.config import NamedConfig, RunConfig
+from mmvideo.config import NamedConfig, RunConfig, TrainConfig
 from mmvideo.data.planted import PlantedSpec, generate
 from mmvideo.registry import FUSIONS
 from mmvideo.runs.data import open_data
 from mmvideo.runs.directory import RunDirectory
 from mmvideo.runs.study import Arm, Study
-from mmvideo.words import MODALITIES, unknown
+from mmvideo.words import unknown
+
+Encoders = Literal["frozen", "trained"]
 
 EPOCHS = {
     "unique_text": 2,
@@ -35,7 +41,10 @@ EPOCHS = {
     "sync": 6,
     "synergy": 8,
 }
-"""Training budget by task, in epochs of 2,400 clips, the same for every strategy."""
+"""With trained encoders: the budget by task, in epochs of 2,400 clips, the same for every strategy."""
+
+ON_FROZEN = TrainConfig(epochs=8, batch_size=32, learning_rate=1e-3, patience=8)
+"""With frozen encoders: 600 steps, for every task and strategy."""
 
 VARIANTS = {"hierarchical_unaligned": NamedConfig(name="hierarchical", options={"aligned": False})}
 """Arms that are a strategy with other options."""
@@ -43,14 +52,10 @@ VARIANTS = {"hierarchical_unaligned": NamedConfig(name="hierarchical", options={
 DEFAULT = ("early", "late", "late_sum", "hierarchical")
 
 
-WARM = ("synergy",)
-"""Tasks that say nothing about one modality without the others, so that encoders have nothing to start on.
-There, every strategy's encoders start from runs on the tasks that one modality decides (`teachers`)."""
-
-
 def study(
     task: str = "routed",
     fusions: tuple[str, ...] = DEFAULT,
+    encoders: Encoders = "frozen",
     data: Path = Path("data/planted"),
     root: Path = Path("runs"),
 ) -> Study:
@@ -58,53 +63,44 @@ def study(
 
     Args:
         task: A planted task, such as routed, redundant, sync or unique_audio.
-        fusions: Names of mmvideo.registry.FUSIONS, or hierarchical_unaligned.
+        fusions: Names of mmvideo.registry.FUSIONS, or hierarchical_unaligned; `all` stands for every one.
+        encoders: `frozen`: taught before what their modality shows. `trained`: from scratch, with the fusion.
         data: Folder of planted data sets; the task's own is made in it if it is not there.
-        root: Folder of run directories, where synergy finds the runs its encoders start from.
+        root: Folder of run directories, where the runs are that taught the frozen encoders.
     """
     if task not in EPOCHS:
         raise unknown("planted task", task, EPOCHS)
-    known = {name for name in FUSIONS if name != "single"} | set(VARIANTS)
+    known = {**{name: NamedConfig(name=name) for name in FUSIONS if name != "single"}, **VARIANTS}
     for name in fusions:
-        if name not in known:
+        if name != "all" and name not in known:
             raise unknown("fusion", name, known)
-    manifest = generate(PlantedSpec(task=task), data / task)
-    base = bases.planted(str(manifest))
-    train = base.train.model_copy(update={"epochs": EPOCHS[task], "patience": EPOCHS[task]})
-    base = base.model_copy(update={"train": train})
-    if task in WARM:
-        places = [
-            RunDirectory.locate(
-                root, config, open_data(config.data, progress=True).for_run(config).fingerprint
-            )
-            for config in teachers(data)
-        ]
-        base = base.model_copy(update={"encoders_from": tuple(str(run.path) for run in places)})
-    arms = tuple(
-        Arm(name, base.model_copy(update={"fusion": VARIANTS.get(name, NamedConfig(name=name))}))
-        for name in fusions
-    )
+    base = bases.planted(str(generate(PlantedSpec(task=task), data / task)))
+    if encoders == "frozen":
+        places = [str(place(config, root).path) for config in perceivers(task, data)]
+        update = {"train": ON_FROZEN, "encoders_from": tuple(places), "encoders_frozen": True}
+    else:
+        epochs = EPOCHS[task]
+        update = {"train": base.train.model_copy(update={"epochs": epochs, "patience": epochs})}
+    base = base.model_copy(update=update)
+    chosen = known if "all" in fusions else {name: known[name] for name in fusions}
     return Study(
-        name=f"interactions-{task}",
-        title=f"Interactions: planted '{task}'",
-        arms=arms,
+        name=name_of(task, encoders),
+        title=f"Interactions: planted '{task}', encoders {encoders}",
+        arms=tuple(Arm(name, base.model_copy(update={"fusion": fusion})) for name, fusion in chosen.items()),
         axes=("fusion",),
         seeds=(0, 1, 2, 3, 4),
         limits=known_limits(task),
     )
 
 
-def teachers(data: Path = Path("data/planted")) -> list[RunConfig]:
-    """For each modality, a run on the task that it alone decides: 2 epochs, seed 0."""
-    configs = []
-    for modality in MODALITIES:
-        base = bases.planted(
-            str(generate(PlantedSpec(task=f"unique_{modality}"), data / f"unique_{modality}"))
-        )
-        train = base.train.model_copy(update={"epochs": 2})
-        alone = {"modalities": (modality,), "fusion": NamedConfig(name="single"), "train": train}
-        configs.append(base.model_copy(update={**alone, "study": "teachers", "arm": modality}))
-    return configs
+def name_of(task: str, encoders: Encoders) -> str:
+    return f"interactions-{task}" if encoders == "frozen" else f"interactions_trained-{task}"
+
+
+def place(config: RunConfig, root: Path) -> RunDirectory:
+    """Where the run is, or will be."""
+    fingerprint = open_data(config.data, progress=True).for_run(config).fingerprint
+    return RunDirectory.locate(root, config, fingerprint)
 
 
 @dataclass
@@ -113,8 +109,10 @@ class Suite:
 
     tasks: tuple[str, ...] = tuple(EPOCHS)
     """Planted tasks."""
-    fusions: tuple[str, ...] = DEFAULT
+    fusions: tuple[str, ...] = ("all",)
     """Strategies."""
+    encoders: Encoders = "frozen"
+    """Whether encoders have learnt before what their modality shows, or learn together with the fusion."""
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
     """Seeds of every strategy on every task."""
     root: Path = Path("runs")
@@ -132,21 +130,25 @@ def main(options: Suite) -> int:
     from mmvideo.runs.execute import execute
 
     failed = 0
-    if set(options.tasks) & set(WARM):
-        for config in teachers():
-            print(f"encoders to start from: {execute(config, root=options.root)}")
+    data = Path("data/planted")
     for task in options.tasks:
+        if options.encoders == "frozen":
+            for config in perceivers(task, data):
+                run = RunDirectory(execute(config, root=options.root))
+                accuracy = run.result()["test"]["accuracy"]
+                print(f"encoder of {config.arm}: {100 * accuracy:.1f} % on test, {run.path}")
         seeds = [str(seed) for seed in options.seeds]
         command = [__file__, "--root", str(options.root), "--out", str(options.out)]
-        own = ["--task", task, "--fusions", *options.fusions, "--root", str(options.root)]
-        failed |= ablate([*command, "--seeds", *seeds, "--", *own])
-    folders = [options.root / f"interactions-{task}" for task in options.tasks]
-    table = write_suite(folders, options.out / "interactions")
+        own = ["--task", task, "--encoders", options.encoders, "--root", str(options.root)]
+        failed |= ablate([*command, "--seeds", *seeds, "--", *own, "--fusions", *options.fusions])
+    folders = [options.root / name_of(task, options.encoders) for task in options.tasks]
+    out = options.out / ("interactions" if options.encoders == "frozen" else "interactions_trained")
+    table = write_suite(folders, out)
     shown = Table(*table.columns, title="Interactions")
     for row in table.itertuples(index=False):
         shown.add_row(*(f"{value:.3g}" if isinstance(value, float) else str(value) for value in row))
     Console(width=200).print(shown)
-    print(f"table and figures: {options.out / 'interactions'}")
+    print(f"table and figures: {out}")
     return failed
 
 

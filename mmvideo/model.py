@@ -16,7 +16,7 @@ from mmvideo.encoders.build import build_encoders
 from mmvideo.fusion.base import Fusion
 from mmvideo.fusion.resized import Resized
 from mmvideo.registry import FUSIONS, build, resolve
-from mmvideo.types import Batch, FeatureInput, Features
+from mmvideo.types import Batch, EncodedBatch, FeatureInput, Features
 from mmvideo.words import InputError, Level, Modality
 
 
@@ -57,7 +57,7 @@ class FusionModel(nn.Module):
             subsets: sets of modalities; the fusion also reads the clips with only these present. The encoders
                 run once for all, since none sees another's modality.
         """
-        features = {name: encoder(batch.inputs[name]) for name, encoder in self.encoders.items()}
+        features = batch.features if isinstance(batch, EncodedBatch) else self.encode(batch)
         logits, diagnostics = self._fuse(features)
         weights = {
             f"{name}_weights": f.weights.detach() for name, f in features.items() if f.weights is not None
@@ -68,6 +68,10 @@ class FusionModel(nn.Module):
         )
         alternatives = tuple(self._fuse(part)[0] for part in restricted)
         return Prediction(logits, {**weights, **diagnostics}, clips, alternatives)
+
+    def encode(self, batch: Batch) -> dict[str, Features]:
+        """Each modality's levels."""
+        return {name: encoder(batch.inputs[name]) for name, encoder in self.encoders.items()}
 
     def deploy(self) -> None:
         """Compute no more than the fusion reads: what an objective alone read is for training only."""

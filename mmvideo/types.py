@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, fields
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -55,6 +56,24 @@ class Features:
     trunk: Tokens | None = None
     clip: Float[Tensor, "B D"] | None = None
     weights: Float[Tensor, "B N"] | None = None  # how much each trunk token counted in `clip`
+
+    def to(self, device: torch.device | str) -> Features:
+        return Features(**{name: part.to(device) for name, part in self.parts().items()})
+
+    def parts(self) -> dict[str, Any]:
+        """What is there, by name."""
+        held = {f.name: getattr(self, f.name) for f in fields(self)}
+        return {name: part for name, part in held.items() if part is not None}
+
+    def keep_rows(self, keep: Bool[Tensor, " B"]) -> Features:
+        """The same, but clips outside `keep` are as an encoder gives them for clips without this modality."""
+
+        def kept(part: Any) -> Any:
+            if isinstance(part, Tokens):
+                return part.keep_rows(keep)
+            return part & keep if part.dtype == torch.bool else part * keep[:, None]
+
+        return Features(**{name: kept(part) for name, part in self.parts().items()})
 
     def absent(self) -> Features:
         """The same levels as an encoder gives them for clips without this modality: one padded token each."""
@@ -116,6 +135,29 @@ class Batch:
     def to(self, device: torch.device | str) -> Batch:
         moved = {name: tokens.to(device) for name, tokens in self.inputs.items()}
         return Batch(self.ids, moved, self.labels.to(device, non_blocking=True))
+
+
+class EncodedBatch(Batch):
+    """A batch whose clips went through their encoders before; `inputs` only tell what was real, and when."""
+
+    def __init__(
+        self,
+        ids: tuple[str, ...],
+        inputs: Mapping[str, Tokens],
+        labels: Tensor,
+        features: Mapping[str, Features],
+    ) -> None:
+        super().__init__(ids, inputs, labels)
+        self.features = features
+
+    def keep(self, keep: Bool[Tensor, "B M"]) -> EncodedBatch:
+        kept = {m: self.features[m].keep_rows(keep[:, i]) for i, m in enumerate(self.modalities)}
+        return EncodedBatch(self.ids, super().keep(keep).inputs, self.labels, kept)
+
+    def to(self, device: torch.device | str) -> EncodedBatch:
+        moved = super().to(device)
+        features = {name: part.to(device) for name, part in self.features.items()}
+        return EncodedBatch(self.ids, moved.inputs, moved.labels, features)
 
 
 @dataclass(frozen=True)

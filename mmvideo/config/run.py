@@ -33,6 +33,9 @@ class RunConfig(Part):
     """Width in which the fusion works; None: `width`. It sizes strategies to one budget."""
     encoders_from: tuple[str, ...] = ()
     """Folders of finished runs whose encoders this run starts from, at most one for each modality."""
+    encoders_frozen: bool = False
+    """Leave those encoders as they are and train what stands on them: every clip is encoded once, as in
+    evaluation, so nothing is augmented, and an epoch costs only its fusion."""
     data: DataConfig = DataConfig()
     visual: VisualConfig = VisualConfig()
     audio: AudioConfig = AudioConfig()
@@ -77,6 +80,14 @@ class RunConfig(Part):
             raise ValueError(
                 "visual.cached keeps the features of each frame's centre crop, which would be wrong with "
                 f"{', '.join(wrong)}; switch {'it' if len(wrong) == 1 else 'them'} off, or visual.cached"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _frozen_encoders_come_from_runs(self) -> Self:
+        if self.encoders_frozen and not self.encoders_from:
+            raise ValueError(
+                "encoders_frozen leaves encoders as finished runs had them; name these in encoders_from"
             )
         return self
 

@@ -32,13 +32,18 @@ class SplitLoader:
     def train_batches(self, epoch: int) -> Iterator[Batch]:
         """Every training clip once, shuffled by (seed, epoch); the last batch may be smaller."""
         self.train.epoch = epoch
-        generator = torch.Generator().manual_seed(derive_seed(self.seed, "order", epoch))
-        order = torch.randperm(len(self.train), generator=generator).tolist()
+        order = epoch_order(len(self.train), self.seed, epoch)
         return in_batches(self.train, self.batch_size, order=order, workers=self.workers)
 
     def val_batches(self) -> Iterator[Batch]:
         """Every validation clip once, in the manifest's order."""
         return in_batches(self.val, self.batch_size, workers=self.workers)
+
+
+def epoch_order(count: int, seed: int, epoch: int) -> list[int]:
+    """In which order an epoch goes through its clips."""
+    generator = torch.Generator().manual_seed(derive_seed(seed, "order", epoch))
+    return torch.randperm(count, generator=generator).tolist()
 
 
 def in_batches(

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 
 import torch
 from lightning_fabric import Fabric
 
 from mmvideo.config import RunConfig
+from mmvideo.data.loading import SplitLoader, in_batches
 from mmvideo.data.tokenizer import WordPieces
-from mmvideo.model import FusionModel, build_model
+from mmvideo.model import FusionModel, build_model, fusion_class
 from mmvideo.registry import OBJECTIVES, build
 from mmvideo.runs.data import Data
 from mmvideo.runs.directory import RunDirectory
 from mmvideo.training.checkpoint import Checkpoints
+from mmvideo.training.encoded import EncodedData, EncodedSplit, encode_split
 from mmvideo.training.objectives import Objective, Setting, objective_class
+from mmvideo.training.session import TrainingData
 from mmvideo.types import FeatureInput
-from mmvideo.words import InputError, Modality
+from mmvideo.words import InputError, Modality, Split
 
 TOKENIZER = "tokenizer.json"
 FEATURES = "features.json"
@@ -55,6 +58,38 @@ def make_objective(config: RunConfig, data: Data) -> Objective:
     name, options = config.objective.name, config.objective.options
     objective: Objective = build(OBJECTIVES, "objective", name, options, setting=setting)
     return objective
+
+
+def training_data(
+    config: RunConfig, data: Data, tokenizer: WordPieces | None, model: FusionModel, device: torch.device
+) -> TrainingData:
+    """The batches a run trains on; with frozen encoders, of what these make of the clips.
+
+    The encoded clips are kept for the next run of this process, as long as that has the same ones.
+    """
+    size, seed = config.train.batch_size, config.seed
+    if not config.encoders_frozen:
+        return SplitLoader(
+            data.dataset("train", config, tokenizer, training=True),
+            data.dataset("val", config, tokenizer),
+            batch_size=size,
+            seed=seed,
+            workers=config.runtime.loader_workers,
+        )
+    further = objective_class(config.objective.name).reads
+    levels = frozenset(fusion_class(config).levels_read(config.fusion.options) | further)
+    key = (data.fingerprint, config.data, config.modalities, config.encoders_from, levels)
+    if key not in _encoded:
+        _encoded.clear()
+        model.to(device)
+        _encoded[key] = {
+            split: encode_split(model, in_batches(data.dataset(split, config, tokenizer), size), device)
+            for split in ("train", "val")
+        }
+    return EncodedData(_encoded[key]["train"], _encoded[key]["val"], batch_size=size, seed=seed)
+
+
+_encoded: dict[Hashable, dict[Split, EncodedSplit]] = {}
 
 
 def load_tokenizer(run: RunDirectory) -> WordPieces | None:

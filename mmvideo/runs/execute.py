@@ -11,7 +11,7 @@ import torch
 
 from mmvideo.config import RunConfig
 from mmvideo.data.features import save_inputs
-from mmvideo.data.loading import SplitLoader
+from mmvideo.data.loading import in_batches
 from mmvideo.model import FusionModel, build_model
 from mmvideo.runs.assembly import (
     FEATURES,
@@ -21,13 +21,14 @@ from mmvideo.runs.assembly import (
     make_fabric,
     make_objective,
     trained_model,
+    training_data,
 )
 from mmvideo.runs.costs import PeakMemory, flops_per_clip, latency_ms, parameter_counts
 from mmvideo.runs.data import Data, open_data
 from mmvideo.runs.directory import RunDirectory
 from mmvideo.runs.evaluate import evaluate_run, evaluate_splits
 from mmvideo.runs.tracking import Tracker, open_tracker
-from mmvideo.runs.warm_start import sources, start_encoders
+from mmvideo.runs.warm_start import check_all_start_from_runs, sources, start_encoders
 from mmvideo.seeding import derive_seed
 from mmvideo.training.loop import Progress, fit
 from mmvideo.training.objectives import Objective
@@ -64,16 +65,14 @@ def _execute(config: RunConfig, data: Data, run: RunDirectory) -> None:
     torch.manual_seed(derive_seed(config.seed, "weights"))
     model = trained_model(config, data, tokenizer, features)
     start_encoders(model.encoders, warm)
+    if config.encoders_frozen:
+        check_all_start_from_runs(config, warm)
+        model.encoders.requires_grad_(False)
     model.prior.copy_(torch.tensor(data.train_prior()))
     torch.manual_seed(derive_seed(config.seed, "objective"))
     objective = make_objective(config, data)
-    loader = SplitLoader(
-        data.dataset("train", config, tokenizer, training=True),
-        data.dataset("val", config, tokenizer),
-        batch_size=config.train.batch_size,
-        seed=config.seed,
-        workers=config.runtime.loader_workers,
-    )
+    example = next(in_batches(data.dataset("val", config, tokenizer), config.train.batch_size))
+    loader = training_data(config, data, tokenizer, model, fabric.device)
     with _tracked(config, run) as tracker:
 
         def log(metrics: dict[str, Any]) -> None:
@@ -97,7 +96,7 @@ def _execute(config: RunConfig, data: Data, run: RunDirectory) -> None:
         result = evaluate_splits(net, config, data, run, tokenizer, fabric)
         vocabulary = tokenizer.size if tokenizer else 0
         deployed = build_model(config, data.outputs, vocabulary, features) if model.extra else model
-        example = next(loader.val_batches()).to(fabric.device)
+        example = example.to(fabric.device)
         result |= _provenance(config, data, run, progress)
         result["costs"] = {
             **_parameters(model, deployed, objective),

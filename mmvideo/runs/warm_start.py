@@ -40,6 +40,18 @@ def sources(config: RunConfig) -> dict[Modality, RunDirectory]:
     return found
 
 
+def check_all_start_from_runs(config: RunConfig, runs: Mapping[Modality, RunDirectory]) -> None:
+    """
+    Raises:
+        InputError: some encoder would be frozen at random weights.
+    """
+    if lacking := [m for m in config.modalities if m not in runs]:
+        raise InputError(
+            f"encoders_frozen: no run of encoders_from has an encoder for {', '.join(lacking)}; "
+            "name one, or leave the modality out"
+        )
+
+
 def start_encoders(encoders: nn.ModuleDict, runs: Mapping[Modality, RunDirectory]) -> None:
     """Give encoders the weights they have in finished runs. Levels that only those runs had are left out.
 

@@ -1,6 +1,6 @@
 """The data set that comes with the project: real media files with a planted truth whose limits are known."""
 
-from mmvideo.data.planted.generate import PlantedSpec, generate, planted_task
+from mmvideo.data.planted.generate import PlantedSpec, generate, planted_task, shown
 from mmvideo.data.planted.limits import Limits, bayes_accuracy, limits
 from mmvideo.data.planted.tasks import TASKS, Task, get_task
 
@@ -14,4 +14,5 @@ __all__ = [
     "get_task",
     "limits",
     "planted_task",
+    "shown",
 ]

@@ -93,6 +93,25 @@ def planted_task(manifest: Path) -> str | None:
     return json.loads(record.read_text())["task"] if record.exists() else None
 
 
+def shown(spec: PlantedSpec) -> dict[str, World]:
+    """What was drawn for each clip of the data set, by its id: the symbols shown, and the label."""
+    task = get_task(spec.task)
+    return {
+        _name(split, number): draw_world(task, _generator(spec, split, number))
+        for split in SPLITS
+        for number in range(spec.count(split))
+    }
+
+
+def _name(split: Split, number: int) -> str:
+    return f"{split}-{number:05}"
+
+
+def _generator(spec: PlantedSpec, split: Split, number: int) -> np.random.Generator:
+    """All that is random in a clip comes from here; its world is the first draw."""
+    return np.random.default_rng(derive_seed(spec.seed, spec.task, split, "clip", number))
+
+
 def _make_group(job: tuple[PlantedSpec, Split, int, str]) -> list[dict]:
     """All clips of one group, as manifest rows. Runs in a worker process."""
     spec, split, group, out = job
@@ -107,9 +126,9 @@ def _make_group(job: tuple[PlantedSpec, Split, int, str]) -> list[dict]:
 def _make_clip(
     spec: PlantedSpec, task: Task, split: Split, group: str, number: int, session: render.Session, out: Path
 ) -> dict:
-    rng = np.random.default_rng(derive_seed(spec.seed, spec.task, split, "clip", number))
+    rng = _generator(spec, split, number)
     world = draw_world(task, rng)
-    name = f"{split}-{number:05}"
+    name = _name(split, number)
     frames = render.VISUAL[task.visual](world.visual, rng, session)
     samples = render.AUDIO[task.audio](world.audio, rng, session)
     cues = render.TEXT[task.text](world.text, rng, session)

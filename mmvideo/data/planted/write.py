@@ -7,6 +7,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+from av.video.reformatter import VideoReformatter
 
 from mmvideo.data.planted.render import FRAME_RATE, SAMPLE_RATE, Cue
 
@@ -20,14 +21,19 @@ def write_mp4(path: Path, frames: np.ndarray, samples: np.ndarray | None) -> Non
         video.pix_fmt = "yuv420p"
         video.codec_context.time_base = Fraction(1, FRAME_RATE)
         audio = container.add_stream("aac", rate=SAMPLE_RATE, layout="mono") if samples is not None else None
+        convert = VideoReformatter()
         for image in frames:
-            container.mux(video.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+            # the encoder's own conversion works in several threads, and then not always alike
+            frame = convert.reformat(
+                av.VideoFrame.from_ndarray(image, format="rgb24"), format="yuv420p", threads=1
+            )
+            container.mux(video.encode(frame))
         container.mux(video.encode(None))
         if audio is not None and samples is not None:
-            frame = av.AudioFrame.from_ndarray(samples[None], format="fltp", layout="mono")
-            frame.sample_rate = SAMPLE_RATE
-            frame.pts, frame.time_base = 0, Fraction(1, SAMPLE_RATE)  # or the priming delays the sound
-            container.mux(audio.encode(frame))
+            sound = av.AudioFrame.from_ndarray(samples[None], format="fltp", layout="mono")
+            sound.sample_rate = SAMPLE_RATE
+            sound.pts, sound.time_base = 0, Fraction(1, SAMPLE_RATE)  # or the priming delays the sound
+            container.mux(audio.encode(sound))
             container.mux(audio.encode(None))
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from mmvideo.data.manifest import read_manifest
-from mmvideo.data.planted import PlantedSpec, generate, get_task, planted_task
+from mmvideo.data.planted import PlantedSpec, generate, get_task, planted_task, shown
 from mmvideo.data.planted.generate import draw_world
 from mmvideo.data.subtitles import read_words
 from mmvideo.words import SPLITS, InputError
@@ -39,6 +39,14 @@ def test_counts_labels_and_files(planted: Path) -> None:
         for field in ("video", "subtitles"):
             path = manifest.path(clip, field)  # type: ignore[arg-type]
             assert path is None or path.is_file()
+
+
+def test_what_is_shown_is_known_without_the_files(planted: Path) -> None:
+    worlds = shown(SPEC)
+    clips = read_manifest(planted).clips
+    assert {clip.id: clip.label for clip in clips} == {k: f"class{w.label}" for k, w in worlds.items()}
+    for clip in clips:
+        assert clip.subtitles is not None or worlds[clip.id].text is None
 
 
 def test_groups_of_eight_never_cross_splits(planted: Path) -> None:

@@ -1,0 +1,124 @@
+"""Training on what frozen encoders made of the clips: each clip is encoded once, not once an epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from mmvideo.data.loading import epoch_order
+from mmvideo.model import FusionModel
+from mmvideo.types import Batch, EncodedBatch, Features, Tokens
+
+
+@dataclass(frozen=True)
+class EncodedSplit:
+    """All clips of a split, encoded; rows are clips, padded to the longest of them."""
+
+    ids: tuple[str, ...]
+    inputs: Mapping[str, Tokens]
+    labels: Tensor
+    features: Mapping[str, Features]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def batch(self, rows: Sequence[int]) -> EncodedBatch:
+        """Some clips, padded to the longest of them."""
+        chosen = torch.tensor(rows)
+        return EncodedBatch(
+            tuple(self.ids[row] for row in rows),
+            {m: _rows(tokens, chosen) for m, tokens in self.inputs.items()},
+            self.labels[chosen],
+            {m: _feature_rows(part, chosen) for m, part in self.features.items()},
+        )
+
+
+class EncodedData:
+    """Training and validation batches, in the order in which the clips themselves would come."""
+
+    def __init__(self, train: EncodedSplit, val: EncodedSplit, *, batch_size: int, seed: int) -> None:
+        self.train, self.val, self.batch_size, self.seed = train, val, batch_size, seed
+
+    @property
+    def steps_per_epoch(self) -> int:
+        return -(-len(self.train) // self.batch_size)
+
+    def train_batches(self, epoch: int) -> Iterator[Batch]:
+        order = epoch_order(len(self.train), self.seed, epoch)
+        return (self.train.batch(rows) for rows in _cut(order, self.batch_size))
+
+    def val_batches(self) -> Iterator[Batch]:
+        return (self.val.batch(rows) for rows in _cut(range(len(self.val)), self.batch_size))
+
+
+@torch.no_grad()
+def encode_split(model: FusionModel, batches: Iterable[Batch], device: torch.device) -> EncodedSplit:
+    """The model's encoders over all batches, in evaluation mode; what they made is kept on the CPU."""
+    was_training = model.training
+    model.eval()
+    ids: list[str] = []
+    labels: list[Tensor] = []
+    inputs: dict[str, list[Tokens]] = {m: [] for m in model.encoders}
+    features: dict[str, list[Features]] = {m: [] for m in model.encoders}
+    for batch in batches:
+        ids += batch.ids
+        labels.append(batch.labels)
+        for m, part in model.encode(batch.to(device)).items():
+            tokens = batch.inputs[m]
+            inputs[m].append(Tokens(tokens.mask, tokens.mask, tokens.time))
+            features[m].append(part.to("cpu"))
+    model.train(was_training)
+    return EncodedSplit(
+        tuple(ids),
+        {m: _joined(parts) for m, parts in inputs.items()},
+        torch.cat(labels),
+        {m: _joined_features(parts) for m, parts in features.items()},
+    )
+
+
+def _cut(order: Sequence[int], size: int) -> Iterator[Sequence[int]]:
+    return (order[first : first + size] for first in range(0, len(order), size))
+
+
+def _rows(tokens: Tokens, chosen: Tensor) -> Tokens:
+    mask = tokens.mask[chosen]
+    longest = max(1, int(mask.sum(dim=1).max()))
+    return Tokens(tokens.values[chosen, :longest], mask[:, :longest], tokens.time[chosen, :longest])
+
+
+def _feature_rows(features: Features, chosen: Tensor) -> Features:
+    def rows(name: str, part: Any) -> Any:
+        if isinstance(part, Tokens):
+            return _rows(part, chosen)
+        if name == "weights":  # as long as the clips' trunks
+            shown = part[chosen]
+            return shown[:, : max(1, int((shown != 0).sum(dim=1).max()))]
+        return part[chosen]
+
+    return Features(**{name: rows(name, part) for name, part in features.parts().items()})
+
+
+def _joined(parts: Sequence[Tokens]) -> Tokens:
+    return Tokens(*(_padded([getattr(part, name) for part in parts]) for name in ("values", "mask", "time")))
+
+
+def _joined_features(parts: Sequence[Features]) -> Features:
+    joined: dict[str, Any] = {}
+    for name, first in parts[0].parts().items():
+        held = [getattr(part, name) for part in parts]
+        if isinstance(first, Tokens):
+            joined[name] = _joined(held)
+        else:
+            joined[name] = _padded(held) if name == "weights" else torch.cat(held)
+    return Features(**joined)
+
+
+def _padded(parts: Sequence[Tensor]) -> Tensor:
+    """On top of each other, with zeros to the longest along the second axis."""
+    longest = max(part.shape[1] for part in parts)
+    return torch.cat([F.pad(p, (0, 0) * (p.ndim - 2) + (0, longest - p.shape[1])) for p in parts])
