@@ -52,8 +52,9 @@ class StreamAttention(nn.Module):
 
     Every sequence needs at least one real key; the fusions see to that by a token that stands for an absent
     modality. Where queries are few, the keys' and values' maps are applied to the queries' side instead of to
-    every token: q · (W x) = (Wᵀ q) · x and Σ aₙ (W xₙ) = W (Σ aₙ xₙ). That is the same sum with D² operations
-    a token less; a key's bias adds the same to all scores of a query and falls out of the softmax.
+    every token: q · (W x) = (Wᵀ q) · x and Σ aₙ (W xₙ) = W (Σ aₙ xₙ). That is the same sum; it costs more a
+    query and less a key, and attention over all of D in every head. A key's bias adds the same to all scores
+    of a query and falls out of the softmax.
     """
 
     def __init__(self, streams: int, width: int, heads: int) -> None:
@@ -72,13 +73,20 @@ class StreamAttention(nn.Module):
         real: Bool[Tensor, "G B K"],
     ) -> Float[Tensor, "G B Q D"]:
         """Each query reads the `real` tokens of its own stream's context."""
-        if queries.shape[2] * self.heads < queries.shape[3]:
+        if self._few(queries.shape[2], context.shape[2]):
             return self._read_with_few(queries, context, real)
-        q = self.query(queries).flatten(0, 1).unflatten(2, (self.heads, -1)).transpose(1, 2)
-        key_value = self.key_value(context).flatten(0, 1).unflatten(2, (2, self.heads, -1))
-        k, v = key_value.permute(2, 0, 3, 1, 4).unbind(0)
+        q = self._split(self.query(queries))
+        k, v = (self._split(part) for part in self.key_value(context).chunk(2, dim=3))
         read = F.scaled_dot_product_attention(q, k, v, attn_mask=real.flatten(0, 1)[:, None, None])
         return self.out(read.transpose(1, 2).flatten(2).unflatten(0, queries.shape[:2]))
+
+    def _few(self, queries: int, keys: int) -> bool:
+        """Whether the maps are cheaper on the queries' side, by operations."""
+        width = self.query.weight.shape[1]
+        return queries * (width + (self.heads - 1) * keys) < keys * width
+
+    def _split(self, x: Tensor) -> Tensor:
+        return x.flatten(0, 1).unflatten(2, (self.heads, -1)).transpose(1, 2)
 
     def _read_with_few(self, queries: Tensor, context: Tensor, real: Tensor) -> Tensor:
         shape = queries.shape[:3]
