@@ -33,7 +33,7 @@ def flops_per_clip(model: nn.Module, batch: Batch) -> int:
     """Floating-point operations of a forward pass, a clip (multiply and add count as two).
 
     Matrix products, convolutions and attention are counted; the Fourier transform and element-wise work are
-    not.
+    not, nor are the maps of padding that a fusion leaves out.
     """
     model.eval()
     # With gradients, though none is taken: without, the counter fails on modules that are given a parameter.
