@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
@@ -32,6 +33,8 @@ class BottleneckFusion(TokenFusion):
         heads: attention heads.
         level: which tokens, `trunk` or `stem`.
     """
+
+    cost: ClassVar[str] = "attention among each modality's tokens, in every layer"
 
     def __init__(
         self,

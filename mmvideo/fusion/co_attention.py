@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -36,6 +37,10 @@ class CoAttentionFusion(TokenFusion):
         heads: attention heads.
         level: which tokens, `trunk` or `stem`.
     """
+
+    cost: ClassVar[str] = (
+        "attention over tokens for each ordered pair and within each modality, in every layer"
+    )
 
     def __init__(
         self,

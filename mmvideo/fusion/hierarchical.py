@@ -42,6 +42,7 @@ class HierarchicalFusion(Fusion):
     """
 
     reads: ClassVar[frozenset[Level]] = frozenset(LEVELS)
+    cost: ClassVar[str] = "attention of tokens to the other modalities' tokens, at trunk and at stem level"
     may_read: Bool[Tensor, "M M"]  # whether a modality may read another; itself, always
 
     def __init__(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -32,6 +33,10 @@ class MultFusion(TokenFusion):
         self_layers: of each modality's self-attention after that.
         level: which tokens, `trunk` or `stem`.
     """
+
+    cost: ClassVar[str] = (
+        "attention over tokens for each ordered pair of modalities, with weights of its own, in every layer"
+    )
 
     target: Tensor
     source: Tensor
