@@ -66,7 +66,7 @@ class BottleneckFusion(TokenFusion):
     def forward(self, features: Mapping[str, Features]) -> FusionOutput:
         values, real = self.stacked(features)
         streams = torch.cat([self.summary.expand(-1, values.shape[1], -1, -1), values], dim=2)
-        rows = Rows(torch.cat([real.new_ones(*real.shape[:2], 1), real], dim=2))
+        rows = Rows(torch.cat([real.new_ones(*real.shape[:2], 1), real], dim=2), self.width)
         streams = rows.pack(streams)
         for block in self.blocks[: self.fusion_layer]:
             streams = block(streams, rows, first=self._needed(block))

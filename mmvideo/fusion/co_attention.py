@@ -64,7 +64,7 @@ class CoAttentionFusion(TokenFusion):
 
     def forward(self, features: Mapping[str, Features]) -> FusionOutput:
         values, real = self.stacked(features)
-        rows = Rows(real)
+        rows = Rows(real, self.width)
         values = rows.pack(values)
         for layer, own in enumerate(self.own):
             if self.cross:

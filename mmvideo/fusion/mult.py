@@ -73,7 +73,7 @@ class MultFusion(TokenFusion):
         batch = values.shape[1]
         sequence = torch.cat([self.summary.expand(-1, batch, -1, -1), values], dim=2)
         real = torch.cat([real.new_ones(*real.shape[:2], 1), real], dim=2)
-        rows = Rows(real, moving=len(self.own) > 1)  # the last layer maps summaries only
+        rows = Rows(real, sequence.shape[3] if len(self.own) > 1 else 0)  # the last layer maps summaries only
         sequence = rows.pack(sequence)
         for block in self.own[:-1]:
             sequence = block(sequence, rows)
@@ -82,7 +82,7 @@ class MultFusion(TokenFusion):
 
     def _read_each_other(self, values: Tensor, real: Tensor) -> Tensor:
         """Each modality's tokens (M, B, N, D) → what its streams made of them, (M, B, N, (M - 1) D)."""
-        rows = Rows(real)
+        rows = Rows(real, self.width)
         packed = rows.pack(values)
         context, streams = stream_norm(packed)[self.source], packed[self.target]
         asking, readable = rows.of(self.target), rows.of(self.source)

@@ -8,8 +8,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-WORTHWHILE = 0.9
-"""Moving tokens pays if no more than this share of them is real."""
+WORTHWHILE = 24
+"""Moving tokens of width D pays if the share of them that is left out is at least this by D (measured)."""
 
 
 class Rows:
@@ -23,17 +23,17 @@ class Rows:
 
     Args:
         real: which tokens are real.
-        moving: False: leave all tokens where they are.
+        width: D of the tokens; 0: leave all where they are.
     """
 
-    def __init__(self, real: Bool[Tensor, "G B N"], moving: bool = True) -> None:
+    def __init__(self, real: Bool[Tensor, "G B N"], width: int) -> None:
         self.real = real
         self.moves: tuple[Int[Tensor, "G R"], Int[Tensor, "G BN"]] | None = None
-        if not moving or real.device.type != "cpu" or torch.compiler.is_compiling():
+        if width < WORTHWHILE or real.device.type != "cpu" or torch.compiler.is_compiling():
             return
         flat = real.flatten(1)
         most = int(flat.sum(dim=1).max()) + 1
-        if most <= WORTHWHILE * flat.shape[1]:
+        if width * (1 - most / flat.shape[1]) >= WORTHWHILE:
             order = flat.argsort(dim=1, descending=True, stable=True)
             place = torch.empty_like(order).scatter_(1, order, torch.arange(flat.shape[1]).expand_as(order))
             self.moves = order[:, :most], place.clamp(max=most - 1)

@@ -34,10 +34,11 @@ def draw(
     seed=st.integers(0, 10**6),
     shape=st.tuples(st.integers(1, 4), st.integers(1, 3), st.integers(1, 5), st.integers(1, 6)),
     graded=st.booleans(),
+    packing=st.sampled_from([0, 1000]),
 )
 @settings(max_examples=25, deadline=None)
 def test_each_stream_is_a_transformer_block_of_its_own(
-    seed: int, shape: tuple[int, int, int, int], graded: bool
+    seed: int, shape: tuple[int, int, int, int], graded: bool, packing: int
 ) -> None:
     torch.manual_seed(seed)
     block = StreamBlock(shape[0], WIDTH, HEADS).double().train(graded)
@@ -47,7 +48,7 @@ def test_each_stream_is_a_transformer_block_of_its_own(
     w = {name: p.detach().numpy() for name, p in block.named_parameters(prefix="b")}
     x, context, real = draw(*shape)
     with torch.set_grad_enabled(graded):
-        rows, asking = Rows(real), Rows(torch.ones(x.shape[:3], dtype=torch.bool))
+        rows, asking = Rows(real, packing), Rows(torch.ones(x.shape[:3], dtype=torch.bool), 0)
         crossed = block(x, asking, rows.pack(stream_norm(context)), rows).detach().numpy()
         itself = rows.unpack(block(rows.pack(context), rows)).detach().numpy()
         first = block(rows.pack(context), rows, first=1).detach().numpy()
@@ -67,7 +68,7 @@ def test_attention_alone() -> None:
     attention = StreamAttention(3, WIDTH, HEADS).double()
     w = {name: p.detach().numpy() for name, p in attention.named_parameters(prefix="a")}
     x, context, real = draw(3, 2, 4, 5)
-    out = attention(x, context, Rows(real, moving=False)).detach().numpy()
+    out = attention(x, context, Rows(real, 0)).detach().numpy()
     for g, b in np.ndindex(3, 2):
         keys = context[g, b, real[g, b]].numpy()
         np.testing.assert_allclose(
@@ -79,7 +80,7 @@ def test_gradients_reach_the_stream_that_was_asked_and_no_other() -> None:
     torch.manual_seed(0)
     block = StreamBlock(3, WIDTH, HEADS)
     x = torch.randn(3, 2, 4, WIDTH, requires_grad=True)
-    block(x, Rows(torch.ones(3, 2, 4, dtype=torch.bool)))[1].square().sum().backward()
+    block(x, Rows(torch.ones(3, 2, 4, dtype=torch.bool), 0))[1].square().sum().backward()
     for parameter in [x, *block.parameters()]:
         assert parameter.grad[1].abs().max() > 0
         assert parameter.grad[[0, 2]].abs().max() == 0
@@ -98,7 +99,7 @@ def test_pairs_are_all_ordered_ones_target_by_target() -> None:
 def test_dropout_acts_in_training_only() -> None:
     torch.manual_seed(0)
     block = StreamBlock(2, WIDTH, HEADS, dropout=0.5)
-    x, rows = torch.randn(2, 1, 4, WIDTH), Rows(torch.ones(2, 1, 4, dtype=torch.bool))
+    x, rows = torch.randn(2, 1, 4, WIDTH), Rows(torch.ones(2, 1, 4, dtype=torch.bool), 0)
     assert not torch.equal(block(x, rows), block(x, rows))
     block.eval()
     assert torch.equal(block(x, rows), block(x, rows))
