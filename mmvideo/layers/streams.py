@@ -14,7 +14,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mmvideo.layers.attention import RESIDUAL_STD
+from mmvideo.layers.attention import RESIDUAL_STD, few
 from mmvideo.layers.rows import Rows
 from mmvideo.words import InputError
 
@@ -52,10 +52,8 @@ class StreamAttention(nn.Module):
     """Scaled dot-product attention within each stream (Vaswani et al., 2017, https://arxiv.org/abs/1706.03762).
 
     Every sequence needs at least one real key; the fusions see to that by a token that stands for an absent
-    modality. Where queries are few, the keys' and values' maps are applied to the queries' side instead of to
-    every token: q · (W x) = (Wᵀ q) · x and Σ aₙ (W xₙ) = W (Σ aₙ xₙ). That is the same sum; it costs more a
-    query and less a key, and attention over all of D in every head. A key's bias adds the same to all scores
-    of a query and falls out of the softmax.
+    modality. Where queries are few, the keys' and values' maps are applied to the queries' side, as in
+    `mmvideo.layers.attention.Attention`.
     """
 
     def __init__(self, streams: int, width: int, heads: int) -> None:
@@ -81,7 +79,7 @@ class StreamAttention(nn.Module):
             asking: what the queries are packed by; None: they are (G, B, Q, D).
         """
         real = readable.real
-        if asking is None and self._few(queries.shape[2], real.shape[2]):
+        if asking is None and few(queries.shape[2], real.shape[2], queries.shape[3], self.heads):
             return self._read_with_few(queries, readable.unpack(context), real)
         q = self.query(queries)
         q = self._split(q if asking is None else asking.unpack(q))
@@ -89,11 +87,6 @@ class StreamAttention(nn.Module):
         read = F.scaled_dot_product_attention(q, k, v, attn_mask=real.flatten(0, 1)[:, None, None])
         read = read.transpose(1, 2).flatten(2).unflatten(0, real.shape[:2])
         return self.out(read if asking is None else asking.pack(read))
-
-    def _few(self, queries: int, keys: int) -> bool:
-        """Whether the maps are cheaper on the queries' side, by operations."""
-        width = self.query.weight.shape[1]
-        return queries * (width + (self.heads - 1) * keys) < keys * width
 
     def _split(self, x: Tensor) -> Tensor:
         return x.flatten(0, 1).unflatten(2, (self.heads, -1)).transpose(1, 2)
