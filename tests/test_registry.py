@@ -27,6 +27,13 @@ def test_every_name_leads_to_a_class_of_its_kind(table: Mapping[str, str], base:
         assert target == f"{cls.__module__}:{cls.__name__}"
 
 
+@pytest.mark.parametrize("name", FUSIONS)
+def test_every_fusion_says_what_its_step_is_spent_on(name: str) -> None:
+    cost = vars(resolve(FUSIONS, "fusion", name))["cost"]
+    assert 20 < len(cost) < 110
+    assert not cost.endswith(".")
+
+
 @pytest.fixture
 def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Modules of one's own on the path: one that works, and one that needs what is not installed."""

@@ -23,6 +23,7 @@ from torch import Tensor
 
 from mmvideo.fusion import Fusion
 from mmvideo.registry import FUSIONS, build
+from mmvideo.report.costs import COSTLY
 from mmvideo.types import Features, Tokens
 from mmvideo.words import MODALITIES
 
@@ -125,9 +126,16 @@ def rank_all(options: argparse.Namespace) -> None:
     )
     print("fusion               step ms   parameters", flush=True)
     medians = {name: statistics.median(times) for name, times in zip(fusions, taken, strict=True)}
-    for name in sorted(medians, key=lambda name: medians[name]):
+    ranked = sorted(medians, key=lambda name: medians[name])
+    for name in ranked:
         size = sum(p.numel() for p in fusions[name].parameters())
         print(f"{name:<18}{medians[name]:>10.1f}{size:>13,}", flush=True)
+    cheapest = next(name for name in ranked if name != "single")
+    print(f"\nMore than {COSTLY:g} times {cheapest}:")
+    for name in ranked:
+        times = medians[name] / medians[cheapest]
+        if times > COSTLY:
+            print(f"{name:<18}{times:>9.1f}x  {fusions[name].cost}", flush=True)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 import torch
 from jaxtyping import Bool, Float
@@ -29,6 +30,8 @@ class AttentionFusion(Fusion):
 
     Diagnostics: `modality_weights` (B, M), which sum to 1.
     """
+
+    cost: ClassVar[str] = "one attention over the clip vectors"
 
     def __init__(
         self, modalities: Sequence[str], width: int, score: str = "additive", dropout: float = 0.1

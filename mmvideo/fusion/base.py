@@ -17,7 +17,8 @@ from mmvideo.words import MODALITIES, Level
 class Fusion(nn.Module):
     """Modalities' levels → one vector per clip.
 
-    A subclass names the levels it `reads`; what nobody reads is neither built nor computed. It has a defined,
+    A subclass names the levels it `reads`; what nobody reads is neither built nor computed. In `cost` it says
+    in a few words what a training step is spent on, for reports to explain a costly one. It has a defined,
     finite output for every pattern of present modalities, the empty one included: a missing modality is stood
     in for by a learned vector (`absent`), so that missing is a value and never looks like data.
 
@@ -28,6 +29,7 @@ class Fusion(nn.Module):
     """
 
     reads: ClassVar[frozenset[Level]] = frozenset({"clip"})
+    cost: ClassVar[str] = ""
 
     def __init__(self, modalities: Sequence[str], width: int) -> None:
         super().__init__()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import combinations
+from typing import ClassVar
 
 import torch
 from torch import nn
@@ -30,6 +31,8 @@ class BilinearFusion(Fusion):
     Diagnostics: `pair_share` (B, pairs), each pair's part of the summed norms, in the order of
     `itertools.combinations` of the modalities.
     """
+
+    cost: ClassVar[str] = "two maps for each pair of clip vectors"
 
     def __init__(
         self,

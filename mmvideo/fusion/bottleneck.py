@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 from mmvideo.fusion.base import mlp
 from mmvideo.fusion.options import check_count
 from mmvideo.fusion.tokens import TokenFusion
+from mmvideo.layers.rows import Rows
 from mmvideo.layers.streams import StreamBlock
 from mmvideo.types import Features, FusionOutput
 from mmvideo.words import InputError
@@ -31,6 +33,8 @@ class BottleneckFusion(TokenFusion):
         heads: attention heads.
         level: which tokens, `trunk` or `stem`.
     """
+
+    cost: ClassVar[str] = "attention among each modality's tokens, in every layer"
 
     def __init__(
         self,
@@ -62,26 +66,29 @@ class BottleneckFusion(TokenFusion):
     def forward(self, features: Mapping[str, Features]) -> FusionOutput:
         values, real = self.stacked(features)
         streams = torch.cat([self.summary.expand(-1, values.shape[1], -1, -1), values], dim=2)
-        real = torch.cat([real.new_ones(*real.shape[:2], 1), real], dim=2)
+        rows = Rows(torch.cat([real.new_ones(*real.shape[:2], 1), real], dim=2), self.width)
+        streams = rows.pack(streams)
         for block in self.blocks[: self.fusion_layer]:
-            streams = block(streams, real, first=self._needed(block))
+            streams = block(streams, rows, first=self._needed(block))
         if self.bottlenecks is not None:
             present = torch.stack([features[m].present for m in self.modalities])
-            streams = self._exchange(streams, real, _shares(present))
+            streams = self._exchange(streams, rows, _shares(present))
         return FusionOutput(self.mix(streams[:, :, 0].transpose(0, 1).flatten(1)))
 
-    def _exchange(self, streams: Tensor, real: Tensor, shares: Tensor) -> Tensor:
+    def _exchange(self, streams: Tensor, rows: Rows, shares: Tensor) -> Tensor:
         """The layers that read the bottlenecks; of the last one, only the summaries."""
         assert self.bottlenecks is not None
-        count, batch, length, _ = streams.shape
+        count, batch, _ = rows.real.shape
         shared = self.bottlenecks.expand(batch, -1, -1)  # (B, R, D)
-        real = torch.cat([real, real.new_ones(count, batch, shared.shape[1])], dim=2)
+        joint_rows = rows.extended(shared.shape[1])
         for block in self.blocks[self.fusion_layer :]:
-            joint = torch.cat([streams, shared.expand(count, -1, -1, -1)], dim=2)
-            joint = block(joint, real, first=self._needed(block))
-            streams, versions = joint[:, :, :length], joint[:, :, length:]
+            joint = rows.join(streams, shared.expand(count, -1, -1, -1))
+            joint = block(joint, joint_rows, first=self._needed(block))
+            if self._needed(block):
+                return joint
+            streams, versions = rows.split(joint)
             shared = (shares[:, :, None, None] * versions).sum(dim=0)
-        return streams
+        raise AssertionError("there is a last layer")
 
     def _needed(self, block: nn.Module) -> int | None:
         return 1 if block is self.blocks[-1] else None

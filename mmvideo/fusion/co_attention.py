@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +12,7 @@ from mmvideo.fusion.base import mlp
 from mmvideo.fusion.options import check_count
 from mmvideo.fusion.tokens import TokenFusion
 from mmvideo.layers.pooling import AdditivePool
+from mmvideo.layers.rows import Rows
 from mmvideo.layers.streams import (
     StreamAttention,
     StreamBlock,
@@ -36,6 +38,10 @@ class CoAttentionFusion(TokenFusion):
         level: which tokens, `trunk` or `stem`.
     """
 
+    cost: ClassVar[str] = (
+        "attention over tokens for each ordered pair and within each modality, in every layer"
+    )
+
     def __init__(
         self,
         modalities: Sequence[str],
@@ -58,10 +64,13 @@ class CoAttentionFusion(TokenFusion):
 
     def forward(self, features: Mapping[str, Features]) -> FusionOutput:
         values, real = self.stacked(features)
+        rows = Rows(real, self.width)
+        values = rows.pack(values)
         for layer, own in enumerate(self.own):
             if self.cross:
-                values = self.cross[layer](values, real)
-            values = own(values, real)
+                values = self.cross[layer](values, rows)
+            values = own(values, rows)
+        values = rows.unpack(values)
         time = values.new_zeros(real.shape)  # pooling does not read it
         vectors = [pool(Tokens(values[m], real[m], time[m]))[0] for m, pool in enumerate(self.pools)]
         return FusionOutput(self.mix(torch.cat(vectors, dim=1)))
@@ -82,9 +91,10 @@ class _CoAttention(nn.Module):
         self.feed_forward = StreamFeedForward(count, width, expansion)
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, values: Tensor, real: Tensor) -> Tensor:
-        """Tokens (M, B, N, D) and which are real (M, B, N) → tokens (M, B, N, D)."""
+    def forward(self, values: Tensor, rows: Rows) -> Tensor:
+        """Tokens of M modalities as `rows` packs them → the same tokens."""
         normed = stream_norm(values)
-        read = self.attention(normed[self.target], normed[self.source], real[self.source])
+        asking, readable = rows.of(self.target), rows.of(self.source)
+        read = self.attention(normed[self.target], normed[self.source], readable, asking)
         values = values + self.dropout(read.unflatten(0, (len(values), -1)).sum(dim=1))
         return values + self.dropout(self.feed_forward(stream_norm(values)))

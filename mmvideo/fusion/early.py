@@ -26,6 +26,7 @@ class EarlyFusion(Fusion):
     """
 
     reads: ClassVar[frozenset[Level]] = frozenset({"stem"})
+    cost: ClassVar[str] = "a joint LSTM steps through the time grid, one step after the other"
 
     def __init__(
         self,

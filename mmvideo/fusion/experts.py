@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 import torch
 from torch import nn
@@ -21,6 +22,8 @@ class ExpertsFusion(Fusion):
 
     Diagnostics: `expert_weights` (B, 1 + M), the joint expert first; each row sums to 1.
     """
+
+    cost: ClassVar[str] = "two layers for each modality and for all together, all of them evaluated"
 
     def __init__(self, modalities: Sequence[str], width: int, dropout: float = 0.1) -> None:
         super().__init__(modalities, width)

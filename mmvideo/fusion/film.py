@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 import torch
 from torch import nn
@@ -25,6 +26,8 @@ class FilmFusion(Fusion):
 
     Diagnostics: `modulation` (B, conditioned), root mean square of γ: how much the others change a modality.
     """
+
+    cost: ClassVar[str] = "each clip vector is scaled and shifted by the others"
 
     def __init__(
         self, modalities: Sequence[str], width: int, conditioned: str = ALL, dropout: float = 0.1

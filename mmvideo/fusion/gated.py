@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 import torch
 from torch import nn
@@ -20,6 +21,8 @@ class GatedFusion(Fusion):
 
     Diagnostics: `gates` (B, M), each modality's gate averaged over the width, 0 closed to 1 open.
     """
+
+    cost: ClassVar[str] = "a gate for each modality's clip vector, computed from all of them"
 
     def __init__(self, modalities: Sequence[str], width: int, dropout: float = 0.1) -> None:
         super().__init__(modalities, width)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from mmvideo.fusion.base import Fusion, mlp
 from mmvideo.fusion.options import check_choice
+from mmvideo.layers.across import AcrossBlock
 from mmvideo.layers.attention import AttentionBlock
 from mmvideo.layers.time import TimeDistanceBias, TimeEncoding
 from mmvideo.types import Features, FusionOutput, Tokens
@@ -42,6 +43,7 @@ class HierarchicalFusion(Fusion):
     """
 
     reads: ClassVar[frozenset[Level]] = frozenset(LEVELS)
+    cost: ClassVar[str] = "attention of tokens to the other modalities' tokens, at trunk and at stem level"
     may_read: Bool[Tensor, "M M"]  # whether a modality may read another; itself, always
 
     def __init__(
@@ -77,6 +79,8 @@ class HierarchicalFusion(Fusion):
             who = torch.eye(len(self.modalities), dtype=torch.bool)
             who[self.modalities.index(direction.removeprefix("to_"))] = True
         self.register_buffer("may_read", who, persistent=False)
+        numbers = range(len(self.modalities))
+        self.others = [[n for n in numbers if who[m, n] and n != m] for m in numbers]
 
     @classmethod
     def levels_read(cls, options: Mapping[str, Any]) -> frozenset[Level]:
@@ -86,9 +90,10 @@ class HierarchicalFusion(Fusion):
         summaries = self._start(features)
         for level in COARSE_TO_FINE:
             if level in self.levels:
-                tokens, owner = self._join([_level(features[m], level) for m in self.modalities])
+                parts = [_level(features[m], level) for m in self.modalities]
                 stage = self.stages["all" if self.shared else level]
-                summaries = stage(summaries, tokens, owner, self.may_read)
+                counts = [part.mask.shape[1] for part in parts]
+                summaries = stage(summaries, self._join(parts), counts, self.others, self.may_read)
         return FusionOutput(self.mix(summaries.flatten(1)))
 
     def _start(self, features: Mapping[str, Features]) -> Float[Tensor, "B M D"]:
@@ -107,16 +112,14 @@ class HierarchicalFusion(Fusion):
             across = shared.read
         return across(vectors, vectors, self.may_read.expand(len(present), -1, -1))
 
-    def _join(self, parts: list[Tokens]) -> tuple[Tokens, Tensor]:
-        """All modalities' tokens in one sequence (B, ΣN, D), marked with owner and time; and owners (ΣN,)."""
+    def _join(self, parts: list[Tokens]) -> Tokens:
+        """All modalities' tokens in one sequence (B, ΣN, D), marked with owner and time."""
         values = torch.cat([part.values + self.modality[m] for m, part in enumerate(parts)], dim=1)
         mask = torch.cat([part.mask for part in parts], dim=1)
         time = torch.cat([part.time for part in parts], dim=1)
-        counts = [part.mask.shape[1] for part in parts]
-        owner = torch.cat([torch.full((count,), m, device=mask.device) for m, count in enumerate(counts)])
         if self.time is not None:
             values = values + self.time(time)
-        return Tokens(values.masked_fill(~mask[..., None], 0.0), mask, time), owner
+        return Tokens(values.masked_fill(~mask[..., None], 0.0), mask, time)
 
 
 class _Stage(nn.Module):
@@ -124,7 +127,7 @@ class _Stage(nn.Module):
 
     def __init__(self, width: int, heads: int, dropout: float, *, aligned: bool, crosses: bool) -> None:
         super().__init__()
-        self.cross = AttentionBlock(width, heads, dropout) if crosses else None
+        self.cross = AcrossBlock(width, heads, dropout) if crosses else None
         self.bias = TimeDistanceBias(heads) if aligned and crosses else None
         self.read = AttentionBlock(width, heads, dropout)
 
@@ -132,16 +135,16 @@ class _Stage(nn.Module):
         self,
         summaries: Float[Tensor, "B M D"],
         tokens: Tokens,
-        owner: Tensor,
+        counts: Sequence[int],
+        others: Sequence[Sequence[int]],
         may_read: Bool[Tensor, "M M"],
     ) -> Float[Tensor, "B M D"]:
-        values = tokens.values
+        """The summaries after reading `tokens`, of which each modality has as many as `counts` says."""
+        values, mask = tokens.values, tokens.mask
         if self.cross is not None:
-            others: Bool[Tensor, "N N"] = may_read[owner][:, owner] & (owner[:, None] != owner[None, :])
-            bias = self.bias(tokens.time, tokens.time) if self.bias is not None else None
-            values = self.cross(values, values, others & tokens.mask[:, None, :], bias)
-        readable = may_read[:, owner] & tokens.mask[:, None, :]
-        return self.read(summaries, values, readable)
+            values = self.cross(values, mask, counts, others, self.bias, tokens.time)
+        owner = [m for m, count in enumerate(counts) for _ in range(count)]
+        return self.read(summaries, values, may_read[:, owner] & mask[:, None, :])
 
 
 def _parse(levels: object) -> frozenset[Level]:

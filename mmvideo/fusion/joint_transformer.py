@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 from torch import nn
 
@@ -24,6 +25,8 @@ class JointTransformerFusion(TokenFusion):
         heads: attention heads.
         level: which tokens, `trunk` or `stem` (the earliest fusion).
     """
+
+    cost: ClassVar[str] = "attention between all tokens of all modalities, in every layer"
 
     def __init__(
         self,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 from mmvideo.fusion.base import Fusion, mlp
 from mmvideo.types import Features, FusionOutput
@@ -10,6 +11,8 @@ from mmvideo.types import Features, FusionOutput
 
 class LateFusion(Fusion):
     """Clip vectors concatenated, then two layers."""
+
+    cost: ClassVar[str] = "two layers over the clip vectors"
 
     def __init__(self, modalities: Sequence[str], width: int, dropout: float = 0.1) -> None:
         super().__init__(modalities, width)

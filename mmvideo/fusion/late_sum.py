@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 import torch
 from torch import nn
@@ -17,6 +18,8 @@ class LateSumFusion(Fusion):
     This is the additive model: it weighs votes (a product of experts, Hinton, 2002) and by construction
     cannot let one modality decide how another is to be read.
     """
+
+    cost: ClassVar[str] = "two layers for each modality's clip vector"
 
     def __init__(self, modalities: Sequence[str], width: int, dropout: float = 0.1) -> None:
         super().__init__(modalities, width)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import reduce
+from typing import ClassVar
 
 import torch
 from torch import nn
@@ -24,6 +25,8 @@ class LowRankFusion(Fusion):
     Args:
         rank: R, how many products are summed.
     """
+
+    cost: ClassVar[str] = "a map of the clip vectors for each rank"
 
     def __init__(self, modalities: Sequence[str], width: int, rank: int = 4, dropout: float = 0.1) -> None:
         super().__init__(modalities, width)

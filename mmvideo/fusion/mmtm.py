@@ -30,6 +30,7 @@ class MmtmFusion(Fusion):
     """
 
     reads: ClassVar[frozenset[Level]] = frozenset({"trunk"})
+    cost: ClassVar[str] = "every trunk token of every modality is gated and pooled"
 
     def __init__(
         self, modalities: Sequence[str], width: int, reduction: int = 4, dropout: float = 0.1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 from mmvideo.fusion.base import mlp
 from mmvideo.fusion.options import check_count
 from mmvideo.fusion.tokens import TokenFusion
+from mmvideo.layers.rows import Rows
 from mmvideo.layers.streams import StreamBlock, ordered_pairs, stream_norm
 from mmvideo.types import Features, FusionOutput
 
@@ -31,6 +33,10 @@ class MultFusion(TokenFusion):
         self_layers: of each modality's self-attention after that.
         level: which tokens, `trunk` or `stem`.
     """
+
+    cost: ClassVar[str] = (
+        "attention over tokens for each ordered pair of modalities, with weights of its own, in every layer"
+    )
 
     target: Tensor
     source: Tensor
@@ -67,15 +73,19 @@ class MultFusion(TokenFusion):
         batch = values.shape[1]
         sequence = torch.cat([self.summary.expand(-1, batch, -1, -1), values], dim=2)
         real = torch.cat([real.new_ones(*real.shape[:2], 1), real], dim=2)
+        rows = Rows(real, sequence.shape[3] if len(self.own) > 1 else 0)  # the last layer maps summaries only
+        sequence = rows.pack(sequence)
         for block in self.own[:-1]:
-            sequence = block(sequence, real)
-        summaries = self.own[-1](sequence, real, first=1)  # (M, B, 1, (M - 1) D)
+            sequence = block(sequence, rows)
+        summaries = self.own[-1](sequence, rows, first=1)  # (M, B, 1, (M - 1) D)
         return FusionOutput(self.mix(summaries.squeeze(2).transpose(0, 1).flatten(1)))
 
     def _read_each_other(self, values: Tensor, real: Tensor) -> Tensor:
         """Each modality's tokens (M, B, N, D) → what its streams made of them, (M, B, N, (M - 1) D)."""
-        context, real = stream_norm(values)[self.source], real[self.source]
-        streams = values[self.target]
+        rows = Rows(real, self.width)
+        packed = rows.pack(values)
+        context, streams = stream_norm(packed)[self.source], packed[self.target]
+        asking, readable = rows.of(self.target), rows.of(self.source)
         for block in self.cross:
-            streams = block(streams, real, context)
-        return streams.unflatten(0, (len(values), -1)).permute(0, 2, 3, 1, 4).flatten(3)
+            streams = block(streams, asking, context, readable)
+        return asking.unpack(streams).unflatten(0, (len(values), -1)).permute(0, 2, 3, 1, 4).flatten(3)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 import torch
 from torch import nn
@@ -26,6 +27,8 @@ class PerceiverFusion(TokenFusion):
         heads: attention heads.
         level: which tokens, `trunk` or `stem`.
     """
+
+    cost: ClassVar[str] = "the latents read every token once, then attend to each other"
 
     def __init__(
         self,

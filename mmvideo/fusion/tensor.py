@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import reduce
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
@@ -31,6 +32,10 @@ class TensorFusion(Fusion):
     Args:
         rank_width: R, entries each modality is projected to. Costs grow with its M-th power.
     """
+
+    cost: ClassVar[str] = (
+        "products of the clip vectors' entries, which grow with the power of the number of modalities"
+    )
 
     def __init__(
         self, modalities: Sequence[str], width: int, rank_width: int = 8, dropout: float = 0.1

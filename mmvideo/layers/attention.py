@@ -17,6 +17,10 @@ class Attention(nn.Module):
 
     A query with no key it may see gets zeros, and no gradient flows through it; `nn.MultiheadAttention` gives
     NaN there, and the NaN reaches the gradients of the other rows.
+
+    Where queries are few, the keys' and values' maps are applied to the queries' side instead of to every
+    token of the context: q · (W x) = (Wᵀ q) · x and Σ aₙ (W xₙ) = W (Σ aₙ xₙ). That is the same sum; a key's
+    bias adds the same to all scores of a query and falls out of the softmax.
     """
 
     def __init__(self, width: int, heads: int = 4) -> None:
@@ -33,23 +37,42 @@ class Attention(nn.Module):
         queries: Float[Tensor, "B Q D"],
         context: Float[Tensor, "B K D"],
         allowed: Bool[Tensor, "B _ K"],
-        bias: Float[Tensor, "B H Q K"] | None = None,
     ) -> Float[Tensor, "B Q D"]:
-        """Each query reads the context where `allowed`; `bias` is added to the scores before the softmax.
+        """Each query reads the context where `allowed`.
 
         What may be read is either each query's own affair, (B, Q, K), or the same for all, (B, 1, K).
         """
         has_key = allowed.any(dim=2, keepdim=True)
         open_rows = (allowed | ~has_key).unsqueeze(1)  # a row without keys sees all, and is zeroed below
-        scores = open_rows if bias is None else bias.masked_fill(~open_rows, float("-inf"))
-        q = self._split(self.query(queries))
-        k, v = (self._split(part) for part in self.key_value(context).chunk(2, dim=2))
-        read = F.scaled_dot_product_attention(q, k, v, attn_mask=scores)
-        merged = self.out(read.transpose(1, 2).flatten(2))
-        return torch.where(has_key, merged, 0.0)
+        if few(queries.shape[1], context.shape[1], queries.shape[2], self.heads):
+            read = self._read_with_few(queries, context, open_rows)
+        else:
+            q = self.split(self.query(queries))
+            k, v = (self.split(part) for part in self.key_value(context).chunk(2, dim=2))
+            read = F.scaled_dot_product_attention(q, k, v, attn_mask=open_rows).transpose(1, 2).flatten(2)
+        return torch.where(has_key, self.out(read), 0.0)
 
-    def _split(self, x: Float[Tensor, "B N D"]) -> Float[Tensor, "B H N d"]:
+    def _read_with_few(self, queries: Tensor, context: Tensor, open_rows: Tensor) -> Tensor:
+        of_key, of_value = self.key_value.weight.unflatten(0, (2, self.heads, -1)).unbind(0)  # (H, d, D)
+        q = self.split(self.query(queries))
+        asked = torch.einsum("bhqd,hde->bhqe", q, of_key).flatten(1, 2)
+        everyone = open_rows.expand(-1, self.heads, queries.shape[1], -1).flatten(1, 2)
+        context = context[:, None]
+        read = F.scaled_dot_product_attention(
+            asked[:, None], context, context, attn_mask=everyone[:, None], scale=q.shape[3] ** -0.5
+        )
+        read = read.squeeze(1).unflatten(1, (self.heads, -1))
+        values = torch.einsum("bhqe,hde->bqhd", read, of_value).flatten(2)
+        return values + self.key_value.bias[values.shape[2] :]
+
+    def split(self, x: Float[Tensor, "B N D"]) -> Float[Tensor, "B H N d"]:
+        """Each head's part."""
         return x.unflatten(2, (self.heads, -1)).transpose(1, 2)
+
+
+def few(queries: int, keys: int, width: int, heads: int) -> bool:
+    """Whether the keys' and values' maps take fewer operations on the queries' side."""
+    return queries * (width + (heads - 1) * keys) < keys * width
 
 
 class AttentionBlock(nn.Module):
@@ -71,8 +94,11 @@ class AttentionBlock(nn.Module):
         queries: Float[Tensor, "B Q D"],
         context: Float[Tensor, "B K D"],
         allowed: Bool[Tensor, "B _ K"],
-        bias: Float[Tensor, "B H Q K"] | None = None,
     ) -> Float[Tensor, "B Q D"]:
-        read = self.attention(self.norm_query(queries), self.norm_context(context), allowed, bias)
+        read = self.attention(self.norm_query(queries), self.norm_context(context), allowed)
+        return self.finish(queries, read)
+
+    def finish(self, queries: Float[Tensor, "B Q D"], read: Float[Tensor, "B Q D"]) -> Float[Tensor, "B Q D"]:
+        """The queries with what they have read, after the feed-forward layer."""
         queries = queries + self.dropout(read)
         return queries + self.dropout(self.feed_forward(self.norm_ff(queries)))

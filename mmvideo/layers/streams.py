@@ -10,11 +10,12 @@ from __future__ import annotations
 from itertools import permutations
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mmvideo.layers.attention import RESIDUAL_STD
+from mmvideo.layers.attention import RESIDUAL_STD, few
+from mmvideo.layers.rows import Rows
 from mmvideo.words import InputError
 
 
@@ -51,9 +52,8 @@ class StreamAttention(nn.Module):
     """Scaled dot-product attention within each stream (Vaswani et al., 2017, https://arxiv.org/abs/1706.03762).
 
     Every sequence needs at least one real key; the fusions see to that by a token that stands for an absent
-    modality. Where queries are few, the keys' and values' maps are applied to the queries' side instead of to
-    every token: q · (W x) = (Wᵀ q) · x and Σ aₙ (W xₙ) = W (Σ aₙ xₙ). That is the same sum with D² operations
-    a token less; a key's bias adds the same to all scores of a query and falls out of the softmax.
+    modality. Where queries are few, the keys' and values' maps are applied to the queries' side, as in
+    `mmvideo.layers.attention.Attention`.
     """
 
     def __init__(self, streams: int, width: int, heads: int) -> None:
@@ -67,18 +67,29 @@ class StreamAttention(nn.Module):
 
     def forward(
         self,
-        queries: Float[Tensor, "G B Q D"],
-        context: Float[Tensor, "G B K D"],
-        real: Bool[Tensor, "G B K"],
-    ) -> Float[Tensor, "G B Q D"]:
-        """Each query reads the `real` tokens of its own stream's context."""
-        if queries.shape[2] * self.heads < queries.shape[3]:
-            return self._read_with_few(queries, context, real)
-        q = self.query(queries).flatten(0, 1).unflatten(2, (self.heads, -1)).transpose(1, 2)
-        key_value = self.key_value(context).flatten(0, 1).unflatten(2, (2, self.heads, -1))
-        k, v = key_value.permute(2, 0, 3, 1, 4).unbind(0)
+        queries: Float[Tensor, "G _ _ D"],
+        context: Float[Tensor, "G _ _ D"],
+        readable: Rows,
+        asking: Rows | None = None,
+    ) -> Float[Tensor, "G _ _ D"]:
+        """Each query reads the real tokens of its own stream's context.
+
+        Args:
+            context: packed as `readable` packs.
+            asking: what the queries are packed by; None: they are (G, B, Q, D).
+        """
+        real = readable.real
+        if asking is None and few(queries.shape[2], real.shape[2], queries.shape[3], self.heads):
+            return self._read_with_few(queries, readable.unpack(context), real)
+        q = self.query(queries)
+        q = self._split(q if asking is None else asking.unpack(q))
+        k, v = (self._split(part) for part in readable.unpack(self.key_value(context)).chunk(2, dim=3))
         read = F.scaled_dot_product_attention(q, k, v, attn_mask=real.flatten(0, 1)[:, None, None])
-        return self.out(read.transpose(1, 2).flatten(2).unflatten(0, queries.shape[:2]))
+        read = read.transpose(1, 2).flatten(2).unflatten(0, real.shape[:2])
+        return self.out(read if asking is None else asking.pack(read))
+
+    def _split(self, x: Tensor) -> Tensor:
+        return x.flatten(0, 1).unflatten(2, (self.heads, -1)).transpose(1, 2)
 
     def _read_with_few(self, queries: Tensor, context: Tensor, real: Tensor) -> Tensor:
         shape = queries.shape[:3]
@@ -122,21 +133,28 @@ class StreamBlock(nn.Module):
 
     def forward(
         self,
-        x: Float[Tensor, "G B N D"],
-        real: Bool[Tensor, "G B K"],
-        context: Float[Tensor, "G B K D"] | None = None,
+        x: Float[Tensor, "G _ _ D"],
+        rows: Rows,
+        context: Float[Tensor, "G _ _ D"] | None = None,
+        readable: Rows | None = None,
         first: int | None = None,
-    ) -> Float[Tensor, "G B _ D"]:
-        """The tokens `x` after reading the `real` tokens of a context, or each other.
+    ) -> Float[Tensor, "G _ _ D"]:
+        """The tokens `x` after reading the real tokens of a context, or each other.
 
         Args:
-            context: what is read, already normed (`stream_norm`); None: `x` itself.
-            first: return this many leading tokens only, where nobody uses the rest. If a single summary token
-                is read in the end, the last layer costs just that: all tokens are keys and values, but none
-                of the others is a query or goes through the feed-forward layer.
+            x: packed as `rows` packs.
+            context: what is read, already normed (`stream_norm`) and packed as `readable` packs; None: `x`.
+            first: return this many leading tokens (G, B, first, D) only, where nobody uses the rest. If a
+                single summary token is read in the end, the last layer costs just that: all tokens are keys
+                and values, but none of the others is a query or goes through the feed-forward layer.
         """
         normed = stream_norm(x)
-        context = normed if context is None else context
-        x = x[:, :, :first]
-        x = x + self.dropout(self.attention(normed[:, :, :first], context, real))
+        if context is None or readable is None:
+            context, readable = normed, rows
+        if first is None:
+            read = self.attention(normed, context, readable, rows)
+        else:
+            x = rows.first(x, first)
+            read = self.attention(stream_norm(x), context, readable)
+        x = x + self.dropout(read)
         return x + self.dropout(self.feed_forward(stream_norm(x)))

@@ -41,10 +41,15 @@ class TimeDistanceBias(nn.Module):
         self.raw_slope = nn.Parameter(torch.log(torch.expm1(start)))
 
     def forward(
-        self, query_time: Float[Tensor, "B Q"], key_time: Float[Tensor, "B K"]
+        self,
+        scores: Float[Tensor, "B H Q K"],
+        query_time: Float[Tensor, "B Q"],
+        key_time: Float[Tensor, "B K"],
     ) -> Float[Tensor, "B H Q K"]:
+        """The scores with the bias added."""
         distance = (query_time[:, :, None] - key_time[:, None, :]).abs()
-        return -F.softplus(self.raw_slope)[None, :, None, None] * distance[:, None]
+        slope = F.softplus(self.raw_slope)[None, :, None, None]
+        return torch.addcmul(scores, distance[:, None], slope, value=-1)
 
 
 def align(tokens: Tokens, centres: Float[Tensor, " G"], step: float) -> Float[Tensor, "B G D"]:

@@ -14,19 +14,10 @@ from numpy import ndarray
 from mmvideo.evaluation.metrics import confusion_matrix
 from mmvideo.evaluation.statistics import compare_arms, interval_for_arm
 from mmvideo.report.answer import plain_answer
+from mmvideo.report.costs import costs_of, step_notes
 from mmvideo.report.pairs import AGAINST_UNIMODAL, compare_pairs
 from mmvideo.report.records import Study
 from mmvideo.report.rows import KINDS, Row, build_rows
-
-COSTS = {
-    "parameters": "sum",
-    "trainable_parameters": "sum",
-    "flops_per_clip": "sum",
-    "train_seconds": "sum",
-    "latency_ms": "sum",
-    "peak_memory_mb": "max",
-}
-"""Each cost, and how those of several models that are all needed come together."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +46,8 @@ class Comparison:
     """The fusion arm with the best validation score."""
     notes: tuple[str, ...]
     """What a reader must know beside the numbers: missing runs, rows that could not be computed."""
+    cost_notes: tuple[str, ...]
+    """Which fusions' training steps cost several times the cheapest one's, and what on."""
     failed_clips: dict[str, str]
     """Clips that could not be decoded, with the reason; they are in no split."""
     answer: str
@@ -78,6 +71,7 @@ class Comparison:
             "limits": json.loads(self.limits.to_json(orient="records")),
             "missing_runs": list(self.study.missing),
             "notes": list(self.notes),
+            "cost_notes": list(self.cost_notes),
             "failed_clips": self.failed_clips,
         }
 
@@ -116,6 +110,7 @@ def compare(study: Study) -> Comparison:
         best_unimodal=best,
         leader=leader,
         notes=tuple(notes),
+        cost_notes=step_notes([row.members[0] for row in rows if row.kind == "fusion"]),
         failed_clips=failed,
         answer=plain_answer(study, table, pairs, leader, best),
     )
@@ -150,20 +145,8 @@ def _describe(study: Study, row: Row) -> dict[str, Any]:
         **{str(name): value for name, value in metrics.items() if name != task.score},
         f"shuffled_{task.score}": float(np.mean(shuffled)) if shuffled else np.nan,
         "limit": bayes.get("+".join(row.modalities), np.nan) if row.modalities else np.nan,
-        **_costs(row),
+        **costs_of(row.members),
     }
-
-
-def _costs(row: Row) -> dict[str, float]:
-    per_arm = pd.DataFrame(
-        [
-            {name: np.mean([run.result["costs"][name] for run in arm.runs]) for name in COSTS}
-            for arm in row.members
-        ],
-        columns=list(COSTS),
-        dtype=float,
-    )
-    return {name: float(per_arm[name].agg(how)) if row.members else np.nan for name, how in COSTS.items()}
 
 
 def _against(

@@ -29,6 +29,8 @@ def print_comparison(comparison: Comparison, console: Console | None = None) -> 
     wording = WORDINGS[study.task.kind]
     console.print(_scores(comparison, wording))
     console.print(_costs(comparison.table))
+    for note in comparison.cost_notes:
+        console.print(escape(note), highlight=False)
     if len(comparison.pairs):
         console.print(_verdicts(comparison.pairs, wording))
     for note in comparison.notes:
@@ -98,12 +100,14 @@ def _costs(rows: pd.DataFrame) -> Table:
         "parameters",
         "FLOPs/clip",
         "train s",
+        "ms/step",
         "ms/clip",
         "peak MB",
     )
     for row in rows[rows["parameters"].notna()].to_dict("records"):
         numbers = [short(row["parameters"]), short(row["flops_per_clip"])]
-        numbers += [_or_dash(row[name]) for name in ("train_seconds", "latency_ms", "peak_memory_mb")]
+        shown = ("train_seconds", "step_ms", "latency_ms", "peak_memory_mb")
+        numbers += [_or_dash(row[name]) for name in shown]
         table.add_row(escape(row["arm"]), *numbers)
     return table
 

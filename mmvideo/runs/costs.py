@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import torch
+from lightning_fabric import Fabric
 from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
@@ -18,6 +19,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from mmvideo.types import Batch, Tokens
 
 LATENCY_REPEATS = 20
+STEP_REPEATS = 5
 
 
 def parameter_counts(model: nn.Module) -> dict[str, int]:
@@ -33,7 +35,7 @@ def flops_per_clip(model: nn.Module, batch: Batch) -> int:
     """Floating-point operations of a forward pass, a clip (multiply and add count as two).
 
     Matrix products, convolutions and attention are counted; the Fourier transform and element-wise work are
-    not.
+    not, nor are the maps of padding that a fusion leaves out.
     """
     model.eval()
     # With gradients, though none is taken: without, the counter fails on modules that are given a parameter.
@@ -66,6 +68,23 @@ def latency_ms(model: nn.Module, batch: Batch) -> float:
         model(one).logits.cpu()
         times.append(time.perf_counter() - start)
     return 1000 * statistics.median(times[3:])
+
+
+def step_ms(net: nn.Module, batch: Batch, fabric: Fabric) -> float:
+    """Median milliseconds of forward and backward over the batch in training mode, after warming up.
+
+    Loss and optimiser are not counted: they are the same for every fusion, or the objective's own.
+    """
+    net.train()
+    times = []
+    for _ in range(STEP_REPEATS + 1):
+        start = time.perf_counter()
+        fabric.backward(net(batch).logits.float().square().mean())
+        if fabric.device.type == "cuda":
+            torch.cuda.synchronize(fabric.device)
+        times.append(time.perf_counter() - start)
+        net.zero_grad(set_to_none=True)
+    return 1000 * statistics.median(times[1:])
 
 
 class PeakMemory:

@@ -12,6 +12,7 @@ import torch
 from mmvideo.config import RunConfig
 from mmvideo.data.features import save_inputs
 from mmvideo.data.loading import in_batches
+from mmvideo.fusion.resized import Resized
 from mmvideo.model import FusionModel, build_model
 from mmvideo.runs.assembly import (
     FEATURES,
@@ -23,7 +24,7 @@ from mmvideo.runs.assembly import (
     trained_model,
     training_data,
 )
-from mmvideo.runs.costs import PeakMemory, flops_per_clip, latency_ms, parameter_counts
+from mmvideo.runs.costs import PeakMemory, flops_per_clip, latency_ms, parameter_counts, step_ms
 from mmvideo.runs.data import Data, open_data
 from mmvideo.runs.directory import RunDirectory
 from mmvideo.runs.evaluate import evaluate_run, evaluate_splits
@@ -104,7 +105,10 @@ def _execute(config: RunConfig, data: Data, run: RunDirectory) -> None:
             "train_seconds": progress.seconds,
             "latency_ms": latency_ms(net, example),
             "peak_memory_mb": memory.megabytes(),
+            "step_ms": step_ms(net, example, fabric),
         }
+        fusion = model.fusion.fusion if isinstance(model.fusion, Resized) else model.fusion
+        result["step_spent_on"] = fusion.cost
         run.write_result(result)
         tracker.finish(result)
 

@@ -9,6 +9,7 @@ import torch
 from fusion_contract import CONTRACT, WIDTH, Make, draw, prepare
 from torch import nn
 
+from mmvideo.layers import rows
 from mmvideo.registry import FUSIONS, build
 from mmvideo.types import Features
 from mmvideo.words import MODALITIES
@@ -45,6 +46,16 @@ def test_contract(
     check(maker(name, modalities), training)
 
 
+@pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
+@pytest.mark.parametrize("check", CONTRACT, ids=lambda check: check.__name__)
+@pytest.mark.parametrize("name", ["mult", "co_attention", "bottleneck"])
+def test_contract_where_padding_is_left_out(
+    name: str, check: Callable[[Make, bool], None], training: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rows, "WORTHWHILE", 1)  # by default, tokens as narrow as these stay where they are
+    check(maker(name, MODALITIES), training)
+
+
 def test_cross_attention_hears_other_modalities_through_its_own_tokens() -> None:
     """Tokens of one modality, after the crossing, carry what another modality's tokens say."""
     fusion = prepare(maker("hierarchical", MODALITIES), training=False)
@@ -53,10 +64,10 @@ def test_cross_attention_hears_other_modalities_through_its_own_tokens() -> None
     stage = fusion.stages["trunk"]
 
     def visual_after(levels: Mapping[str, Features]) -> torch.Tensor:
-        tokens, owner = fusion._join([levels[m].trunk for m in MODALITIES])
-        bias = stage.bias(tokens.time, tokens.time)
-        allowed = (owner[:, None] != owner[None, :]) & tokens.mask[:, None, :]
-        return stage.cross(tokens.values, tokens.values, allowed, bias)[:, owner == 0]
+        parts = [levels[m].trunk for m in MODALITIES]
+        tokens, counts = fusion._join(parts), [part.mask.shape[1] for part in parts]
+        after = stage.cross(tokens.values, tokens.mask, counts, fusion.others, stage.bias, tokens.time)
+        return after[:, : counts[0]]
 
     moved = visual_after(features | {"audio": other["audio"]}) - visual_after(features)
     assert (moved.abs().amax(dim=(1, 2)) > 1e-5).all()

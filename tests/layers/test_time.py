@@ -29,7 +29,9 @@ def test_encoding_holds_sines_and_cosines_from_16_s_to_an_eighth() -> None:
 
 
 def test_bias_is_minus_slope_times_distance() -> None:
-    bias = TimeDistanceBias(4)(torch.tensor([[0.0, 1.0]]), torch.tensor([[0.0, 0.25, 3.0]])).detach()
+    query_time, key_time = torch.tensor([[0.0, 1.0]]), torch.tensor([[0.0, 0.25, 3.0]])
+    scores = torch.randn(1, 4, 2, 3)
+    bias = TimeDistanceBias(4)(scores, query_time, key_time).detach() - scores
     distance = torch.tensor([[0.0, 0.25, 3.0], [1.0, 0.75, 2.0]])
     slopes = [8.0, 0.1, 8.0, 0.1]  # half of the heads start sharp, half nearly flat
     expected = torch.stack([-slope * distance for slope in slopes])[None]
@@ -40,8 +42,9 @@ def test_bias_never_rewards_distance_whatever_is_learned() -> None:
     layer = TimeDistanceBias(2)
     with torch.no_grad():
         layer.raw_slope.copy_(torch.tensor([-30.0, 5.0]))
-    assert (layer(torch.tensor([[0.0]]), torch.tensor([[0.5, 2.0]])) <= 0).all()
-    layer(torch.tensor([[0.0]]), torch.tensor([[0.5]])).sum().backward()
+    bias = layer(torch.zeros(1, 2, 1, 2), torch.tensor([[0.0]]), torch.tensor([[0.5, 2.0]]))
+    assert (bias <= 0).all()
+    bias.sum().backward()
     assert layer.raw_slope.grad is not None
     assert torch.isfinite(layer.raw_slope.grad).all()
 

@@ -7,13 +7,14 @@ import time
 import numpy as np
 import pytest
 import torch
+from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mmvideo.config import AudioConfig, NamedConfig, RunConfig, TextConfig
 from mmvideo.model import Prediction, build_model
 from mmvideo.registry import FUSIONS
-from mmvideo.runs.costs import PeakMemory, flops_per_clip, latency_ms, parameter_counts
+from mmvideo.runs.costs import PeakMemory, flops_per_clip, latency_ms, parameter_counts, step_ms
 from mmvideo.types import Batch, Tokens
 
 CLIPS, STEPS, INPUTS = 3, 5, 8
@@ -80,6 +81,23 @@ def test_latency_is_of_one_clip_in_evaluation_mode() -> None:
 
     assert 4 <= latency_ms(Slow(), batch()) < 40
     assert set(seen) == {(1, False)}
+
+
+def test_a_step_is_forward_and_backward_over_all_clips_in_training_mode() -> None:
+    seen: list[tuple[int, bool, bool]] = []
+
+    class Slow(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.weight = nn.Parameter(torch.ones(CLIPS, 2))
+
+        def forward(self, batch: Batch) -> Prediction:
+            seen.append((len(batch), self.training, self.weight.grad is None))
+            time.sleep(0.004)
+            return Prediction(self.weight * 1, {})
+
+    assert 4 <= step_ms(Slow().eval(), batch(), Fabric(accelerator="cpu")) < 40
+    assert set(seen) == {(CLIPS, True, True)}
 
 
 def test_peak_memory_is_the_most_there_was_since_it_was_made() -> None:

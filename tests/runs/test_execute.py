@@ -17,13 +17,14 @@ import pytest
 from mmvideo.config import RunConfig, RuntimeConfig, TrainConfig
 from mmvideo.data.manifest import read_manifest
 from mmvideo.evaluation.metrics import classification_metrics
+from mmvideo.fusion.hierarchical import HierarchicalFusion
 from mmvideo.runs import execute as execution
 from mmvideo.runs.directory import RunDirectory
 from mmvideo.runs.execute import evaluate_run, execute
 
 Configure = Callable[..., RunConfig]
 
-TIMED = {"seconds", "train_seconds", "latency_ms", "peak_memory_mb"}
+TIMED = {"seconds", "train_seconds", "step_ms", "latency_ms", "peak_memory_mb"}
 
 
 def numbers(path: Path) -> dict[str, Any]:
@@ -71,9 +72,8 @@ class TestRecord:
         assert 0 <= result["test_shuffled"]["accuracy"] <= 1
         costs = result["costs"]
         assert costs["parameters"] == costs["trainable_parameters"] > 1000
-        assert all(
-            costs[name] > 0 for name in ("flops_per_clip", "train_seconds", "latency_ms", "peak_memory_mb")
-        )
+        assert all(costs[name] > 0 for name in ("flops_per_clip", *(TIMED - {"seconds"})))
+        assert result["step_spent_on"] == HierarchicalFusion.cost
 
     def test_there_is_a_line_for_every_epoch_and_split(self, finished: Path) -> None:
         lines = RunDirectory(finished).metrics()
