@@ -19,7 +19,7 @@ from mmvideo.data.planted.write import write_mp4, write_srt
 from mmvideo.seeding import derive_seed
 from mmvideo.words import SPLITS, InputError, Split
 
-GENERATOR_VERSION = 3  # raise when the same seed gives other files
+GENERATOR_VERSION = 4  # raise when the same seed gives other files
 CLIPS_PER_GROUP = 8
 RECORD = "planted.json"
 

@@ -15,7 +15,9 @@ from mmvideo.data.planted.render import FRAME_RATE, SAMPLE_RATE, Cue
 def write_mp4(path: Path, frames: np.ndarray, samples: np.ndarray | None) -> None:
     """Encode (T, H, W, 3) uint8 frames and, unless None, (S,) float32 mono audio. Same input, same bytes."""
     with av.open(str(path), "w", options={"fflags": "+bitexact"}) as container:
-        options = {"crf": "16", "preset": "veryfast", "threads": "1"}
+        # without x264's functions for one kind of processor: with AVX-512, some clips came out in several ways
+        independent = {"x264-params": "cpu-independent=1"}
+        options = {"crf": "16", "preset": "veryfast", "threads": "1", **independent}
         video = container.add_stream("libx264", rate=FRAME_RATE, options=options)
         video.height, video.width = frames.shape[1:3]
         video.pix_fmt = "yuv420p"
@@ -23,7 +25,6 @@ def write_mp4(path: Path, frames: np.ndarray, samples: np.ndarray | None) -> Non
         audio = container.add_stream("aac", rate=SAMPLE_RATE, layout="mono") if samples is not None else None
         convert = VideoReformatter()
         for image in frames:
-            # the encoder's own conversion works in several threads, and then not always alike
             frame = convert.reformat(
                 av.VideoFrame.from_ndarray(image, format="rgb24"), format="yuv420p", threads=1
             )
