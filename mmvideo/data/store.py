@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmvideo.data.build_report import BuildReport, check_share, fingerprint
-from mmvideo.data.builder import Decoded, Job, Lost, decode_all
+from mmvideo.data.builder import Decoded, Job, Lost
 from mmvideo.data.clipfile import StoredClip, read_clip, read_frames, read_header, read_lengths
 from mmvideo.data.decode import decord_installed
 from mmvideo.data.files import locked, read_json, update_json
@@ -29,6 +29,7 @@ from mmvideo.data.keys import Source, StoreSettings
 from mmvideo.data.manifest import MEDIA_FIELDS, Clip, Manifest
 from mmvideo.data.objects import object_path
 from mmvideo.data.progress import tracked
+from mmvideo.data.workers import decode_all
 from mmvideo.words import InputError
 
 __all__ = ["BuildReport", "Store", "StoreSettings", "StoredClip", "fingerprint"]
