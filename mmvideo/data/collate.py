@@ -22,11 +22,17 @@ def collate(samples: Sequence[Sample]) -> Batch:
 
 
 def _pad(items: list[tuple[Tensor, Tensor]]) -> Tokens:
-    longest = max(1, *(len(values) for values, _ in items))
-    first = items[0][0]
-    values = first.new_zeros(len(items), longest, *first.shape[1:])
-    time = torch.zeros(len(items), longest)
-    mask = torch.zeros(len(items), longest, dtype=torch.bool)
-    for row, (value, times) in enumerate(items):
-        values[row, : len(value)], time[row, : len(value)], mask[row, : len(value)] = value, times, True
-    return Tokens(values, mask, time)
+    lengths = torch.tensor([len(values) for values, _ in items])
+    longest = max(1, int(lengths.max()))
+    values, time = (_stack(parts, longest) for parts in zip(*items, strict=True))
+    return Tokens(values, torch.arange(longest) < lengths[:, None], time)
+
+
+def _stack(parts: Sequence[Tensor], length: int) -> Tensor:
+    """The parts (n, ...) above each other, zeros behind each up to `length`. (B, length, ...)."""
+    if all(len(part) == length for part in parts):
+        return torch.stack(list(parts))  # in one go, where there is nothing to fill up
+    stacked = parts[0].new_zeros(len(parts), length, *parts[0].shape[1:])
+    for row, part in zip(stacked, parts, strict=True):
+        row[: len(part)] = part
+    return stacked
