@@ -73,6 +73,7 @@ def _execute(config: RunConfig, data: Data, run: RunDirectory) -> None:
         batch_size=config.train.batch_size,
         seed=config.seed,
         workers=config.runtime.loader_workers,
+        pad_to=config.train.pad_to,
     )
     with _tracked(config, run) as tracker:
 
