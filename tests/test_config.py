@@ -11,6 +11,7 @@ from mmvideo.config import (
     AudioConfig,
     DataConfig,
     NamedConfig,
+    PadTo,
     RunConfig,
     RuntimeConfig,
     TextConfig,
@@ -75,6 +76,7 @@ OTHERS = {
     "an option": {"fusion": NamedConfig(name="hierarchical", options={"heads": 2})},
     "objective": {"objective": NamedConfig(name="cross_entropy", options={"label_smoothing": 0.1})},
     "train": {"train": TrainConfig(learning_rate=2e-3)},
+    "padding, for the draws of dropout": {"train": TrainConfig(pad_to=PadTo(text=16))},
     "visual": {"visual": VisualConfig(dropout=0.2)},
     "audio": {"audio": AudioConfig(mel_bins=32)},
     "text": {"text": TextConfig(layers=1)},
@@ -106,6 +108,9 @@ class TestSignature:
     @pytest.mark.parametrize("changes", ALIKE.values(), ids=ALIKE)
     def test_what_decides_none_does_not(self, changes: dict[str, Any]) -> None:
         assert RunConfig(**changes).signature("data") == CONFIG.signature("data")
+
+    def test_without_rounded_lengths_it_is_what_it_was_before_there_were_any(self) -> None:
+        assert "pad_to" not in CONFIG.deciding()["train"]
 
     def test_other_data_changes_it(self) -> None:
         assert CONFIG.signature("data") != CONFIG.signature("other")

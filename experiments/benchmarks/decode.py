@@ -2,9 +2,10 @@
 
     python experiments/benchmarks/decode.py path/to/UCF-101 [--clips 125] [--repeats 3] [--workers 2]
 
-Both sides run with the same number of fresh processes, in turns; the ratio is that of the medians. The bare
-side decodes the frames nearest to the same instants at full size with decord and throws them away. The store
-also reads the sound, shrinks the frames, hashes the files, writes and checks.
+Both sides run with the same number of fresh processes, in turns; ratios are those of the medians. CPU seconds
+are those of all processes, and tell more than time where the machine is busy. The bare side decodes the
+frames nearest to the same instants at full size with decord and throws them away. The store also reads the
+sound, shrinks the frames, hashes the files, writes and checks.
 """
 
 from __future__ import annotations
@@ -12,11 +13,11 @@ from __future__ import annotations
 import argparse
 import itertools
 import multiprocessing
+import resource
 import shutil
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -62,24 +63,35 @@ def main() -> None:
 
 
 def compare(videos: list[Path], settings: StoreSettings, workers: int, repeats: int, scratch: Path) -> float:
-    """Print both sides' times; seconds of the store's median build."""
-    store_times, bare_times = [], []
+    """Print both sides' times; the seconds of the store's median build."""
+    works = {
+        "store": lambda: build(videos, settings, workers, scratch),
+        "bare decord": lambda: bare(videos, settings.frame_rate, workers),
+    }
+    times: dict[str, list[float]] = {name: [] for name in works}
+    cpu: dict[str, list[float]] = {name: [] for name in works}
     for _ in range(repeats):
         shutil.rmtree(scratch / "store", ignore_errors=True)
-        bare_times.append(timed(lambda: bare(videos, settings.frame_rate, workers)))
-        store_times.append(timed(lambda: build(videos, settings, workers, scratch)))
-    ours, theirs = statistics.median(store_times), statistics.median(bare_times)
+        for name, work in works.items():
+            began, began_cpu = time.perf_counter(), cpu_seconds()
+            work()
+            times[name].append(time.perf_counter() - began)
+            cpu[name].append(cpu_seconds() - began_cpu)
+    middle = {name: (statistics.median(times[name]), statistics.median(cpu[name])) for name in works}
     print(f"{len(videos)} clips, {workers} processes, {repeats} turns; seconds, median [least, greatest]")
-    for name, times in (("store", store_times), ("bare decord", bare_times)):
-        print(f"  {name:<12}{statistics.median(times):7.2f} [{min(times):.2f}, {max(times):.2f}]")
-    print(f"  ratio       {ours / theirs:7.2f}")
-    return ours
+    for name, (median, median_cpu) in middle.items():
+        spread = f"[{min(times[name]):.2f}, {max(times[name]):.2f}]"
+        print(f"  {name:<12}{median:7.2f} {spread}, CPU {median_cpu:.2f}")
+    ratio, cpu_ratio = (ours / theirs for ours, theirs in zip(*middle.values(), strict=True))
+    print(f"  store / bare{ratio:7.2f}, CPU {cpu_ratio:.2f}")
+    print(f"  the store's rate is {1 / ratio:.2f} of the bare one")
+    return middle["store"][0]
 
 
-def timed(work: Callable[[], None]) -> float:
-    began = time.perf_counter()
-    work()
-    return time.perf_counter() - began
+def cpu_seconds() -> float:
+    """What this process and those it has waited for have used."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(one.ru_utime + one.ru_stime for one in used)
 
 
 def build(videos: list[Path], settings: StoreSettings, workers: int, scratch: Path) -> None:
@@ -102,6 +114,8 @@ def bare(videos: list[Path], rate: float, workers: int) -> None:
     context = multiprocessing.get_context("spawn")
     with context.Pool(workers) as pool:
         pool.starmap(decode_bare, [(path, rate) for path in videos], chunksize=1)
+        pool.close()
+        pool.join()  # or their CPU time would not be counted
 
 
 def decode_bare(path: Path, rate: float) -> int:

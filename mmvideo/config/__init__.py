@@ -7,9 +7,18 @@ from mmvideo.config.data import AugmentConfig, DataConfig, FeaturesConfig
 from mmvideo.config.encoders import AudioConfig, TextConfig, VisualConfig
 from mmvideo.config.part import Fraction, Option, Part, Positive, PositiveFloat, explain
 from mmvideo.config.run import RunConfig, load_config
-from mmvideo.config.training import ModalityDropout, NamedConfig, RuntimeConfig, TrackingConfig, TrainConfig
+from mmvideo.config.training import (
+    AS_LONG_AS_NEEDED,
+    ModalityDropout,
+    NamedConfig,
+    PadTo,
+    RuntimeConfig,
+    TrackingConfig,
+    TrainConfig,
+)
 
 __all__ = [
+    "AS_LONG_AS_NEEDED",
     "AudioConfig",
     "AugmentConfig",
     "DataConfig",
@@ -18,6 +27,7 @@ __all__ = [
     "ModalityDropout",
     "NamedConfig",
     "Option",
+    "PadTo",
     "Part",
     "Positive",
     "PositiveFloat",

@@ -25,6 +25,18 @@ class ModalityDropout(Part):
     text: Fraction = 0.0
 
 
+class PadTo(Part):
+    """Multiples to which a batch's length, that of its longest clip, is rounded up, so that a compiler or
+    cuDNN meets few shapes. Padding changes no prediction; in training, dropout draws differently."""
+
+    visual: Positive = 1
+    audio: Positive = 1
+    text: Positive = 1
+
+
+AS_LONG_AS_NEEDED = PadTo()
+
+
 class TrainConfig(Part):
     """The optimisation: AdamW, a warm-up/stable/decay schedule, clipping, early stopping on validation."""
 
@@ -43,6 +55,8 @@ class TrainConfig(Part):
     precision: Literal["32-true", "16-mixed", "bf16-mixed"] = "32-true"
     modality_dropout: ModalityDropout = ModalityDropout()
     """Whole modalities dropped at random, by (seed, epoch, clip)."""
+    pad_to: PadTo = AS_LONG_AS_NEEDED
+    """Batches of rounded lengths, by modality: frames, hops of sound, word pieces. 1: as long as needed."""
     diagnostics: bool = True
     """Each epoch, log gradient norms of encoders and fusion, and validation with each modality alone: 1 to
     7 % of an epoch's time on planted data, by fusion. No other number depends on it."""

@@ -37,6 +37,8 @@ def corrupt(samples: Samples, snr_db: float | None, *key: str | int) -> Samples:
 def cut(samples: Samples, first: int, count: int) -> Samples:
     """`count` samples from `first` on, which may be negative; silence where there are none."""
     inside = samples[max(first, 0) : max(first + count, 0)]
+    if len(inside) == count:
+        return inside
     before = min(max(-first, 0), count)
     return np.pad(inside, (before, count - before - len(inside)))
 

@@ -1,32 +1,25 @@
-"""Decoding clips in disposable worker processes. A worker may hang, leak or crash; only its clip is lost.
+"""Decoding one clip into the store, and what a worker process does (see mmvideo.data.workers).
 
 What runs in a worker is here and in what this module imports: nothing slow, and no torch.
 """
 
 from __future__ import annotations
 
-import multiprocessing
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future
-from concurrent.futures.process import BrokenProcessPool
+import signal
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from multiprocessing.connection import Connection
 from pathlib import Path
-from queue import Empty, SimpleQueue
 from typing import Any
 
 import numpy as np
-from pebble import ProcessExpired, ProcessPool
 
 from mmvideo.data.clipfile import StoredClip, write_clip
 from mmvideo.data.decode import Backend, DecodeError, decode_audio, decode_video
 from mmvideo.data.files import DiskFull
 from mmvideo.data.subtitles import Subtitles, read_subtitles
 from mmvideo.words import InputError, Modality
-
-CLIPS_PER_WORKER = 500
-"""After so many clips a worker is replaced: decoders leak."""
-START_LIMIT = 60.0
-"""Seconds a worker may take to start."""
 
 
 @dataclass(frozen=True)
@@ -115,75 +108,26 @@ def decode_clip(job: Job) -> Decoded:
     return Decoded(clip.present, decoder, subtitles.warnings)
 
 
-def decode_all(
-    jobs: Sequence[Job], *, workers: int, time_limit: float
-) -> Iterator[tuple[Job, Decoded | Lost]]:
-    """Run the jobs in worker processes and yield each with its outcome, in the order they end.
-
-    A worker is ended after `time_limit` seconds on one clip.
-
-    Raises:
-        DiskFull: a worker found no room for a clip.
-    """
-    waiting = list(jobs)
-    while waiting:
-        unheard = []
-        for job, outcome in _in_pool(waiting, workers, time_limit):
-            if outcome is None:
-                unheard.append(job)
-            else:
-                yield job, outcome
-        if len(unheard) == len(waiting):  # whichever of them it is, it cannot be told
-            yield unheard.pop(0), Lost("the decoder crashed at once", killed=True)
-        waiting = unheard
-
-
-def _in_pool(
-    jobs: Sequence[Job], workers: int, time_limit: float
-) -> Iterator[tuple[Job, Decoded | Lost | None]]:
-    """Each job's outcome in one pool of workers; None where the pool gave up before it was tried.
-
-    pebble gives a pool up when a worker dies before it has said which task it took.
-    """
-    context = multiprocessing.get_context("spawn")  # a forked copy of a threaded process may hang
-    pool = ProcessPool(max_workers=min(workers, len(jobs)), max_tasks=CLIPS_PER_WORKER, context=context)
+def attempt(job: Job) -> Decoded | Lost | DiskFull:
+    """What became of the clip; a full disk is held against no clip."""
     try:
-        futures: dict[Future[Decoded], Job] = {
-            pool.schedule(decode_clip, args=[job], timeout=time_limit): job for job in jobs
-        }
-        done: SimpleQueue[Future[Decoded]] = SimpleQueue()
-        for future in futures:
-            future.add_done_callback(done.put)
-        for _ in futures:
-            future = _next(done, time_limit)
-            broken = isinstance(future.exception(), BrokenProcessPool)
-            yield futures[future], None if broken else _outcome(future, time_limit)
-    finally:
-        pool.stop()
-        pool.join()
-
-
-def _next(done: SimpleQueue[Future[Decoded]], time_limit: float) -> Future[Decoded]:
-    """The next that is done. Workers that die while they start would be replaced for ever."""
-    try:
-        return done.get(timeout=time_limit + START_LIMIT)
-    except Empty:
-        raise RuntimeError(
-            "The decoding processes do not start. If this is a script of yours, what it does must stand "
-            "under `if __name__ == '__main__':`, since each process imports it again."
-        ) from None
-
-
-def _outcome(future: Future[Decoded], time_limit: float) -> Decoded | Lost:
-    error = future.exception()
-    if error is None:
-        return future.result()
-    if isinstance(error, ProcessExpired):
-        return Lost(f"the decoder crashed (exit code {error.exitcode})", killed=True)
-    if isinstance(error, TimeoutError):
-        return Lost(f"decoding took longer than {time_limit:g} s", killed=True)
-    if isinstance(error, DiskFull):
-        raise error
-    if isinstance(error, (DecodeError, InputError)):
+        return decode_clip(job)
+    except DiskFull as error:
+        return error
+    except (DecodeError, InputError) as error:
         return Lost(str(error), killed=False)
-    return Lost(f"{type(error).__name__}: {error}", killed=False, lasting=False)
+    except Exception as error:
+        return Lost(f"{type(error).__name__}: {error}", killed=False, lasting=False)
+
+
+def serve(handle: int) -> None:
+    """A worker's life: say that it has started, then answer each job with its outcome, until nobody asks.
+
+    Args:
+        handle: file descriptor of its end of a `multiprocessing.Pipe`.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever asks is told, and ends the worker
+    with Connection(handle) as connection, suppress(EOFError, OSError):
+        connection.send(None)
+        while True:
+            connection.send(attempt(connection.recv()))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -89,42 +90,61 @@ def write_clip(
     write_object(path, arrays, record)
 
 
-def read_clip(path: Path, *, frames: bool = True) -> StoredClip:
-    """The clip stored at `path`; on demand without its frames, which are most of it.
+def read_clip(path: Path) -> StoredClip:
+    """The clip stored at `path`.
 
     Raises:
         InputError: the file is absent or damaged.
     """
-    record, arrays = read_object(path, leave_out=() if frames else FRAMES)
-    words = tuple(Word(*word) for word in record["words"])
-    if "samples" in arrays:
-        arrays["samples"] = arrays["samples"].astype(np.float32) * np.float32(record["scale"] / PCM_PEAK)
-    if "jpeg" in arrays:
-        pictures = np.split(arrays.pop("jpeg"), arrays.pop("jpeg_ends")[:-1])
-        arrays["frames"] = np.stack([_expanded(picture) for picture in pictures])
-    return StoredClip(words=words, **arrays)
+    with open_clip(path) as file:
+        return replace(file.clip, frames=file.frames(np.arange(len(file.clip.frame_times))))
 
 
-def read_frames(path: Path, indices: NDArray[np.intp]) -> NDArray[np.uint8]:
-    """Some of a stored clip's frames, (len(indices), H, W, 3) RGB. Others are neither read nor decompressed.
+@contextmanager
+def open_clip(path: Path, known: StoredClip | None = None) -> Iterator[OpenClip]:
+    """The clip stored at `path`, read but for its frames, which are most of it; those can be asked for.
 
     Args:
-        indices: ascending, each below the number of frames.
+        known: the clip, if it was read before.
 
     Raises:
         InputError: the file is absent or damaged.
     """
-    if not len(indices):
-        return _no_frames()
-    first, last = int(indices[0]), int(indices[-1])
     with opened(path) as file:
-        if "jpeg" not in file.keys():  # noqa: SIM118
-            pictures: NDArray[np.uint8] = file.get_slice("frames")[first : last + 1]
-            return pictures[indices - first]
-        bounds = np.append(0, file.get_tensor("jpeg_ends"))
-        data = file.get_slice("jpeg")[int(bounds[first]) : int(bounds[last + 1])]
-    spans = zip(bounds[indices] - bounds[first], bounds[indices + 1] - bounds[first], strict=True)
-    return np.stack([_expanded(data[begin:end]) for begin, end in spans])
+        if known is not None:
+            yield OpenClip(known, file)
+            return
+        record, arrays = read_object(path, file, leave_out=FRAMES)
+        words = tuple(Word(*word) for word in record["words"])
+        if "samples" in arrays:
+            arrays["samples"] = arrays["samples"].astype(np.float32) * np.float32(record["scale"] / PCM_PEAK)
+        yield OpenClip(StoredClip(words=words, **arrays), file)
+
+
+@dataclass(frozen=True, eq=False)
+class OpenClip:
+    """A clip in an open file of the store."""
+
+    clip: StoredClip
+    """Without frames, but with their times."""
+    _file: Any
+
+    def frames(self, indices: NDArray[np.intp]) -> NDArray[np.uint8]:
+        """Some of its frames, (len(indices), H, W, 3) RGB. Others are neither read nor decompressed.
+
+        Args:
+            indices: ascending, each below the number of frames.
+        """
+        if not len(indices):
+            return _no_frames()
+        first, last = int(indices[0]), int(indices[-1])
+        if "jpeg" not in self._file.keys():  # noqa: SIM118
+            pictures: NDArray[np.uint8] = self._file.get_slice("frames")[first : last + 1]
+            return pictures if len(indices) == len(pictures) else pictures[indices - first]
+        bounds = np.append(0, self._file.get_tensor("jpeg_ends"))
+        data = self._file.get_slice("jpeg")[int(bounds[first]) : int(bounds[last + 1])]
+        spans = zip(bounds[indices] - bounds[first], bounds[indices + 1] - bounds[first], strict=True)
+        return np.stack([_expanded(data[begin:end]) for begin, end in spans])
 
 
 def read_lengths(path: Path) -> dict[str, int]:

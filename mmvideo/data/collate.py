@@ -1,4 +1,4 @@
-"""Samples to one batch: padded to the longest, with masks; what is absent stays in as an all-False mask."""
+"""Samples to one batch: padded to one length, with masks; what is absent stays in as an all-False mask."""
 
 from __future__ import annotations
 
@@ -7,26 +7,37 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from mmvideo.config import AS_LONG_AS_NEEDED, PadTo
 from mmvideo.data.dataset import Sample
 from mmvideo.types import Batch, Tokens
 
 
-def collate(samples: Sequence[Sample]) -> Batch:
+def collate(samples: Sequence[Sample], pad_to: PadTo = AS_LONG_AS_NEEDED) -> Batch:
     """One batch of samples with the same modalities. A sequence is never shorter than one (padded) item.
+
+    Its length is that of the longest sample, rounded up to a multiple of what `pad_to` says of the modality.
 
     Labels become (B,) int64 class indices, (B, C) float of 0 and 1 (multi-label), or (B,) float (regression).
     """
-    inputs = {m: _pad([sample.inputs[m] for sample in samples]) for m in samples[0].inputs}
+    inputs = {
+        m: _pad([sample.inputs[m] for sample in samples], getattr(pad_to, m)) for m in samples[0].inputs
+    }
     labels = torch.tensor([sample.label for sample in samples])
     return Batch(tuple(sample.id for sample in samples), inputs, labels)
 
 
-def _pad(items: list[tuple[Tensor, Tensor]]) -> Tokens:
-    longest = max(1, *(len(values) for values, _ in items))
-    first = items[0][0]
-    values = first.new_zeros(len(items), longest, *first.shape[1:])
-    time = torch.zeros(len(items), longest)
-    mask = torch.zeros(len(items), longest, dtype=torch.bool)
-    for row, (value, times) in enumerate(items):
-        values[row, : len(value)], time[row, : len(value)], mask[row, : len(value)] = value, times, True
-    return Tokens(values, mask, time)
+def _pad(items: list[tuple[Tensor, Tensor]], multiple: int) -> Tokens:
+    lengths = torch.tensor([len(values) for values, _ in items])
+    longest = -(-max(1, int(lengths.max())) // multiple) * multiple
+    values, time = (_stack(parts, longest) for parts in zip(*items, strict=True))
+    return Tokens(values, torch.arange(longest) < lengths[:, None], time)
+
+
+def _stack(parts: Sequence[Tensor], length: int) -> Tensor:
+    """The parts (n, ...) above each other, zeros behind each up to `length`. (B, length, ...)."""
+    if all(len(part) == length for part in parts):
+        return torch.stack(list(parts))  # in one go, where there is nothing to fill up
+    stacked = parts[0].new_zeros(len(parts), length, *parts[0].shape[1:])
+    for row, part in zip(stacked, parts, strict=True):
+        row[: len(part)] = part
+    return stacked

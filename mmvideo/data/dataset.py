@@ -18,6 +18,7 @@ from torch.utils.data import Dataset
 
 from mmvideo.config import DataConfig
 from mmvideo.data.augment import AudioAugment, corrupt, drop_words
+from mmvideo.data.clipfile import OpenClip
 from mmvideo.data.features import FeatureSource, in_window, span_of
 from mmvideo.data.frame_features import FrameFeatures
 from mmvideo.data.labels import Target, target
@@ -99,14 +100,18 @@ class ClipDataset(Dataset[Sample]):
     def __getitem__(self, index: int) -> Sample:
         number, view = divmod(index, len(self.views))
         clip = self.clips[number]
-        stored = self.memory.get(clip.id, lambda: self.store.read(self.keys[clip.id], frames=False))
-        draw = derive_seed(self.seed, "sample", self.epoch, clip.id)
         given = {
             name: self.memory.get((clip.id, name), partial(source.read, clip))
             for name, source in self.features.items()
         }
-        seconds = max(_seconds(stored, self.config), span_of(clip, given))
-        window = self._window(seconds, draw, self.views[view])
+        with self.store.open(self.keys[clip.id], self.memory.held(clip.id)) as stored:
+            self.memory.get(clip.id, lambda: stored.clip)
+            return self._sample(clip, stored, given, self.views[view])
+
+    def _sample(self, clip: Clip, stored: OpenClip, given: Mapping[str, np.ndarray], view: View) -> Sample:
+        draw = derive_seed(self.seed, "sample", self.epoch, clip.id)
+        seconds = max(_seconds(stored.clip, self.config), span_of(clip, given))
+        window = self._window(seconds, draw, view)
         readers = {"visual": self._visual, "audio": self._audio, "text": self._text}
         inputs = {}
         for m in self.modalities:
@@ -151,22 +156,23 @@ class ClipDataset(Dataset[Sample]):
         inside, times = in_window(values, rate, seconds or window.length, window.start, window.length)
         return torch.from_numpy(inside), torch.from_numpy(times)
 
-    def _visual(self, clip: Clip, stored: StoredClip, window: Window) -> tuple[Tensor, Tensor]:
-        inside = self._frames(stored, window)
-        times = torch.from_numpy((stored.frame_times[inside] - window.start).astype(np.float32))
+    def _visual(self, clip: Clip, stored: OpenClip, window: Window) -> tuple[Tensor, Tensor]:
+        inside = self._frames(stored.clip, window)
+        times = torch.from_numpy((stored.clip.frame_times[inside] - window.start).astype(np.float32))
         if self.frame_features:
             return torch.from_numpy(self.frame_features.read(clip.id)[inside]), times
         if not len(inside):
             side = self.config.crop_size
             return torch.zeros(0, 3, side, side, dtype=torch.uint8), torch.zeros(0)
-        shown = self.store.frames(self.keys[clip.id], inside)
-        frames = torch.from_numpy(shown).permute(0, 3, 1, 2)
+        frames = torch.from_numpy(stored.frames(inside)).permute(0, 3, 1, 2)
         return self.transform(frames, window.draw, window.view.crop), times
 
     def _frames(self, stored: StoredClip, window: Window) -> NDArray[np.intp]:
         """Indices of the stored frames that the sample shows."""
         config, end = self.config, window.start + window.length
         inside = np.flatnonzero((stored.frame_times >= window.start) & (stored.frame_times < end))
+        if config.sampling == "rate":
+            return inside
         chosen = choose_frames(
             len(inside),
             config.sampling,
@@ -177,12 +183,12 @@ class ClipDataset(Dataset[Sample]):
         )
         return inside[chosen]
 
-    def _audio(self, clip: Clip, stored: StoredClip, window: Window) -> tuple[Tensor, Tensor]:
+    def _audio(self, clip: Clip, stored: OpenClip, window: Window) -> tuple[Tensor, Tensor]:
         hop = self.config.hop
         first, count = (round(t * self.config.sample_rate) for t in (window.start, window.length))
         redrawn = self.training and self.config.augment.redraw_noise
         whole = corrupt(
-            stored.samples, self.config.audio_snr_db, clip.id, *((window.draw,) if redrawn else ())
+            stored.clip.samples, self.config.audio_snr_db, clip.id, *((window.draw,) if redrawn else ())
         )
         samples = whole[first : first + count]
         if self.audio_augment:
@@ -193,9 +199,9 @@ class ClipDataset(Dataset[Sample]):
         times = (torch.arange(hops) + 0.5) * hop / self.config.sample_rate
         return torch.from_numpy(padded).view(hops, hop), times
 
-    def _text(self, clip: Clip, stored: StoredClip, window: Window) -> tuple[Tensor, Tensor]:
+    def _text(self, clip: Clip, stored: OpenClip, window: Window) -> tuple[Tensor, Tensor]:
         assert self.tokenizer is not None
-        words = text_words(clip, stored.words, self.config, window.start, window.length)
+        words = text_words(clip, stored.clip.words, self.config, window.start, window.length)
         if self.training:
             words = drop_words(words, self.config.augment.word_dropout, window.draw)
         ids, times = self.tokenizer.encode(words, self.config.max_tokens)

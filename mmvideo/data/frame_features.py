@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmvideo.data.objects import object_path, read_object, read_record, write_object
+from mmvideo.data.objects import object_path, opened, read_record, write_object
 
 FEATURES_VERSION = 1
 """Raise it when the same network and settings would give other features."""
@@ -57,6 +57,6 @@ class FrameFeatures:
         Raises:
             InputError: they were never computed, or their file is damaged.
         """
-        _, arrays = read_object(self.path(clip_id))
-        values: NDArray[np.float32] = arrays["features"]
+        with opened(self.path(clip_id)) as file:
+            values: NDArray[np.float32] = file.get_tensor("features")
         return values

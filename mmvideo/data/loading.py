@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 import torch
 from torch.utils.data import DataLoader
 
+from mmvideo.config import AS_LONG_AS_NEEDED, PadTo
 from mmvideo.data.collate import collate
 from mmvideo.data.dataset import ClipDataset, Sample, ShuffledPairs
 from mmvideo.seeding import derive_seed
@@ -20,10 +22,17 @@ class SplitLoader:
     """
 
     def __init__(
-        self, train: ClipDataset, val: ClipDataset, *, batch_size: int, seed: int, workers: int = 0
+        self,
+        train: ClipDataset,
+        val: ClipDataset,
+        *,
+        batch_size: int,
+        seed: int,
+        workers: int = 0,
+        pad_to: PadTo = AS_LONG_AS_NEEDED,
     ) -> None:
         self.train, self.val = train, val
-        self.batch_size, self.seed, self.workers = batch_size, seed, workers
+        self.batch_size, self.seed, self.workers, self.pad_to = batch_size, seed, workers, pad_to
 
     @property
     def steps_per_epoch(self) -> int:
@@ -33,11 +42,11 @@ class SplitLoader:
         """Every training clip once, shuffled by (seed, epoch); the last batch may be smaller."""
         self.train.epoch = epoch
         order = epoch_order(len(self.train), self.seed, epoch)
-        return in_batches(self.train, self.batch_size, order=order, workers=self.workers)
+        return in_batches(self.train, self.batch_size, order=order, workers=self.workers, pad_to=self.pad_to)
 
     def val_batches(self) -> Iterator[Batch]:
         """Every validation clip once, in the manifest's order."""
-        return in_batches(self.val, self.batch_size, workers=self.workers)
+        return in_batches(self.val, self.batch_size, workers=self.workers, pad_to=self.pad_to)
 
 
 def epoch_order(count: int, seed: int, epoch: int) -> list[int]:
@@ -52,6 +61,7 @@ def in_batches(
     *,
     order: list[int] | None = None,
     workers: int = 0,
+    pad_to: PadTo = AS_LONG_AS_NEEDED,
 ) -> Iterator[Batch]:
     """The dataset's clips, each once, in the given order (None: their own)."""
     loader: DataLoader[Sample] = DataLoader(
@@ -59,7 +69,7 @@ def in_batches(
         batch_size=batch_size,
         sampler=order if order is not None else range(len(dataset)),
         num_workers=workers,
-        collate_fn=collate,
+        collate_fn=partial(collate, pad_to=pad_to),
         pin_memory=torch.cuda.is_available(),
         generator=torch.Generator().manual_seed(0),  # or the loader would draw from the global one
     )

@@ -27,6 +27,10 @@ class Memory:
         self.limit, self.used = limit, 0
         self._kept: dict[Hashable, Any] = {}
 
+    def held(self, key: Hashable) -> Any:
+        """The value kept under the key; None if there is none."""
+        return self._kept.get(key)
+
     def get(self, key: Hashable, make: Callable[[], T]) -> T:
         """The value kept under the key, or what `make` makes."""
         if key in self._kept:

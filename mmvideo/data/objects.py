@@ -26,7 +26,7 @@ RECORD, CHECKSUM = "clip", "sha256"
 
 
 def object_path(root: Path, key: str) -> Path:
-    return root / "objects" / key[:2] / f"{key}{SUFFIX}"
+    return Path(f"{root}/objects/{key[:2]}/{key}{SUFFIX}")  # in one step: it is made for every sample read
 
 
 def write_object(path: Path, arrays: Arrays, record: Mapping[str, Any]) -> None:
@@ -35,13 +35,13 @@ def write_object(path: Path, arrays: Arrays, record: Mapping[str, Any]) -> None:
     write_whole(path, save(arrays, {RECORD: text, CHECKSUM: _checksum(text, arrays)}))
 
 
-def read_object(path: Path, *, leave_out: Collection[str] = ()) -> tuple[dict[str, Any], Arrays]:
-    """The record and the arrays, but for those named in `leave_out`.
+def read_object(path: Path, file: Any, *, leave_out: Collection[str]) -> tuple[dict[str, Any], Arrays]:
+    """The record and the arrays of an `opened` file, but for those named in `leave_out`.
 
     Raises:
-        InputError: the file is absent or cannot be read.
+        InputError: it is no file of a store.
     """
-    metadata, arrays = _read(path, leave_out)
+    metadata, arrays = _read(path, file, leave_out)
     record: dict[str, Any] = json.loads(metadata[RECORD])
     return record, arrays
 
@@ -74,7 +74,8 @@ def read_record(path: Path) -> dict[str, Any]:
 def check_object(path: Path) -> Literal["sound", "damaged", "unchecked"]:
     """Read everything and compare it with its checksum. `unchecked`: readable, of a version without one."""
     try:
-        metadata, arrays = _read(path, ())
+        with opened(path) as file:
+            metadata, arrays = _read(path, file, ())
     except InputError:
         return "damaged"
     if CHECKSUM not in metadata:
@@ -82,10 +83,9 @@ def check_object(path: Path) -> Literal["sound", "damaged", "unchecked"]:
     return "sound" if _checksum(metadata[RECORD], arrays) == metadata[CHECKSUM] else "damaged"
 
 
-def _read(path: Path, leave_out: Collection[str]) -> tuple[dict[str, str], Arrays]:
-    with opened(path) as file:
-        metadata: dict[str, str] = file.metadata() or {}
-        arrays = {name: file.get_tensor(name) for name in file.keys() if name not in leave_out}  # noqa: SIM118
+def _read(path: Path, file: Any, leave_out: Collection[str]) -> tuple[dict[str, str], Arrays]:
+    metadata: dict[str, str] = file.metadata() or {}
+    arrays = {name: file.get_tensor(name) for name in file.keys() if name not in leave_out}  # noqa: SIM118
     if RECORD not in metadata:
         raise _unreadable(path, "it is no file of a store")
     return metadata, arrays

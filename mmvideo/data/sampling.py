@@ -73,8 +73,9 @@ def resize_short_side(frame: Frame, size: int) -> Frame:
     if scale == 1:
         return np.ascontiguousarray(frame)
     target = (max(size, round(width * scale)), max(size, round(height * scale)))
-    image = Image.fromarray(np.ascontiguousarray(frame)).resize(target, Image.Resampling.BILINEAR)
-    return np.asarray(image)
+    image = Image.new("RGB", (width, height), None)  # filled at once: `fromarray` would copy and clear first
+    image.frombytes(np.ascontiguousarray(frame))
+    return np.asarray(image.resize(target, Image.Resampling.BILINEAR))
 
 
 def as_float(samples: NDArray[Any]) -> Samples:

@@ -12,16 +12,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from mmvideo.data.build_report import BuildReport, check_share, fingerprint
-from mmvideo.data.builder import Decoded, Job, Lost, decode_all
-from mmvideo.data.clipfile import StoredClip, read_clip, read_frames, read_header, read_lengths
+from mmvideo.data.builder import Decoded, Job, Lost
+from mmvideo.data.clipfile import OpenClip, StoredClip, open_clip, read_clip, read_header, read_lengths
 from mmvideo.data.decode import decord_installed
 from mmvideo.data.files import locked, read_json, update_json
 from mmvideo.data.hashing import ContentHashes
@@ -29,6 +27,7 @@ from mmvideo.data.keys import Source, StoreSettings
 from mmvideo.data.manifest import MEDIA_FIELDS, Clip, Manifest
 from mmvideo.data.objects import object_path
 from mmvideo.data.progress import tracked
+from mmvideo.data.workers import decode_all
 from mmvideo.words import InputError
 
 __all__ = ["BuildReport", "Store", "StoreSettings", "StoredClip", "fingerprint"]
@@ -51,21 +50,24 @@ class Store:
         """
         return Source.of(clip, manifest, hashes).key(self.settings)
 
-    def read(self, key: str, *, frames: bool = True) -> StoredClip:
-        """The decoded clip; on demand without its frames, but with their times.
+    def read(self, key: str) -> StoredClip:
+        """The decoded clip.
 
         Raises:
             InputError: it was never built, or its file is damaged.
         """
-        return read_clip(self._object(key), frames=frames)
+        return read_clip(self._object(key))
 
-    def frames(self, key: str, indices: NDArray[np.intp]) -> NDArray[np.uint8]:
-        """Some of the decoded clip's frames (ascending indices), without reading the others.
+    def open(self, key: str, known: StoredClip | None = None) -> AbstractContextManager[OpenClip]:
+        """The decoded clip without its frames, and a way to ask for some of those.
+
+        Args:
+            known: the clip, where it was opened before, so that only frames are read.
 
         Raises:
-            InputError: it was never built, or its file is damaged.
+            InputError: on entry, or when asked: it was never built, or its file is damaged.
         """
-        return read_frames(self._object(key), indices)
+        return open_clip(self._object(key), known)
 
     def lengths(self, key: str) -> dict[str, int]:
         """How many `frames` and `samples` a built clip has, without loading it."""

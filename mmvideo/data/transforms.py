@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import numpy as np
+import torch
 from torch import Tensor
-from torchvision.transforms.v2 import InterpolationMode
+from torch.nn.functional import grid_sample
 from torchvision.transforms.v2 import functional as F
 
 from mmvideo.config import DataConfig
@@ -38,22 +40,30 @@ class ClipTransform:
         if not self.training:
             return _crop(frames, size, place)
         draw = np.random.default_rng(seed)
-        if self.config.rotate_degrees:
-            angle = draw.uniform(-self.config.rotate_degrees, self.config.rotate_degrees)
-            frames = F.rotate(frames, angle, interpolation=InterpolationMode.BILINEAR)
-        if draw.random() < self.config.flip_probability:
-            frames = F.horizontal_flip(frames)
-        return self._recolour(self._training_crop(frames, draw), derive_seed(seed, "colour"))
-
-    def _training_crop(self, frames: Tensor, draw: np.random.Generator) -> Tensor:
-        size = self.config.crop_size
+        most = self.config.rotate_degrees
+        degrees = draw.uniform(-most, most) if most else None
+        flipped = draw.random() < self.config.flip_probability
         if self.config.augment.smallest_crop < 1:
-            return self._resized_crop(frames, draw)
-        if not self.config.random_crop:
-            return _crop(frames, size, CENTRE)
+            frames = frames if degrees is None else rotate(frames, degrees)
+            frames = self._resized_crop(frames.flip(-1) if flipped else frames, draw)
+        else:
+            frames = self._square(frames, degrees, flipped, draw)
+        return self._recolour(frames, seed)
+
+    def _square(
+        self, frames: Tensor, degrees: float | None, flipped: bool, draw: np.random.Generator
+    ) -> Tensor:
+        """A crop of the rotated and flipped frames. Only what it shows is rotated and flipped."""
+        size = self.config.crop_size
         height, width = frames.shape[2:]
-        top, left = draw.integers(height - size, endpoint=True), draw.integers(width - size, endpoint=True)
-        return F.crop(frames, int(top), int(left), size, size)
+        top, left = (round(p * (length - size)) for p, length in zip(CENTRE, (height, width), strict=True))
+        if self.config.random_crop:
+            top, left = (int(draw.integers(length - size, endpoint=True)) for length in (height, width))
+        if flipped:
+            left = width - size - left
+        box = (slice(top, top + size), slice(left, left + size))
+        frames = frames[:, :, *box] if degrees is None else rotate(frames, degrees, *box)
+        return frames.flip(-1) if flipped else frames
 
     def _resized_crop(self, frames: Tensor, draw: np.random.Generator) -> Tensor:
         """A part of random area, aspect and, unless crops are to be central, place, resized to the crop."""
@@ -68,7 +78,9 @@ class ClipTransform:
 
     def _recolour(self, frames: Tensor, seed: int) -> Tensor:
         augment = self.config.augment
-        draw = np.random.default_rng(seed)
+        if not (augment.brightness or augment.contrast or augment.saturation or augment.hue):
+            return frames
+        draw = np.random.default_rng(derive_seed(seed, "colour"))
         for strength, adjust in (
             (augment.brightness, F.adjust_brightness),
             (augment.contrast, F.adjust_contrast),
@@ -79,6 +91,35 @@ class ClipTransform:
         if augment.hue:
             frames = F.adjust_hue(frames, draw.uniform(-augment.hue, augment.hue))
         return frames
+
+
+def rotate(frames: Tensor, degrees: float, rows: slice = slice(None), columns: slice = slice(None)) -> Tensor:
+    """Frames turned counter-clockwise about their centre, black where nothing was; of the result, a part.
+
+    The same, to the bit, as that part of torchvision's `rotate` with bilinear interpolation, which works all
+    of it out.
+
+    Args:
+        frames: (T, 3, H, W) uint8.
+        rows, columns: the part of H and W.
+    """
+    height, width = frames.shape[2:]
+    angle = math.radians(-(degrees % 360))
+    turn = torch.tensor([[[math.cos(angle), math.sin(angle), 0], [-math.sin(angle), math.cos(angle), 0]]])
+    turn = turn.transpose(1, 2) / torch.tensor([0.5 * width, 0.5 * height])
+    grid = _pixels(height, width).bmm(turn).view(1, height, width, 2)[:, rows, columns]
+    grid = grid.expand(len(frames), -1, -1, -1)
+    turned = grid_sample(frames.float(), grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+    return turned.round_().to(torch.uint8)
+
+
+@lru_cache(maxsize=64)
+def _pixels(height: int, width: int) -> Tensor:
+    """Each pixel's x and y from the picture's centre, and 1. (1, H·W, 3)."""
+    y = torch.linspace((1 - height) * 0.5, (height - 1) * 0.5, height)
+    x = torch.linspace((1 - width) * 0.5, (width - 1) * 0.5, width)
+    rows, columns = torch.meshgrid(y, x, indexing="ij")
+    return torch.stack([columns, rows, torch.ones(height, width)], dim=-1).view(1, -1, 3)
 
 
 def _crop(frames: Tensor, size: int, place: tuple[float, float]) -> Tensor:

@@ -75,6 +75,7 @@ def training_data(
             batch_size=size,
             seed=seed,
             workers=config.runtime.loader_workers,
+            pad_to=config.train.pad_to,
         )
     further = objective_class(config.objective.name).reads
     levels = frozenset(fusion_class(config).levels_read(config.fusion.options) | further)

@@ -23,6 +23,7 @@ from mmvideo.data.labels import target, task_of
 from mmvideo.data.manifest import Clip, Manifest, check_files, read_manifest
 from mmvideo.data.metadata import check_fields, metadata_text
 from mmvideo.data.store import Store, StoreSettings, fingerprint
+from mmvideo.data.subtitles import Word
 from mmvideo.data.tokenizer import WordPieces
 from mmvideo.encoders.build import feature_modalities
 from mmvideo.evaluation.tasks import TASKS, prior_outputs
@@ -153,11 +154,15 @@ class Data:
             return None
         if config.text.model is not None:
             return WordPieces.pretrained(config.text.model)
-        spoken = (
-            (clip, self.store.read(self.keys[clip.id], frames=False).words) for clip in self.clips("train")
+        texts = (
+            text_words(clip, self._spoken(clip), config.data, 0.0, float("inf"))
+            for clip in self.clips("train")
         )
-        texts = (text_words(clip, words, config.data, 0.0, float("inf")) for clip, words in spoken)
         return WordPieces.train(texts, config.data.vocabulary_size)
+
+    def _spoken(self, clip: Clip) -> tuple[Word, ...]:
+        with self.store.open(self.keys[clip.id]) as stored:
+            return stored.clip.words
 
 
 def open_data(config: DataConfig, *, progress: bool = False) -> Data:

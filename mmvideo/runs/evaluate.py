@@ -9,7 +9,7 @@ from typing import Any
 from lightning_fabric import Fabric
 
 from mmvideo.config import RunConfig
-from mmvideo.data.dataset import ShuffledPairs
+from mmvideo.data.dataset import ClipDataset, ShuffledPairs
 from mmvideo.data.features import check_widths, load_inputs
 from mmvideo.data.loading import in_batches
 from mmvideo.data.tokenizer import WordPieces
@@ -19,6 +19,7 @@ from mmvideo.runs.data import Data, open_data
 from mmvideo.runs.directory import RunDirectory
 from mmvideo.training.predict import Predictions, predict
 from mmvideo.training.subsets import Subset, all_subsets, pattern, predict_subsets
+from mmvideo.types import Batch
 from mmvideo.words import InputError, Split, unknown
 
 
@@ -59,7 +60,7 @@ def evaluate_run(
     model = trained_model(config, data, tokenizer, features)
     checkpoints(run).load_best(model)
     model.deploy()
-    batches = in_batches(data.dataset(split, config, tokenizer, views=True), config.train.batch_size)
+    batches = _batches(data.dataset(split, config, tokenizer, views=True), config)
     shown = (batch if modalities is None else batch.only(modalities) for batch in batches)
     return predict(fabric.setup(model), shown, fabric.device, data.task).metrics()
 
@@ -76,7 +77,7 @@ def evaluate_splits(
     score = TASKS[data.task].score
     parts: dict[Split, list[Subset]] = {"val": [], "test": all_subsets(config.modalities)[:-1]}
     for split, subsets in parts.items():
-        batches = in_batches(data.dataset(split, config, tokenizer, views=True), config.train.batch_size)
+        batches = _batches(data.dataset(split, config, tokenizer, views=True), config)
         predictions, restricted = predict_subsets(net, batches, fabric.device, subsets, data.task)
         run.write_predictions(split, _rows(predictions, data))
         result[split] = predictions.metrics()
@@ -86,9 +87,13 @@ def evaluate_splits(
     result["test_shuffled"] = None
     if len(config.modalities) > 1:
         pairs = ShuffledPairs(data.dataset("test", config, tokenizer, views=True), config.seed)
-        shuffled = predict(net, in_batches(pairs, config.train.batch_size), fabric.device, data.task)
+        shuffled = predict(net, _batches(pairs, config), fabric.device, data.task)
         result["test_shuffled"] = {score: shuffled.metrics()[score]}
     return result
+
+
+def _batches(clips: ClipDataset | ShuffledPairs, config: RunConfig) -> Iterator[Batch]:
+    return in_batches(clips, config.train.batch_size, pad_to=config.train.pad_to)
 
 
 def _rows(predictions: Predictions, data: Data) -> Iterator[dict[str, Any]]:

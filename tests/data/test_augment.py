@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import Any
 
@@ -128,7 +129,9 @@ def dataset(training: bool, seed: int = 0, epoch: int = 0, **data: Any) -> ClipD
     made = ClipDataset(
         [Clip(id="a", label="x", group="g", split="train", video="v.mp4")],
         store=SimpleNamespace(  # type: ignore[arg-type]
-            read=lambda key, frames: stored, frames=lambda key, chosen: stored.frames[chosen]
+            open=lambda key, known: nullcontext(
+                SimpleNamespace(clip=stored, frames=lambda chosen: stored.frames[chosen])
+            )
         ),
         keys={"a": "k"},
         classes=("x",),

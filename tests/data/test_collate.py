@@ -6,6 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mmvideo.config import PadTo
 from mmvideo.data.collate import collate
 from mmvideo.data.dataset import Sample
 
@@ -39,6 +40,33 @@ def test_what_goes_in_comes_out_and_the_rest_is_masked(lengths: list[tuple[int, 
         assert batch.present[:, column].tolist() == [pair[column] > 0 for pair in lengths]
     assert batch.inputs["visual"].values.dtype == torch.uint8
     assert batch.inputs["text"].values.dtype == torch.int64
+
+
+@given(
+    lengths=st.lists(st.tuples(st.integers(0, 9), st.integers(0, 40)), min_size=1, max_size=5),
+    frames=st.integers(1, 5),
+    pieces=st.integers(1, 20),
+)
+@settings(max_examples=40, deadline=None)
+def test_rounded_lengths_are_multiples_and_change_nothing_real(
+    lengths: list[tuple[int, int]], frames: int, pieces: int
+) -> None:
+    samples = [sample(f"clip{i}", i, *pair) for i, pair in enumerate(lengths)]
+    plain, rounded = collate(samples), collate(samples, PadTo(visual=frames, text=pieces))
+    for modality, multiple in (("visual", frames), ("text", pieces)):
+        before, after = plain.inputs[modality], rounded.inputs[modality]
+        length = before.mask.shape[1]
+        assert after.mask.shape[1] % multiple == 0
+        assert 0 <= after.mask.shape[1] - length < multiple
+        for name in ("values", "mask", "time"):
+            assert torch.equal(getattr(after, name)[:, :length], getattr(before, name))
+            assert not getattr(after, name)[:, length:].any()
+    assert rounded.present.equal(plain.present)
+
+
+def test_rounded_lengths_leave_few_shapes() -> None:
+    batches = [collate([sample("a", 0, 1, n), sample("b", 0, 1, n // 2)], PadTo(text=16)) for n in range(49)]
+    assert {batch.inputs["text"].values.shape[1] for batch in batches} == {16, 32, 48}
 
 
 def test_absent_in_all_clips_is_one_masked_item() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import Any
 
@@ -63,8 +64,9 @@ def dataset(
     return ClipDataset(
         [clip(i) for i in range(len(stored))],
         store=SimpleNamespace(  # type: ignore[arg-type]
-            read=lambda key, frames: stored[int(key)],
-            frames=lambda key, chosen: stored[int(key)].frames[chosen],
+            open=lambda key, known: nullcontext(
+                SimpleNamespace(clip=stored[int(key)], frames=lambda chosen: stored[int(key)].frames[chosen])
+            )
         ),
         keys={f"clip{i}": str(i) for i in range(len(stored))},
         config=config, tokenizer=tokenizer, training=training, seed=seed, **given,

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from mmvideo.cli import main
-from mmvideo.data.clipfile import StoredClip, read_clip, read_frames, write_clip
+from mmvideo.data.clipfile import StoredClip, open_clip, read_clip, write_clip
 from mmvideo.data.hashing import ContentHashes
 from mmvideo.data.keys import Source, StoreSettings
 from mmvideo.data.maintenance import collect_garbage, kinds, verify
@@ -224,7 +224,8 @@ class TestJpeg:
         if not path.exists():
             write_clip(path, clip, "pyav", jpeg_quality=quality)
         indices = np.array(sorted(chosen), np.intp)
-        some, whole = read_frames(path, indices), read_clip(path).frames
+        with open_clip(path) as file:
+            some, whole = file.frames(indices), read_clip(path).frames
         assert some.tolist() == whole[indices].tolist()
         assert some.flags.writeable, "torch takes no others"
 
@@ -239,14 +240,15 @@ class TestJpeg:
         )
         opened: list[object] = []
         monkeypatch.setattr(Image, "open", lambda file, real=Image.open: (opened.append(file), real(file))[1])
-        assert len(read_frames(tmp_path / "c", np.array([1, 4]))) == 2
+        with open_clip(tmp_path / "c") as file:
+            assert len(file.frames(np.array([1, 4]))) == 2
         assert len(opened) == 2
 
     def test_frames_of_a_damaged_file_are_an_error_that_names_it(self, tmp_path: Path) -> None:
         write_clip(tmp_path / "c", StoredClip(np.zeros((6, 8, 8, 3), np.uint8), np.arange(6.0)), "pyav")
         (tmp_path / "c").write_bytes((tmp_path / "c").read_bytes()[:-20])
-        with pytest.raises(InputError, match="c cannot be read"):
-            read_frames(tmp_path / "c", np.array([0]))
+        with pytest.raises(InputError, match="c cannot be read"), open_clip(tmp_path / "c") as file:
+            file.frames(np.array([0]))
 
     @pytest.mark.parametrize("quality", [None, 90])
     def test_read_without_its_frames_a_clip_keeps_their_times(
@@ -254,7 +256,8 @@ class TestJpeg:
     ) -> None:
         clip = StoredClip(np.zeros((4, 8, 8, 3), np.uint8), np.arange(4.0), np.ones(10, np.float32))
         write_clip(tmp_path / "c", clip, "pyav", jpeg_quality=quality)
-        back = read_clip(tmp_path / "c", frames=False)
+        with open_clip(tmp_path / "c") as file:
+            back = file.clip
         assert (len(back.frames), back.frame_times.tolist(), len(back.samples)) == (
             0,
             [0.0, 1.0, 2.0, 3.0],

@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
+from torchvision.transforms.v2 import InterpolationMode
+from torchvision.transforms.v2 import functional as F
 
 from mmvideo.config import AugmentConfig, DataConfig
-from mmvideo.data.transforms import ClipTransform
+from mmvideo.data.transforms import ClipTransform, rotate
 
 EVERYTHING = {"flip_probability": 0.5, "rotate_degrees": 20.0}
 
@@ -62,6 +64,18 @@ def test_flips(probability: float, flipped: int) -> None:
     assert all(torch.equal(out, centre) or torch.equal(out, centre.flip(3)) for out in outs)
     count = sum(torch.equal(out, centre.flip(3)) for out in outs)
     assert abs(count - flipped) <= (0 if probability in (0, 1) else 30)
+
+
+@pytest.mark.parametrize("degrees", [-123.4, -5.0, 0.0, 0.01, 20.0, 179.9])
+@pytest.mark.parametrize("shape", [(12, 16), (9, 9)])
+def test_a_part_of_the_rotated_frames_is_that_part_of_torchvisions(
+    degrees: float, shape: tuple[int, int]
+) -> None:
+    frames = torch.randint(0, 256, (3, 3, *shape), dtype=torch.uint8, generator=torch.Generator())
+    whole = F.rotate(frames, degrees, interpolation=InterpolationMode.BILINEAR)
+    rows, columns = slice(2, 8), slice(1, 9)
+    assert torch.equal(rotate(frames, degrees), whole)
+    assert torch.equal(rotate(frames, degrees, rows, columns), whole[:, :, rows, columns])
 
 
 def test_rotation_turns_about_the_centre_within_its_bounds() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import Any
 
@@ -31,8 +32,9 @@ def dataset(clips: list[StoredClip], views: bool = True, **options: Any) -> Clip
     return ClipDataset(
         [Clip(id=f"c{i}", label=f"l{i}", group="g", split="test", video="v") for i in range(len(clips))],
         store=SimpleNamespace(  # type: ignore[arg-type]
-            read=lambda key, frames: clips[int(key)],
-            frames=lambda key, chosen: clips[int(key)].frames[chosen],
+            open=lambda key, known: nullcontext(
+                SimpleNamespace(clip=clips[int(key)], frames=lambda chosen: clips[int(key)].frames[chosen])
+            )
         ),
         keys={f"c{i}": str(i) for i in range(len(clips))},
         classes=tuple(f"l{i}" for i in range(len(clips))),

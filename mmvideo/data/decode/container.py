@@ -103,7 +103,9 @@ def file_start(container: InputContainer) -> float:
 
 
 def seconds(ticks: int | None, time_base: Fraction | None) -> float:
-    return float(ticks * time_base) if ticks is not None and time_base is not None else 0.0
+    if ticks is None or time_base is None:
+        return 0.0
+    return ticks * time_base.numerator / time_base.denominator
 
 
 def decoded(path: str | Path, kind: Literal["video", "audio"], start: float) -> Iterator[tuple[float, Any]]:
@@ -133,13 +135,18 @@ def _timed(container: InputContainer, stream: Stream, zero: float) -> Iterator[t
     AVI stores decoding times only, so that frames around B-frames come in the right order with their times
     swapped. Each frame therefore gets the smallest time among its next neighbours.
     """
-    expected = 0.0
+    before: VideoFrame | AudioFrame | None = None
+    time = 0.0
     frames: deque[Any] = deque()
     times: list[float] = []
     for frame in container.decode(stream):
         assert isinstance(frame, (VideoFrame, AudioFrame))
-        time = expected if frame.time is None else frame.time - zero
-        expected = time + _duration(frame, stream)
+        stamp = frame.time
+        if stamp is not None:
+            time = stamp - zero
+        elif before is not None:
+            time += _duration(before, stream)
+        before = frame
         frames.append(frame)
         heappush(times, time)
         if len(frames) > REORDER_DEPTH:

@@ -169,11 +169,11 @@ class _Sampler:
         self.request = request
         self.frames: list[Frame] = []
         self.times: list[float] = []
+        self.due = self._instant()
+        """The next instant without a frame."""
         self._reformatter = VideoReformatter()
 
-    @property
-    def due(self) -> float:
-        """The next instant without a frame."""
+    def _instant(self) -> float:
         return float(instant(len(self.times), self.request.rate, self.request.start))
 
     @property
@@ -193,6 +193,7 @@ class _Sampler:
             raise DecodeError(self.request.path, "the picture's size changes within the span")
         self.frames.append(picture)
         self.times.append(time)
+        self.due = self._instant()
 
     def picture(self, frame: VideoFrame) -> Frame:
         """The frame as RGB, upright, at the size asked for."""
@@ -206,7 +207,7 @@ def _with_pyav(request: _Request, facts: _Facts) -> DecodedVideo:
     sampler = _Sampler(request)
     at_start: VideoFrame | None = None
     current: VideoFrame | None = None
-    covered = 0.0
+    time = 0.0
     for time, frame in decoded(request.path, "video", request.start):
         if current is not None:
             sampler.show(current, until=time)
@@ -215,11 +216,11 @@ def _with_pyav(request: _Request, facts: _Facts) -> DecodedVideo:
         if at_start is None or time <= request.start + TOLERANCE:
             at_start = frame
         current = frame
-        covered = time + (seconds(frame.duration, frame.time_base) or facts.period)
         if sampler.finished and time > request.start:
             break
     if current is None or at_start is None:
         raise DecodeError(request.path, "no frame could be decoded")
+    covered = time + (seconds(current.duration, current.time_base) or facts.period)
     sampler.show(current, until=covered)
     _check_covered(request, covered, facts)
     if not sampler.frames:

@@ -15,7 +15,7 @@ from mmvideo.data.planted.render import FRAME_RATE, SAMPLE_RATE, Cue
 def write_mp4(path: Path, frames: np.ndarray, samples: np.ndarray | None) -> None:
     """Encode (T, H, W, 3) uint8 frames and, unless None, (S,) float32 mono audio. Same input, same bytes."""
     with av.open(str(path), "w", options={"fflags": "+bitexact"}) as container:
-        # without x264's functions for one kind of processor: with AVX-512, some clips came out in several ways
+        # without functions for one kind of processor: with AVX-512, some clips came out in several ways
         independent = {"x264-params": "cpu-independent=1"}
         options = {"crf": "16", "preset": "veryfast", "threads": "1", **independent}
         video = container.add_stream("libx264", rate=FRAME_RATE, options=options)
