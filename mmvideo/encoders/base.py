@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Mapping, Set
 from typing import ClassVar
 
 from torch import nn
@@ -24,6 +24,9 @@ class Encoder(nn.Module):
 
     reads_features: ClassVar[bool] = False
     """Whether its input is the manifest's precomputed features rather than decoded media."""
+
+    same_weights: ClassVar[Mapping[str, str]] = {}
+    """A weight's name → its name in an encoder of the same kind that is built with more levels."""
 
     def __init__(self, width: int, levels: Set[Level], clip_pool: ClipPool) -> None:
         super().__init__()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Set
-from typing import Any
+from collections.abc import Mapping, Set
+from typing import Any, ClassVar
 
 import torch
 from torch import nn
@@ -19,6 +19,10 @@ class TextTransformer(Encoder):
 
     Inputs are ids (B, N) int64.
     """
+
+    same_weights: ClassVar[Mapping[str, str]] = {
+        "embedding.weight": "transformer.embeddings.word_embeddings.weight"
+    }
 
     def __init__(self, config: TextConfig, width: int, levels: Set[Level], vocabulary_size: int) -> None:
         super().__init__(width, levels, config.clip_pool)

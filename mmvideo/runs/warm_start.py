@@ -9,6 +9,7 @@ from safetensors import safe_open
 from torch import Tensor, nn
 
 from mmvideo.config import RunConfig
+from mmvideo.encoders.base import Encoder
 from mmvideo.runs.directory import RunDirectory
 from mmvideo.words import InputError, Modality
 
@@ -61,6 +62,10 @@ def start_encoders(encoders: nn.ModuleDict, runs: Mapping[Modality, RunDirectory
     for modality, run in runs.items():
         encoder = encoders[modality]
         stored = _weights(run.path / "checkpoints" / "best.safetensors", f"encoders.{modality}.")
+        assert isinstance(encoder, Encoder)
+        for name, fuller in encoder.same_weights.items():
+            if fuller in stored:
+                stored.setdefault(name, stored[fuller])
         own = encoder.state_dict()
         for name, value in own.items():
             if name not in stored or stored[name].shape != value.shape:

@@ -11,7 +11,7 @@ from safetensors.torch import save_model
 from mmvideo.config import AudioConfig, NamedConfig, RunConfig, TextConfig
 from mmvideo.model import FusionModel, build_model
 from mmvideo.runs.directory import RunDirectory
-from mmvideo.runs.warm_start import sources, start_encoders
+from mmvideo.runs.warm_start import check_all_start_from_runs, sources, start_encoders
 from mmvideo.words import InputError, Modality
 
 SMALL = {"width": 16, "audio": AudioConfig(channels=(4, 4, 8)), "text": TextConfig(hidden=16, layers=1)}
@@ -74,3 +74,25 @@ def test_what_cannot_be_used_is_refused(tmp_path: Path) -> None:
         InputError, match=r"audio encoder of .* does not fit: .* Give both runs the same `audio`"
     ):
         start_encoders(model(wider).encoders, sources(wider))
+
+
+def test_a_fusion_of_stems_starts_from_a_run_that_read_every_level(tmp_path: Path) -> None:
+    config = RunConfig(modalities=("text",), fusion=NamedConfig(name="hierarchical"), **SMALL)
+    run = RunDirectory.create(tmp_path, config, "data")
+    trained = model(config)
+    save_model(trained, str(run.path / "checkpoints" / "best.safetensors"))
+    run.write_result({"test": {"accuracy": 1.0}})
+    early = config.model_copy(update={"fusion": NamedConfig(name="early"), "encoders_from": (str(run.path),)})
+    fresh = model(early)
+    start_encoders(fresh.encoders, sources(early))
+    words = trained.encoders["text"].transformer.get_input_embeddings()
+    assert torch.equal(fresh.encoders["text"].embedding.weight, words.weight)
+
+
+def test_all_encoders_that_are_frozen_come_from_runs(tmp_path: Path) -> None:
+    (audio, _) = finished(tmp_path, "audio")
+    config = both(audio, encoders_frozen=True)
+    with pytest.raises(InputError, match="no run of encoders_from has an encoder for text"):
+        check_all_start_from_runs(config, sources(config))
+    with pytest.raises(ValueError, match="name these in encoders_from"):
+        RunConfig(encoders_frozen=True)
