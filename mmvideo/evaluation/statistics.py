@@ -101,21 +101,26 @@ class _Spread:
 
 
 def interval_for_arm(
-    scores: Shaped[ndarray, "S n"], groups: Shaped[ndarray, " n"], *, limits: tuple[float, float] = UNIT
+    scores: Shaped[ndarray, "S n"],
+    groups: Shaped[ndarray, " n"],
+    *,
+    limits: tuple[float, float] = UNIT,
+    level: float = LEVEL,
 ) -> ArmInterval:
-    """Mean score of one arm with a 95 % interval over seeds and groups of clips.
+    """Mean score of one arm with an interval, of 95 % by default, over seeds and groups of clips.
 
     Args:
         scores: of seed s on clip i, such as whether it is right.
         groups: which group each clip belongs to; a group may be one clip.
         limits: the lowest and the highest score there can be.
+        level: the interval's coverage.
 
     Raises:
         InputError: fewer than 2 groups, no seed, or shapes that do not fit.
     """
     spread = _spread(np.asarray(scores, dtype=float), groups)
     low, high = limits
-    half = _half_width(spread, high - low)
+    half = _half_width(spread, high - low, level)
     return ArmInterval(
         mean=spread.mean,
         low=max(low, spread.mean - half),
@@ -225,15 +230,15 @@ def _spread(values: Float[ndarray, "S n"], groups: ndarray) -> _Spread:
     )
 
 
-def _half_width(spread: _Spread, width: float) -> float:
-    """Half the 95 % interval of a mean of scores whose range has this width."""
-    half = spread.half_width(1 - LEVEL)
+def _half_width(spread: _Spread, width: float, level: float = LEVEL) -> float:
+    """Half the interval of a mean of scores whose range has this width."""
+    half = spread.half_width(1 - level)
     if half > _NO_SPREAD:
         return half
     n_groups = spread.group_df + 1
     if math.isinf(width):
-        return 0.0 if 2 ** (1 - n_groups) < 1 - LEVEL else math.inf
-    return float(width * (1 - ((1 - LEVEL) / 2) ** (1 / n_groups)))
+        return 0.0 if 2 ** (1 - n_groups) < 1 - level else math.inf
+    return float(width * (1 - ((1 - level) / 2) ** (1 / n_groups)))
 
 
 def _p_value(spread: _Spread, width: float) -> float:

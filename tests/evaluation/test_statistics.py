@@ -210,3 +210,13 @@ def test_errors_without_spread_are_left_to_the_sign_test() -> None:
     assert few.p == pytest.approx(2 / 2**4)
     same = compare_arms(plain, plain, np.arange(12), limits=UNBOUNDED)
     assert (same.low, same.high, same.p) == (0, 0, 1)
+
+
+def test_a_lower_level_gives_a_narrower_interval_and_where_all_is_right_the_exact_bound() -> None:
+    groups = np.repeat(np.arange(100), 8)
+    right = np.ones((5, 800))
+    assert interval_for_arm(right, groups).low == pytest.approx(0.025 ** (1 / 100))
+    assert interval_for_arm(right, groups, level=0.9).low == pytest.approx(0.05 ** (1 / 100))
+    mixed = np.random.default_rng(0).random((5, 800)) < 0.7
+    wide, narrow = interval_for_arm(mixed, groups), interval_for_arm(mixed, groups, level=0.9)
+    assert wide.low < narrow.low < narrow.high < wide.high
