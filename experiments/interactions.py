@@ -46,8 +46,13 @@ EPOCHS = {
 ON_FROZEN = TrainConfig(epochs=8, batch_size=32, learning_rate=1e-3, patience=8)
 """With frozen encoders: 600 steps, for every task and strategy."""
 
-VARIANTS = {"hierarchical_unaligned": NamedConfig(name="hierarchical", options={"aligned": False})}
-"""Arms that are a strategy with other options."""
+VARIANTS = {
+    "hierarchical_unaligned": NamedConfig(name="hierarchical", options={"aligned": False}),
+    "stems": NamedConfig(name="hierarchical", options={"levels": "stem"}),
+    "stems_unaligned": NamedConfig(name="hierarchical", options={"levels": "stem", "aligned": False}),
+}
+"""Arms that are a strategy with other options. Stems carry no time of their own: a frame's CNN and a patch of
+sound do not know when they are, while recurrent trunks do. So `stems` tells what alignment is worth."""
 
 DEFAULT = ("early", "late", "late_sum", "hierarchical")
 
@@ -63,7 +68,7 @@ def study(
 
     Args:
         task: A planted task, such as routed, redundant, sync or unique_audio.
-        fusions: Names of mmvideo.registry.FUSIONS, or hierarchical_unaligned; `all` stands for every one.
+        fusions: Names of mmvideo.registry.FUSIONS, or one of VARIANTS; `all` stands for all of them.
         encoders: `frozen`: taught before what their modality shows. `trained`: from scratch, with the fusion.
         data: Folder of planted data sets; the task's own is made in it if it is not there.
         root: Folder of run directories, where the runs are that taught the frozen encoders.
