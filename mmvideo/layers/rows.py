@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 WORTHWHILE = 24
-"""Moving tokens of width D pays if the share of them that is left out is at least this by D (measured)."""
+"""Moving tokens of width D pays if the share of them that is left out is at least this by D."""
 
 
 class Rows:
