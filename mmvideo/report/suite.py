@@ -29,10 +29,10 @@ def suite_table(study_dirs: Sequence[Path], margin: float = MARGIN) -> pd.DataFr
     `accuracy`, `low`, `high`: mean over seeds and clips with its 95 % interval. `limit`: the best any model
     can do with the arm's modalities. `verdict`: a test of equivalence at 5 %, *reaches the limit* where the
     whole 90 % interval lies above limit - margin, *falls short* where it lies below, else *undecided*.
-    `additive`: what adding up the modalities' votes converges to; `interaction`: whether the arm is *beyond* the best that any
-    additive rule could do, *at* what additive training converges to (the interval within ± margin), or
-    neither. `steps_to_limit`, `seconds_to_limit`: median over the seeds of when validation accuracy first
-    came within the margin; NaN where half of the seeds or more never did.
+    `additive`: what adding up the modalities' votes converges to; `interaction`: whether the arm is *beyond*
+    the best that any additive rule could do, *at* what additive training converges to (the interval within
+    ± margin), or neither. `steps_to_limit`, `seconds_to_limit`: median over the seeds of when validation
+    accuracy first came within the margin; NaN where half of the seeds or more never did.
 
     Args:
         study_dirs: finished studies on tasks whose limits are known (planted data).
