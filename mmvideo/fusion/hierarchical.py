@@ -74,13 +74,11 @@ class HierarchicalFusion(Fusion):
         )
         self.shared = shared
         self.mix = mlp(len(self.modalities) * width, width, dropout)
-        who = torch.ones(len(self.modalities), len(self.modalities), dtype=torch.bool)
-        if direction != "both":
-            who = torch.eye(len(self.modalities), dtype=torch.bool)
-            who[self.modalities.index(direction.removeprefix("to_"))] = True
-        self.register_buffer("may_read", who, persistent=False)
+        reader = None if direction == "both" else self.modalities.index(direction.removeprefix("to_"))
         numbers = range(len(self.modalities))
-        self.others = [[n for n in numbers if who[m, n] and n != m] for m in numbers]
+        who = [[n == m or reader in (None, m) for n in numbers] for m in numbers]
+        self.register_buffer("may_read", torch.tensor(who), persistent=False)
+        self.others = [[n for n in numbers if who[m][n] and n != m] for m in numbers]
 
     @classmethod
     def levels_read(cls, options: Mapping[str, Any]) -> frozenset[Level]:

@@ -72,7 +72,6 @@ def _execute(config: RunConfig, data: Data, run: RunDirectory) -> None:
     model.prior.copy_(torch.tensor(data.train_prior()))
     torch.manual_seed(derive_seed(config.seed, "objective"))
     objective = make_objective(config, data)
-    example = next(in_batches(data.dataset("val", config, tokenizer), config.train.batch_size))
     loader = training_data(config, data, tokenizer, model, fabric.device)
     with _tracked(config, run) as tracker:
 
@@ -97,7 +96,8 @@ def _execute(config: RunConfig, data: Data, run: RunDirectory) -> None:
         result = evaluate_splits(net, config, data, run, tokenizer, fabric)
         vocabulary = tokenizer.size if tokenizer else 0
         deployed = build_model(config, data.outputs, vocabulary, features) if model.extra else model
-        example = example.to(fabric.device)
+        batches = in_batches(data.dataset("val", config, tokenizer), config.train.batch_size)
+        example = next(batches).to(fabric.device)
         result |= _provenance(config, data, run, progress)
         result["costs"] = {
             **_parameters(model, deployed, objective),
