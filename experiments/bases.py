@@ -107,7 +107,7 @@ def grid_digits(manifest: str = "data/grid_digits/manifest.jsonl") -> RunConfig:
 
     The clips are cut to the word, so clip vectors keep *when* (`segments`): with 680 clips to train on,
     attention does not learn where to look.
-    Cost: see the results. Expected: sound alone is nearly enough (98 %).
+    Cost: 4 to 30 s a run on one core. Expected: sound alone 98.9 %, late 98.2, hierarchical 98.8 (5 seeds).
     Command: make ablation DATASET=grid_digits DATA=/path/to/grid_digits
     """
     return RunConfig(
@@ -132,7 +132,7 @@ def grid_digits(manifest: str = "data/grid_digits/manifest.jsonl") -> RunConfig:
 def grid_digits_noisy(manifest: str = "data/grid_digits/manifest.jsonl") -> RunConfig:
     """The same with white noise on the sound of every clip, at -10 dB; in training it is drawn anew.
 
-    Expected: sight alone 81 %, sound alone 78 % (single runs).
+    Expected: sight alone 78.7 %, sound alone 77.0, late 92.8, hierarchical 90.3 (5 seeds).
     Command: make ablation DATASET=grid_digits BASE=grid_digits_noisy DATA=/path/to/grid_digits
     """
     base = grid_digits(manifest)
