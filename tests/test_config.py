@@ -109,9 +109,6 @@ class TestSignature:
     def test_what_decides_none_does_not(self, changes: dict[str, Any]) -> None:
         assert RunConfig(**changes).signature("data") == CONFIG.signature("data")
 
-    def test_without_rounded_lengths_it_is_what_it_was_before_there_were_any(self) -> None:
-        assert "pad_to" not in CONFIG.deciding()["train"]
-
     def test_other_data_changes_it(self) -> None:
         assert CONFIG.signature("data") != CONFIG.signature("other")
 

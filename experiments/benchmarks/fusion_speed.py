@@ -3,11 +3,11 @@
     python experiments/benchmarks/fusion_speed.py                       # all of it
     python experiments/benchmarks/fusion_speed.py --fusions mult --widths 64 --tokens 50 200 --threads 1
 
-A step is forward and backward of one batch with three modalities, without encoders and optimiser. Clips have
-between half and all of the tokens. The two versions of a fusion have the same weights, and their outputs are
-checked to agree before anything is timed; they then take turns, and the table shows medians and the median of
-the turns' ratios, so that a machine busy with other work slows down both. With one thread, `--clock cpu`
-leaves that work out.
+A step is forward and backward of one batch with three modalities, without encoders and optimiser, gradients
+cleared before it. Clips have between half and all of the tokens. The two versions of a fusion have the same
+weights, and their outputs are checked to agree before anything is timed; they then take turns, and the table
+shows medians and the median of the turns' ratios, so that a machine busy with other work slows down both.
+With one thread, `--clock cpu` leaves that work out.
 """
 
 from __future__ import annotations
@@ -61,6 +61,22 @@ def make(name: str, width: int) -> Fusion:
     return fusion
 
 
+def stepper(
+    module: torch.nn.Module, forward: Callable[[dict[str, Features]], Tensor], features: dict[str, Features]
+) -> Step:
+    """Forward and backward; gradients of weights and inputs are new each time, as after `zero_grad`."""
+    tokens = [part.values for f in features.values() for part in (f.stem, f.trunk) if part is not None]
+    clips = [f.clip for f in features.values() if f.clip is not None]
+    leaves = [*module.parameters(), *tokens, *clips]
+
+    def step() -> None:
+        for leaf in leaves:
+            leaf.grad = None
+        forward(features).square().sum().backward()
+
+    return step
+
+
 def take_turns(steps: Sequence[Step], repeats: int, clock: str) -> list[list[float]]:
     """Milliseconds of each step, `repeats` times in turn, after one turn that does not count."""
     taken: list[list[float]] = [[] for _ in steps]
@@ -84,13 +100,8 @@ def compare(name: str, width: int, tokens: int, options: argparse.Namespace) -> 
     with torch.no_grad():
         torch.testing.assert_close(plain(features), fusion(features).pooled, rtol=1e-3, atol=1e-4)
 
-    def plain_step() -> None:
-        plain(features).square().sum().backward()
-
-    def step() -> None:
-        fusion(features).pooled.square().sum().backward()
-
-    slow, fast = take_turns([plain_step, step], options.repeats, options.clock)
+    steps = [stepper(plain, plain, features), stepper(fusion, lambda x: fusion(x).pooled, features)]
+    slow, fast = take_turns(steps, options.repeats, options.clock)
     ratios = [a / b for a, b in zip(slow, fast, strict=True)]
     return statistics.median(slow), statistics.median(fast), statistics.median(ratios)
 
@@ -116,11 +127,12 @@ def rank_all(options: argparse.Namespace) -> None:
     torch.set_num_threads(options.threads[0])
     features = draw(options.batch, tokens, width)
 
-    def stepper(fusion: Fusion) -> Step:
-        return lambda: fusion(features).pooled.square().sum().backward()
+    def pooled(fusion: Fusion) -> Callable[[dict[str, Features]], Tensor]:
+        return lambda features: fusion(features).pooled
 
     fusions = {name: make(name, width) for name in FUSIONS}
-    taken = take_turns([stepper(fusion) for fusion in fusions.values()], options.repeats, options.clock)
+    steps = [stepper(fusion, pooled(fusion), features) for fusion in fusions.values()]
+    taken = take_turns(steps, options.repeats, options.clock)
     print(
         f"\nwidth {width}, {tokens} tokens a modality, batch {options.batch}, {options.threads[0]} thread(s)"
     )

@@ -138,12 +138,15 @@ class PlainTensor(nn.Module):
     def __init__(self, fusion: TensorFusion) -> None:
         super().__init__()
         self.base = copy.deepcopy(fusion)
+        count = len(fusion.modalities)
+        self.norms = nn.ModuleList(nn.LayerNorm(fusion.width) for _ in range(count))
+        self.project = nn.ModuleList(_linear(fusion.project, m) for m in range(count))
 
     def forward(self, features: Mapping[str, Features]) -> Tensor:
         vectors, _ = self.base.clips(features)
         product = vectors.new_ones(len(vectors), 1)
-        for m, project in enumerate(self.base.project):
-            projected = project(vectors[:, m])
+        for m, (norm, project) in enumerate(zip(self.norms, self.project, strict=True)):
+            projected = project(norm(vectors[:, m]))
             extended = torch.cat([projected, projected.new_ones(len(projected), 1)], dim=1)
             product = (product[:, :, None] * extended[:, None, :]).flatten(1)
         weight = self.base.core.flatten(0, 1)
@@ -156,11 +159,12 @@ class PlainLowRank(nn.Module):
     def __init__(self, fusion: LowRankFusion) -> None:
         super().__init__()
         self.base = copy.deepcopy(fusion)
+        self.norms = nn.ModuleList(nn.LayerNorm(fusion.width) for _ in fusion.modalities)
 
     def forward(self, features: Mapping[str, Features]) -> Tensor:
         vectors, _ = self.base.clips(features)
         ones = vectors.new_ones(len(vectors), 1)
-        inputs = [torch.cat([norm(vectors[:, m]), ones], dim=1) for m, norm in enumerate(self.base.norms)]
+        inputs = [torch.cat([norm(vectors[:, m]), ones], dim=1) for m, norm in enumerate(self.norms)]
         fused = self.base.bias.expand(len(vectors), -1)
         for rank in range(self.base.factors.shape[2]):
             product = torch.ones_like(fused)

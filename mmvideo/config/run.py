@@ -13,7 +13,7 @@ from pydantic import ValidationError, model_validator
 from mmvideo.config.data import DataConfig
 from mmvideo.config.encoders import AudioConfig, TextConfig, VisualConfig
 from mmvideo.config.part import Part, Positive, explain
-from mmvideo.config.training import AS_LONG_AS_NEEDED, NamedConfig, RuntimeConfig, TrackingConfig, TrainConfig
+from mmvideo.config.training import NamedConfig, RuntimeConfig, TrackingConfig, TrainConfig
 from mmvideo.words import MODALITIES, InputError, Modality
 
 
@@ -102,8 +102,6 @@ class RunConfig(Part):
         for key in ("manifest", "store", "decode_time_limit", "max_failed_share"):
             del config["data"][key]
         del config["train"]["diagnostics"]  # it looks on, and changes nothing
-        if self.train.pad_to == AS_LONG_AS_NEEDED:
-            del config["train"]["pad_to"]  # so that runs without it keep the signatures they had before it
         config["encoders_from"] = [PurePath(run).name for run in self.encoders_from]  # ends in its signature
         for modality in set(MODALITIES) - set(self.modalities):
             del config[modality]

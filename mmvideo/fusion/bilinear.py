@@ -11,6 +11,7 @@ from torch import nn
 
 from mmvideo.fusion.base import Fusion, mlp
 from mmvideo.fusion.options import check_choice, check_count
+from mmvideo.layers.streams import StreamLinear
 from mmvideo.types import Features, FusionOutput
 
 COMBINE = ("sum", "concat")
@@ -49,7 +50,7 @@ class BilinearFusion(Fusion):
         check_choice("bilinear", "combine", combine, COMBINE)
         self.combine = combine
         self.pairs = tuple(combinations(range(len(self.modalities)), 2)) or ((0, 0),)
-        self.project = nn.ModuleList(nn.Linear(width, factor_width) for _ in self.modalities)
+        self.project = StreamLinear(len(self.modalities), width, factor_width)
         shape = (2, len(self.pairs), factor_width, rank, width)
         # both sides start with entries near 1, their product too; the sum over r is divided by its spread
         self.factors = nn.Parameter(torch.randn(shape) * (factor_width * rank**0.5) ** -0.5)
@@ -57,7 +58,7 @@ class BilinearFusion(Fusion):
 
     def forward(self, features: Mapping[str, Features]) -> FusionOutput:
         vectors, _ = self.clips(features)
-        hidden = torch.stack([torch.tanh(project(vectors[:, m])) for m, project in enumerate(self.project)])
+        hidden = torch.tanh(self.project(vectors.transpose(0, 1)[:, None]).squeeze(1))  # (M, B, F)
         left, right = (
             torch.bmm(torch.stack([hidden[pair[side]] for pair in self.pairs]), self.factors[side].flatten(2))
             for side in (0, 1)

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from mmvideo.fusion.base import Fusion, mlp
 from mmvideo.fusion.options import check_count
+from mmvideo.layers.streams import stream_norm
 from mmvideo.types import Features, FusionOutput
 
 
@@ -20,7 +21,8 @@ class LowRankFusion(Fusion):
 
     LMF (Liu et al., 2018, https://arxiv.org/abs/1806.00064): tensor fusion with W of rank R, M R (D + 1) D
     weights instead of D (D + 1)^M. All factors are one registered parameter and one batched product. Each x_m
-    is normalised first, since a product of M of them grows with the M-th power of their scale.
+    is normalised first (its scale and shift are in the factors), since a product of M of them grows with the
+    M-th power of their scale.
 
     Args:
         rank: R, how many products are summed.
@@ -32,7 +34,6 @@ class LowRankFusion(Fusion):
         super().__init__(modalities, width)
         check_count("low_rank", "rank", rank)
         count = len(self.modalities)
-        self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in self.modalities)
         self.factors = nn.Parameter(torch.empty(count, width + 1, rank, width))
         self.rank_weights = nn.Parameter(torch.empty(1, rank))
         self.bias = nn.Parameter(torch.zeros(width))
@@ -43,8 +44,8 @@ class LowRankFusion(Fusion):
 
     def forward(self, features: Mapping[str, Features]) -> FusionOutput:
         vectors, _ = self.clips(features)
-        normed = torch.stack([norm(vectors[:, m]) for m, norm in enumerate(self.norms)])  # (M, B, D)
-        read = torch.bmm(F.pad(normed, (0, 1), value=1.0), self.factors.flatten(2))
+        normed = F.pad(stream_norm(vectors), (0, 1), value=1.0).transpose(0, 1)  # (M, B, D + 1)
+        read = torch.bmm(normed, self.factors.flatten(2))
         product = reduce(torch.mul, read.unflatten(2, self.factors.shape[2:]).unbind(0))  # (B, R, D)
         fused = (self.rank_weights @ product).squeeze(1) + self.bias
         return FusionOutput(self.mix(fused))

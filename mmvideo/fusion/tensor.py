@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from mmvideo.fusion.base import Fusion, mlp
 from mmvideo.fusion.options import check_count
+from mmvideo.layers.streams import StreamLinear, stream_norm
 from mmvideo.types import Features, FusionOutput
 
 
@@ -43,9 +44,7 @@ class TensorFusion(Fusion):
         super().__init__(modalities, width)
         check_count("tensor", "rank_width", rank_width)
         count, side = len(self.modalities), rank_width + 1
-        self.project = nn.ModuleList(
-            nn.Sequential(nn.LayerNorm(width), nn.Linear(width, rank_width)) for _ in self.modalities
-        )
+        self.project = StreamLinear(count, width, rank_width)
         self.split = best_split(count, side, width)
         shape = (side**self.split, side ** (count - self.split), width)
         self.core = nn.Parameter(torch.randn(shape) * side ** (-count / 2))  # entries of h start near 1
@@ -53,8 +52,9 @@ class TensorFusion(Fusion):
 
     def forward(self, features: Mapping[str, Features]) -> FusionOutput:
         vectors, _ = self.clips(features)
+        projected = self.project(stream_norm(vectors).transpose(0, 1)[:, None]).squeeze(1)  # (M, B, R)
         # F.pad with 1 appends the entry that keeps products of fewer modalities
-        parts = [F.pad(project(vectors[:, m]), (0, 1), value=1.0) for m, project in enumerate(self.project)]
+        parts = F.pad(projected, (0, 1), value=1.0).unbind(0)
         first = reduce(_outer, parts[: self.split])
         fused = (first @ self.core.flatten(1)).unflatten(1, self.core.shape[1:])
         if self.split < len(parts):

@@ -38,6 +38,23 @@ class Rows:
             place = torch.empty_like(order).scatter_(1, order, torch.arange(flat.shape[1]).expand_as(order))
             self.moves = order[:, :most], place.clamp(max=most - 1)
 
+    @property
+    def packed(self) -> bool:
+        """Whether `pack` packs."""
+        return self.moves is not None
+
+    def counts(self) -> Int[Tensor, "G B"]:
+        """Real tokens of each sequence."""
+        return self.real.sum(dim=2)
+
+    def by_sequence(self) -> Int[Tensor, "G R"]:
+        """Numbers of the packed rows: those of a stream's first sequence, its second, …, and of padding."""
+        assert self.moves is not None
+        there, _ = self.moves
+        _, batch, length = self.real.shape
+        sequence = torch.where(self.real.flatten(1).gather(1, there), there // length, batch)
+        return sequence.argsort(dim=1, stable=True)
+
     def of(self, streams: Int[Tensor, " S"]) -> Rows:
         """The rows of some of the streams, in that order; also several times the same."""
         chosen = Rows.__new__(Rows)
@@ -79,14 +96,14 @@ class Rows:
         if self.moves is None:
             return x
         there, back = self.moves
-        return _Move.apply(x.flatten(1, 2), there, back)[:, None]
+        return move(x.flatten(1, 2), there, back)[:, None]
 
     def unpack(self, x: Float[Tensor, "G _ _ D"]) -> Float[Tensor, "G B N D"]:
         """The opposite; padding holds anything finite."""
         if self.moves is None:
             return x
         there, back = self.moves
-        return _Move.apply(x.squeeze(1), back, there).unflatten(1, self.real.shape[1:])
+        return move(x.squeeze(1), back, there).unflatten(1, self.real.shape[1:])
 
     def first(self, x: Float[Tensor, "G _ _ D"], count: int) -> Float[Tensor, "G B count D"]:
         """The first `count` tokens of every sequence, padded."""
@@ -110,3 +127,11 @@ class _Move(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
         there, back = ctx.moves
         return _Move.apply(gradients[0], back, there), None, None
+
+
+def move(
+    x: Float[Tensor, "G S D"], there: Int[Tensor, "G T"], back: Int[Tensor, "G S"]
+) -> Float[Tensor, "G T D"]:
+    """Rows `there` of `x`; the gradient of row s is that of row back[s], and of no other."""
+    moved: Tensor = _Move.apply(x, there, back)
+    return moved

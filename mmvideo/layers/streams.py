@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mmvideo.layers.attention import RESIDUAL_STD, few
+from mmvideo.layers.blocks import Blocks
 from mmvideo.layers.rows import Rows
 from mmvideo.words import InputError
 
@@ -24,7 +25,7 @@ def ordered_pairs(count: int) -> Int[Tensor, "P 2"]:
     return torch.tensor(list(permutations(range(count), 2)), dtype=torch.long).reshape(-1, 2)
 
 
-def stream_norm(x: Float[Tensor, "G B N D"]) -> Float[Tensor, "G B N D"]:
+def stream_norm(x: Float[Tensor, "*rows D"]) -> Float[Tensor, "*rows D"]:
     """Layer norm without scale and shift: the linear map that follows has both, one pair a stream."""
     return F.layer_norm(x, x.shape[-1:])
 
@@ -81,9 +82,11 @@ class StreamAttention(nn.Module):
         real = readable.real
         if asking is None and few(queries.shape[2], real.shape[2], queries.shape[3], self.heads):
             return self._read_with_few(queries, readable.unpack(context), real)
-        q = self.query(queries)
+        q, k_v = self.query(queries), self.key_value(context)
+        if asking is not None and asking.packed and readable.packed:
+            return self.out(Blocks(asking, readable).attend(q, k_v, self.heads))
         q = self._split(q if asking is None else asking.unpack(q))
-        k, v = (self._split(part) for part in readable.unpack(self.key_value(context)).chunk(2, dim=3))
+        k, v = (self._split(part) for part in readable.unpack(k_v).chunk(2, dim=3))
         read = F.scaled_dot_product_attention(q, k, v, attn_mask=real.flatten(0, 1)[:, None, None])
         read = read.transpose(1, 2).flatten(2).unflatten(0, real.shape[:2])
         return self.out(read if asking is None else asking.pack(read))

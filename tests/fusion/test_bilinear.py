@@ -6,7 +6,7 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from numpy_layers import SUBSETS, linear, made, mlp, run, same, vectors, weights
+from numpy_layers import SUBSETS, made, mlp, run, same, vectors, weights
 
 from mmvideo.words import MODALITIES, InputError
 
@@ -16,7 +16,7 @@ from mmvideo.words import MODALITIES, InputError
 def test_it_is_the_papers_formula(modalities: tuple[str, ...], combine: str) -> None:
     fusion, features = made("bilinear", modalities, rank=2, factor_width=5, combine=combine)
     w, (x, _) = weights(fusion), vectors(fusion, features)
-    u = [np.tanh(linear(w, f"project.{m}", v)) for m, v in enumerate(x)]
+    u = [np.tanh(v @ w["project.weight"][m] + w["project.bias"][m]) for m, v in enumerate(x)]
     left, right = w["factors"]
     products = []
     for pair, (a, b) in enumerate(list(combinations(range(len(u)), 2)) or [(0, 0)]):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from fusion_contract import WIDTH
-from numpy_layers import SUBSETS, Array, made, mlp, norm, run, same, vectors, weights
+from numpy_layers import SUBSETS, Array, layer_norm, made, mlp, run, same, vectors, weights
 
 from mmvideo.fusion import Fusion
 from mmvideo.fusion.low_rank import LowRankFusion
@@ -18,8 +18,8 @@ from mmvideo.words import MODALITIES, InputError
 
 def with_ones(fusion: Fusion, features: dict[str, Features]) -> list[Array]:
     """[x_m; 1] of each modality."""
-    w, (x, _) = weights(fusion), vectors(fusion, features)
-    return [np.concatenate([norm(w, f"norms.{m}", v), np.ones((len(v), 1))], axis=1) for m, v in enumerate(x)]
+    x, _ = vectors(fusion, features)
+    return [np.concatenate([layer_norm(v), np.ones((len(v), 1))], axis=1) for v in x]
 
 
 @pytest.mark.parametrize("rank", [1, 3])

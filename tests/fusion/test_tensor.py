@@ -7,7 +7,7 @@ from functools import reduce
 import numpy as np
 import pytest
 from fusion_contract import WIDTH
-from numpy_layers import SUBSETS, linear, made, mlp, norm, run, same, vectors, weights
+from numpy_layers import SUBSETS, layer_norm, made, mlp, run, same, vectors, weights
 
 from mmvideo.fusion.tensor import best_split
 from mmvideo.words import MODALITIES, InputError
@@ -18,7 +18,8 @@ from mmvideo.words import MODALITIES, InputError
 def test_it_is_the_whole_outer_product_times_a_matrix(modalities: tuple[str, ...], rank_width: int) -> None:
     fusion, features = made("tensor", modalities, rank_width=rank_width)
     w, (x, _) = weights(fusion), vectors(fusion, features)
-    parts = [linear(w, f"project.{m}.1", norm(w, f"project.{m}.0", v)) for m, v in enumerate(x)]
+    weight, bias = w["project.weight"], w["project.bias"]
+    parts = [layer_norm(v) @ weight[m] + bias[m] for m, v in enumerate(x)]
     parts = [np.concatenate([part, np.ones((len(part), 1))], axis=1) for part in parts]
     product = np.stack([reduce(np.multiply.outer, rows).ravel() for rows in zip(*parts, strict=True)])
     matrix = w["core"].reshape(-1, WIDTH)
