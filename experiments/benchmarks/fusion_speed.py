@@ -15,7 +15,7 @@ from __future__ import annotations
 import argparse
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from straightforward import STRAIGHTFORWARD, straightforward
@@ -50,11 +50,11 @@ def draw(batch: int, tokens: int, width: int) -> dict[str, Features]:
     return features
 
 
-def make(name: str, width: int) -> Fusion:
-    """A fusion with its default options, in training mode, without dropout: its outputs can be compared."""
+def make(name: str, width: int, own: Mapping[str, int] | None = None) -> Fusion:
+    """A fusion in training mode, without dropout: its outputs can be compared. `own`: options of its own."""
     torch.manual_seed(0)
     modalities = MODALITIES[:1] if name == "single" else MODALITIES
-    fusion: Fusion = build(FUSIONS, "fusion", name, {}, modalities=modalities, width=width)
+    fusion: Fusion = build(FUSIONS, "fusion", name, dict(own or {}), modalities=modalities, width=width)
     for module in fusion.modules():
         if isinstance(module, torch.nn.Dropout):
             module.p = 0.0
@@ -95,7 +95,8 @@ def compare(name: str, width: int, tokens: int, options: argparse.Namespace) -> 
     Raises:
         AssertionError: the two do not compute the same.
     """
-    fusion, features = make(name, width), draw(options.batch, tokens, width)
+    own = {name: int(value) for name, value in options.option}
+    fusion, features = make(name, width, own), draw(options.batch, tokens, width)
     plain = straightforward(name, fusion)
     with torch.no_grad():
         torch.testing.assert_close(plain(features), fusion(features).pooled, rtol=1e-3, atol=1e-4)
@@ -156,6 +157,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--widths", nargs="+", type=int, default=[64, 256])
     parser.add_argument("--tokens", nargs="+", type=int, default=[50, 200, 500], help="tokens a modality")
     parser.add_argument("--threads", nargs="+", type=int, default=[1, 2])
+    parser.add_argument(
+        "--option",
+        nargs=2,
+        action="append",
+        default=[],
+        metavar=("NAME", "VALUE"),
+        help="of the compared fusions, as --fusions tensor --option rank_width 64",
+    )
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument(

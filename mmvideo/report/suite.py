@@ -24,8 +24,10 @@ REACHES, SHORT, OPEN = "reaches the limit", "falls short", "undecided"
 
 
 def suite_table(study_dirs: Sequence[Path], margin: float = MARGIN) -> pd.DataFrame:
-    """A row per task and arm.
+    """A row per study and arm.
 
+    `steps`: how many training steps an arm was given; a suite may have two studies of one task, the second
+    with more of them, which tells arms that learn slowly from arms that cannot represent what it takes.
     `accuracy`, `low`, `high`: mean over seeds and clips with its 95 % interval. `limit`: the best any model
     can do with the arm's modalities. `verdict`: a test of equivalence at 5 %, *reaches the limit* where the
     whole 90 % interval lies above limit - margin, *falls short* where it lies below, else *undecided*.
@@ -56,6 +58,7 @@ def suite_table(study_dirs: Sequence[Path], margin: float = MARGIN) -> pd.DataFr
                 {
                     "task": study.limits["task"],
                     "arm": arm.name,
+                    "steps": int(max(run.curve["step"].max() for run in arm.runs)),
                     "n_seeds": interval.n_seeds,
                     "accuracy": interval.mean,
                     "low": interval.low,
@@ -120,37 +123,55 @@ def _heatmap(table: pd.DataFrame) -> Any:
     gap = np.full((len(arms), len(tasks)), np.nan)
     figure = Figure(figsize=(2.5 + 1.35 * len(tasks), 1.2 + 0.36 * len(arms)), layout="constrained")
     axis = figure.subplots()
-    for row in table.to_dict("records"):
-        place = arms.index(row["arm"]), tasks.index(row["task"])
-        gap[place] = 100 * (row["accuracy"] - row["limit"])
-        mark = {REACHES: "✓", SHORT: "✗", OPEN: "?"}[row["verdict"]]
-        text = f"{100 * row['accuracy']:.1f} {mark}"
+    marks = {REACHES: "✓", SHORT: "✗", OPEN: "?"}
+    for (task, arm), rows in table.sort_values("steps").groupby(["task", "arm"]):
+        place = arms.index(arm), tasks.index(task)
+        gap[place] = 100 * (rows["accuracy"] - rows["limit"]).iloc[-1]
+        shown = zip(rows["accuracy"], rows["verdict"], strict=True)
+        text = " → ".join(f"{100 * accuracy:.1f} {marks[verdict]}" for accuracy, verdict in shown)
         colour = "white" if gap[place] < -25 else "black"
-        axis.text(place[1], place[0], text, ha="center", va="center", fontsize=8, color=colour)
+        size = 8 if len(rows) == 1 else 7
+        axis.text(place[1], place[0], text, ha="center", va="center", fontsize=size, color=colour)
     image = axis.imshow(gap, cmap="viridis", vmin=-50, vmax=0, aspect="auto")
     axis.set_xticks(range(len(tasks)), tasks, rotation=30, ha="right")
     axis.set_yticks(range(len(arms)), arms)
     figure.colorbar(image, label="points below the known limit")
-    axis.set_title("test accuracy, %; ✓ reaches the limit, ✗ falls short, ? undecided", fontsize=9)
+    title = "test accuracy, %; ✓ reaches the limit, ✗ falls short, ? undecided"
+    budgets = sorted(table["steps"].unique())
+    if table.duplicated(["task", "arm"]).any():
+        title += f"; after {budgets[0]:,} → {budgets[-1]:,} steps"
+    axis.set_title(title, fontsize=9)
     return figure
 
 
 def _learning(study_dirs: Sequence[Path]) -> Any:
+    from matplotlib import colormaps
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(7.6, 2.6 * len(study_dirs)), layout="constrained")
+    figure = Figure(figsize=(8, 2.2 * len(study_dirs) + 1.2), layout="constrained")
     axes = figure.subplots(len(study_dirs), 2, squeeze=False, sharey="row")
-    for row, folder in zip(axes, study_dirs, strict=True):
-        study = load_study(folder)
+    studies = [load_study(folder) for folder in study_dirs]
+    arms = list(dict.fromkeys(arm.name for study in studies for arm in study.arms))
+    lines: dict[str, Any] = {}
+    for row, study in zip(axes, studies, strict=True):
         for arm in study.arms:
             curves = pd.concat([run.curve[run.curve["split"] == "val"] for run in arm.runs])
             mean = curves.groupby("epoch")[["step", "seconds", "accuracy"]].mean()
+            number = arms.index(arm.name)
+            style = {
+                "color": colormaps["tab20"](number % 20),
+                "marker": "o^sv"[number % 4],
+                "ms": 3,
+                "lw": 1.2,
+            }
             for axis, x in zip(row, ("step", "seconds"), strict=True):
-                axis.plot(mean[x], 100 * mean["accuracy"], label=arm.name, marker=".", lw=1.2)
+                lines[arm.name] = axis.plot(mean[x], 100 * mean["accuracy"], label=arm.name, **style)[0]
         assert study.limits is not None
         for axis, x in zip(row, ("training steps", "training seconds"), strict=True):
             axis.axhline(100 * max(study.limits["bayes"].values()), color="#6b7078", lw=0.9, ls="--")
-            axis.set_xlabel(x)
-        row[0].set_ylabel(f"{study.limits['task']}\nvalidation accuracy, %")
-        row[1].legend(fontsize=7, frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
+            axis.set_xlabel(x, fontsize=8)
+        row[1].set_xscale("log")
+        row[0].set_ylim(top=103)
+        row[0].set_ylabel(f"{study.limits['task']}\nvalidation, %", fontsize=8)
+    figure.legend(lines.values(), lines, loc="outside upper center", ncols=5, fontsize=7, frameon=False)
     return figure

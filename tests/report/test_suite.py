@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -53,6 +54,30 @@ def test_a_row_for_each_task_and_arm(make_study: MakeStudy, fake_arm: type) -> N
     assert table.loc["hierarchical", "steps_to_limit"] == 500
     assert table.loc["hierarchical", "seconds_to_limit"] == pytest.approx(31)
     assert np.isnan(table.loc["late", "steps_to_limit"]), "it never comes near"
+
+
+def test_a_second_study_of_a_task_tells_slow_arms_from_arms_that_cannot(
+    make_study: MakeStudy, fake_arm: type, tmp_path: Path
+) -> None:
+    short = {
+        "early": fake_arm(0.7, fusion="early", seed_noise=0.001),
+        "late_sum": fake_arm(0.66, fusion="late_sum", seed_noise=0.001),
+    }
+    first = make_study(short, n_clips=6000).rename(tmp_path / "first")
+    longer = {**short, "early": fake_arm(0.865, fusion="early", seed_noise=0.001)}
+    second = make_study(longer, n_clips=6000).rename(tmp_path / "second")
+    for file in second.glob("*/metrics.jsonl"):
+        lines = [json.loads(line) for line in file.read_text().splitlines()]
+        file.write_text("".join(json.dumps({**line, "step": 5 * line["step"]}) + "\n" for line in lines))
+    table = write_suite([first, second], tmp_path / "out")
+    verdicts = {(row.arm, row.steps): row.verdict for row in table.itertuples()}
+    budget = min(table["steps"])
+    assert verdicts == {
+        ("early", budget): SHORT,
+        ("early", 5 * budget): REACHES,
+        ("late_sum", budget): SHORT,
+        ("late_sum", 5 * budget): SHORT,
+    }
 
 
 def test_it_is_written_as_table_and_figures(make_study: MakeStudy, tmp_path: Path) -> None:
