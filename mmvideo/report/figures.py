@@ -107,6 +107,8 @@ def _score(comparison: Comparison, look: dict[str, Style]) -> Figure:
 
 def _learning_curves(comparison: Comparison, look: dict[str, Style]) -> Figure:
     """Validation score against epochs and against seconds; band: least to most over the seeds."""
+    from matplotlib.ticker import MaxNLocator
+
     wording = WORDINGS[comparison.study.task.kind]
     factor = wording.factor
     figure, axes = _new(7.6, 3.3, 2)
@@ -119,6 +121,7 @@ def _learning_curves(comparison: Comparison, look: dict[str, Style]) -> Figure:
             axis.fill_between(
                 curve[x], factor * curve["low"], factor * curve["high"], color=style.colour, alpha=0.13, lw=0
             )
+    axes[0].xaxis.set_major_locator(MaxNLocator(integer=True))
     axes[0].set(xlabel="epoch", ylabel=f"validation {wording.axis}")
     axes[1].set(xlabel="training time, s")
     handles, labels = axes[0].get_legend_handles_labels()

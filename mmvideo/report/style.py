@@ -9,9 +9,9 @@ import pandas as pd
 # Okabe & Ito (2008), without black and yellow, which vanish on one of the two backgrounds.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 GREY = "#8a8f98"
-MARKERS = ("circle", "square", "diamond", "triangle-up")
+MARKERS = ("circle", "square", "diamond", "triangle-up", "triangle-down", "cross", "x")
 DASHES = ("solid", "dash", "dot", "dashdot")
-MATPLOTLIB_MARKERS = dict(zip(MARKERS, "osD^", strict=True))
+MATPLOTLIB_MARKERS = dict(zip(MARKERS, "osD^vPX", strict=True))
 MATPLOTLIB_DASHES = dict(zip(DASHES, ("-", "--", ":", "-."), strict=True))
 
 
@@ -29,7 +29,7 @@ def styles(table: pd.DataFrame) -> dict[str, Style]:
     chosen = {}
     fusions = sorted(table.loc[table["kind"] == "fusion", "arm"])
     for number, name in enumerate(fusions):
-        lap = number // len(COLOURS) % len(MARKERS)
+        lap = number // len(COLOURS) % len(DASHES)
         chosen[name] = Style(COLOURS[number % len(COLOURS)], MARKERS[lap], DASHES[lap])
     others = table.loc[table["kind"] != "fusion"].sort_values(["kind", "arm"], ascending=[False, True])["arm"]
     for number, name in enumerate(others):
