@@ -171,7 +171,7 @@ def _learning(study_dirs: Sequence[Path]) -> Any:
             axis.axhline(100 * max(study.limits["bayes"].values()), color="#6b7078", lw=0.9, ls="--")
             axis.set_xlabel(x, fontsize=8)
         row[1].set_xscale("log")
-        row[0].set_ylim(top=103)
+        row[0].set_ylim(min(row[0].get_ylim()[0], 90), 103)
         row[0].set_ylabel(f"{study.limits['task']}\nvalidation, %", fontsize=8)
     figure.legend(lines.values(), lines, loc="outside upper center", ncols=5, fontsize=7, frameon=False)
     return figure
