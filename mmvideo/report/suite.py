@@ -27,14 +27,14 @@ def suite_table(study_dirs: Sequence[Path], margin: float = MARGIN) -> pd.DataFr
     """A row per study and arm.
 
     `steps`: how many training steps an arm was given; a suite may have two studies of one task, the second
-    with more of them, which tells arms that learn slowly from arms that cannot represent what it takes.
+    with more of them, which finds the arms that are only slow.
     `accuracy`, `low`, `high`: mean over seeds and clips with its 95 % interval. `limit`: the best any model
     can do with the arm's modalities. `verdict`: a test of equivalence at 5 %, *reaches the limit* where the
     whole 90 % interval lies above limit - margin, *falls short* where it lies below, else *undecided*.
     `additive`: what adding up the modalities' votes converges to; `interaction`: whether the arm is *beyond*
-    the best that any additive rule could do, *at* what additive training converges to (the interval within
-    ± margin), or neither. `steps_to_limit`, `seconds_to_limit`: median over the seeds of when validation
-    accuracy first came within the margin; NaN where half of the seeds or more never did.
+    the best that any additive rule could do, *at* what additive training converges to (within ± margin), or
+    neither, by the same 90 % interval. `steps_to_limit`, `seconds_to_limit`: median over the seeds of when
+    validation accuracy first came within the margin; NaN where half of the seeds or more never did.
 
     Args:
         study_dirs: finished studies on tasks whose limits are known (planted data).
@@ -137,9 +137,8 @@ def _heatmap(table: pd.DataFrame) -> Any:
     axis.set_yticks(range(len(arms)), arms)
     figure.colorbar(image, label="points below the known limit")
     title = "test accuracy, %; ✓ reaches the limit, ✗ falls short, ? undecided"
-    budgets = sorted(table["steps"].unique())
     if table.duplicated(["task", "arm"]).any():
-        title += f"; after {budgets[0]:,} → {budgets[-1]:,} steps"
+        title += "; →: trained again, for longer"
     axis.set_title(title, fontsize=9)
     return figure
 
