@@ -263,7 +263,8 @@ def _seeds_needed(spread: _Spread, alpha: float) -> int | None:
             variance
         )
 
-    if spread.mean == 0 or not found(_MOST_SEEDS):
+    without_spread = spread.half_width(alpha) <= _NO_SPREAD  # all cells are alike: only groups can tell more
+    if spread.mean == 0 or without_spread or not found(_MOST_SEEDS):
         return None
     low, high = 1, _MOST_SEEDS
     while high - low > 1:

@@ -143,6 +143,14 @@ def test_no_exception_in_the_sample_is_no_certainty() -> None:
     assert same.p == 1
 
 
+def test_where_all_clips_agree_more_seeds_would_tell_nothing() -> None:
+    """Every seed and clip differs by the same 0.2: what stays open is what other groups would say."""
+    found = compare_arms(np.full((2, 12), 0.7), np.full((2, 12), 0.5), np.arange(12))
+    assert found.p > 0.05
+    assert found.seeds_needed is None
+    assert verdict(found, found.p) == "not distinguishable (needs more clips)"
+
+
 def test_holm_by_hand() -> None:
     assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
     assert holm([]) == []
