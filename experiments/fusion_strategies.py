@@ -14,14 +14,14 @@ from pathlib import Path
 
 import bases
 
+from mmvideo.components import FUSIONS as FUSION_TABLE
+from mmvideo.components import resolve
 from mmvideo.config import NamedConfig, RunConfig
-from mmvideo.data.planted import limits, planted_task
-from mmvideo.registry import FUSIONS as FUSION_TABLE
-from mmvideo.registry import resolve
-from mmvideo.runs import parity
-from mmvideo.runs.data import open_data
-from mmvideo.runs.study import Arm, Study
-from mmvideo.words import InputError, unknown
+from mmvideo.data.run_data import open_data
+from mmvideo.errors import InputError, unknown
+from mmvideo.planted import limits, planted_task
+from mmvideo.studies import parity
+from mmvideo.studies.study import Arm, Study
 
 FUSIONS = ("early", "late", "late_sum", "hierarchical")
 
@@ -37,7 +37,7 @@ def study(
     Args:
         base: A function of bases.py, such as planted, ucf101 or ucf101_gpu.
         manifest: The data set's list of clips; the base's own if not given.
-        fusions: Strategies to compare: names of mmvideo.registry.FUSIONS, or your own package.module:Class;
+        fusions: Strategies to compare: names of mmvideo.components.FUSIONS, or your own package.module:Class;
             `all` stands for every registered one.
         match_parameters: The fusion whose number of parameters the others are brought to, within 5 %, by the
             width in which they work; none: each as it comes. Single modalities stay as they are.

@@ -9,7 +9,7 @@ from __future__ import annotations
 from fusion_strategies import base_config
 
 from mmvideo.config import NamedConfig
-from mmvideo.runs.study import Arm, Study
+from mmvideo.studies.study import Arm, Study
 
 OBJECTIVES = ("cross_entropy", "unimodal_auxiliary", "gradient_blend", "ogm", "ogm_ge", "mmpareto", "agm")
 
@@ -25,8 +25,8 @@ def study(
     Args:
         base: A function of bases.py.
         manifest: The data set's list of clips; the base's own if not given.
-        fusions: Names of mmvideo.registry.FUSIONS.
-        objectives: Names of mmvideo.registry.OBJECTIVES; `cross_entropy` is the plain one.
+        fusions: Names of mmvideo.components.FUSIONS.
+        objectives: Names of mmvideo.components.OBJECTIVES; `cross_entropy` is the plain one.
     """
     config = base_config(base, manifest)
     arms = []

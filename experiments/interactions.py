@@ -23,13 +23,13 @@ import tyro
 from fusion_strategies import known_limits
 from perception import perceivers
 
+from mmvideo.components import FUSIONS
 from mmvideo.config import NamedConfig, RunConfig, TrainConfig
-from mmvideo.data.planted import PlantedSpec, generate
-from mmvideo.registry import FUSIONS
-from mmvideo.runs.data import open_data
+from mmvideo.data.run_data import open_data
+from mmvideo.errors import unknown
+from mmvideo.planted import PlantedSpec, generate
 from mmvideo.runs.directory import RunDirectory
-from mmvideo.runs.study import Arm, Study
-from mmvideo.words import unknown
+from mmvideo.studies.study import Arm, Study
 
 Encoders = Literal["frozen", "trained"]
 
@@ -73,7 +73,7 @@ def study(
 
     Args:
         task: A planted task, such as routed, redundant, sync or unique_audio.
-        fusions: Names of mmvideo.registry.FUSIONS, or one of VARIANTS; `all` stands for all of them.
+        fusions: Names of mmvideo.components.FUSIONS, or one of VARIANTS; `all` stands for all of them.
         encoders: `frozen`: taught before what their modality shows. `trained`: from scratch, with the fusion.
         budget: How many times the usual number of training steps.
         data: Folder of planted data sets; the task's own is made in it if it is not there.

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import bases
 
+from mmvideo.clips.manifest import read_manifest, write_manifest
 from mmvideo.config import NamedConfig, RunConfig
-from mmvideo.data.manifest import read_manifest, write_manifest
-from mmvideo.data.planted import PlantedSpec, generate, get_task, shown
-from mmvideo.words import MODALITIES, Modality
+from mmvideo.planted import PlantedSpec, generate, get_task, shown
+from mmvideo.vocabulary import MODALITIES, Modality
 
 TAUGHT_ON = {
     "motion": "unique_visual",

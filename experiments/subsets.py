@@ -11,7 +11,7 @@ from itertools import combinations
 from fusion_strategies import base_config
 
 from mmvideo.config import NamedConfig
-from mmvideo.runs.study import Arm, Study
+from mmvideo.studies.study import Arm, Study
 
 
 def study(base: str = "planted", manifest: str | None = None, fusion: str = "late") -> Study:

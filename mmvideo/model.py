@@ -10,14 +10,15 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from mmvideo.components import FUSIONS, build, resolve
 from mmvideo.config import RunConfig
 from mmvideo.encoders.base import Encoder
 from mmvideo.encoders.build import build_encoders
+from mmvideo.errors import InputError
 from mmvideo.fusion.base import Fusion
 from mmvideo.fusion.resized import Resized
-from mmvideo.registry import FUSIONS, build, resolve
 from mmvideo.types import Batch, EncodedBatch, FeatureInput, Features
-from mmvideo.words import InputError, Level, Modality
+from mmvideo.vocabulary import Level, Modality
 
 
 class Prediction(NamedTuple):

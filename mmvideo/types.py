@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from mmvideo.words import MODALITIES
+from mmvideo.vocabulary import MODALITIES
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,10 @@ import pytest
 
 from mmvideo.cli import COMMANDS, ablate, main, prepare
 from mmvideo.config import DataConfig, RunConfig, TrainConfig
+from mmvideo.errors import InputError
 from mmvideo.runs.directory import RunDirectory
-from mmvideo.runs.grid import Failure, GridReport
-from mmvideo.runs.study import Arm, Study
-from mmvideo.words import InputError
+from mmvideo.studies.grid import Failure, GridReport
+from mmvideo.studies.study import Arm, Study
 
 BASE_FILE = """
 from mmvideo.config import RunConfig, TrainConfig
@@ -33,7 +33,7 @@ def none() -> None:
 
 STUDY_FILE = '''
 from mmvideo.config import NamedConfig, RunConfig
-from mmvideo.runs.study import Arm, Study
+from mmvideo.studies.study import Arm, Study
 
 def study(width: int = 32, broken: bool = False) -> Study:
     """Two arms.
@@ -203,7 +203,7 @@ def test_an_error_of_ours_keeps_its_traceback(here: Path) -> None:
 
 def test_training_that_diverges_is_one_clear_line(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (here / "diverging.py").write_text(
-        "from mmvideo.words import TrainingError\n\n"
+        "from mmvideo.errors import TrainingError\n\n"
         "def base():\n    raise TrainingError('The loss is nan at step 3')"
     )
     assert call("train", "diverging.py") == 1
@@ -315,6 +315,6 @@ def test_arms_on_different_data_are_refused(monkeypatch: pytest.MonkeyPatch) -> 
     def open_data(config: DataConfig, *, progress: bool) -> SimpleNamespace:
         return SimpleNamespace(fingerprint=str(config.frame_rate))
 
-    monkeypatch.setattr("mmvideo.runs.data.open_data", open_data)
+    monkeypatch.setattr("mmvideo.data.run_data.open_data", open_data)
     with pytest.raises(InputError, match="read different data"):
         ablate._data_fingerprint(study)

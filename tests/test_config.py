@@ -20,7 +20,7 @@ from mmvideo.config import (
     VisualConfig,
     load_config,
 )
-from mmvideo.words import InputError
+from mmvideo.errors import InputError
 
 CONFIG = RunConfig()
 PAIR: Any = ("visual", "audio")

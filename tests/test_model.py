@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from mmvideo.config import AudioConfig, DataConfig, NamedConfig, RunConfig, TextConfig, VisualConfig
+from mmvideo.errors import InputError
 from mmvideo.model import FusionModel, build_model
 from mmvideo.types import Batch, Tokens
-from mmvideo.words import InputError
 
 SMALL: dict[str, Any] = {
     "width": 16,

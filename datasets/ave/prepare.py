@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from mmvideo.data.manifest import Clip, shown
-from mmvideo.data.recipe import (
+from mmvideo.clips.manifest import Clip, shown
+from mmvideo.errors import InputError
+from mmvideo.recipes import (
     BaseOptions,
     Known,
     Listing,
@@ -22,7 +23,7 @@ from mmvideo.data.recipe import (
     safe_name,
     subtitles_beside,
 )
-from mmvideo.words import InputError, Split
+from mmvideo.vocabulary import Split
 
 PARTS: dict[Split, str] = {"train": "trainSet.txt", "val": "valSet.txt", "test": "testSet.txt"}
 HEADER = "Category&VideoID&Quality&StartTime&EndTime"

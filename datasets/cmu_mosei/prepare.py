@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mmvideo.data.recipe import Listing, Recipe, main
-from mmvideo.data.recipe.mmsa import MmsaOptions, mmsa_known, mmsa_listing
-from mmvideo.words import Split
+from mmvideo.recipes import Listing, Recipe, main
+from mmvideo.recipes.mmsa import MmsaOptions, mmsa_known, mmsa_listing
+from mmvideo.vocabulary import Split
 
 COUNTS: dict[Split, int] = {"train": 16326, "val": 1871, "test": 4659}
 

@@ -11,10 +11,11 @@ from typing import Literal
 
 import numpy as np
 
-from mmvideo.data.feature_files import read_array
-from mmvideo.data.manifest import Clip
-from mmvideo.data.recipe import CarvedOptions, Known, Listing, Recipe, main, read_rows, split_by_group
-from mmvideo.words import InputError, Modality, Split
+from mmvideo.clips.feature_files import read_array
+from mmvideo.clips.manifest import Clip
+from mmvideo.errors import InputError
+from mmvideo.recipes import CarvedOptions, Known, Listing, Recipe, main, read_rows, split_by_group
+from mmvideo.vocabulary import Modality, Split
 
 PARTS: tuple[Split, Split] = ("train", "test")
 TABLES: dict[Modality, tuple[str, int]] = {

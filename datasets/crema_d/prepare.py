@@ -9,9 +9,9 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from mmvideo.data.manifest import Clip
-from mmvideo.data.recipe import BaseOptions, Known, Listing, Recipe, main, split_by_group, subtitles_beside
-from mmvideo.words import InputError
+from mmvideo.clips.manifest import Clip
+from mmvideo.errors import InputError
+from mmvideo.recipes import BaseOptions, Known, Listing, Recipe, main, split_by_group, subtitles_beside
 
 NAME = re.compile(r"(?P<actor>\d{4})_(?P<sentence>[A-Z]{3})_(?P<emotion>[A-Z]{3})_(?P<level>LO|MD|HI|XX|X)")
 EMOTIONS = {

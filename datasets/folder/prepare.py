@@ -11,8 +11,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mmvideo.data.manifest import Clip, shown
-from mmvideo.data.recipe import (
+from mmvideo.clips.manifest import Clip, shown
+from mmvideo.errors import InputError
+from mmvideo.recipes import (
     AUDIO_SUFFIXES,
     SUBTITLE_SUFFIXES,
     VIDEO_SUFFIXES,
@@ -25,7 +26,7 @@ from mmvideo.data.recipe import (
     split_named,
     subtitles_beside,
 )
-from mmvideo.words import InputError, Split
+from mmvideo.vocabulary import Split
 
 BESIDE = (*SUBTITLE_SUFFIXES, ".json")
 

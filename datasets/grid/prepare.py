@@ -12,10 +12,10 @@ from typing import Literal
 
 import pysubs2
 
-from mmvideo.data.files import write_whole
-from mmvideo.data.manifest import Clip
-from mmvideo.data.recipe import CarvedOptions, Known, Listing, Recipe, main
-from mmvideo.words import InputError
+from mmvideo.clips.manifest import Clip
+from mmvideo.errors import InputError
+from mmvideo.files import write_whole
+from mmvideo.recipes import CarvedOptions, Known, Listing, Recipe, main
 
 UNITS_PER_SECOND = 25_000
 """Of the times in .align files."""

@@ -13,11 +13,11 @@ from typing import Literal
 
 import numpy as np
 
-from mmvideo.data.decode import decode_video
-from mmvideo.data.files import write_whole
-from mmvideo.data.manifest import Clip
-from mmvideo.data.recipe import CarvedOptions, Known, Listing, Recipe, main, read_rows
-from mmvideo.words import InputError
+from mmvideo.clips.manifest import Clip
+from mmvideo.errors import InputError
+from mmvideo.files import write_whole
+from mmvideo.recipes import CarvedOptions, Known, Listing, Recipe, main, read_rows
+from mmvideo.store.decode import decode_video
 
 COLUMNS = {"clip", "digit", "label", "fold"}
 FRAME_RATE, HEIGHT = 25, 288  # of the corpus: frames as they are

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from mmvideo.data.manifest import Clip, shown
-from mmvideo.data.recipe import (
+from mmvideo.clips.manifest import Clip, shown
+from mmvideo.errors import InputError
+from mmvideo.recipes import (
     CarvedOptions,
     Known,
     Listing,
@@ -21,7 +22,7 @@ from mmvideo.data.recipe import (
     read_list,
     subtitles_beside,
 )
-from mmvideo.words import InputError, Split
+from mmvideo.vocabulary import Split
 
 LISTS = "testTrainMulti_7030_splits"
 VIDEOS = "hmdb51_org"

@@ -13,8 +13,9 @@ from typing import Literal
 
 import pandas as pd
 
-from mmvideo.data.manifest import Clip, shown
-from mmvideo.data.recipe import (
+from mmvideo.clips.manifest import Clip, shown
+from mmvideo.errors import InputError
+from mmvideo.recipes import (
     CarvedOptions,
     Known,
     Listing,
@@ -26,7 +27,7 @@ from mmvideo.data.recipe import (
     subtitles_beside,
     videos_by_stem,
 )
-from mmvideo.words import InputError, Split
+from mmvideo.vocabulary import Split
 
 Part = Literal["train", "validate", "test"]
 FILE_NAME = re.compile(r"(?:.*[_-])?(train|val|validate|test)\.csv")

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from mmvideo.data.manifest import Clip
-from mmvideo.data.recipe import BaseOptions, Known, Listing, Recipe, main, read_rows, subtitles_beside
-from mmvideo.words import SPLITS, InputError, Split
+from mmvideo.clips.manifest import Clip
+from mmvideo.errors import InputError
+from mmvideo.recipes import BaseOptions, Known, Listing, Recipe, main, read_rows, subtitles_beside
+from mmvideo.vocabulary import SPLITS, Split
 
 PARTS: dict[Split, tuple[str, str]] = {
     "train": ("train_sent_emo.csv", "train_splits"),

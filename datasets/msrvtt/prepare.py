@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlparse
 
-from mmvideo.data.manifest import Clip
-from mmvideo.data.recipe import BaseOptions, Known, Listing, Recipe, main, overlapping, subtitles_beside
-from mmvideo.words import InputError, Split
+from mmvideo.clips.manifest import Clip
+from mmvideo.errors import InputError
+from mmvideo.recipes import BaseOptions, Known, Listing, Recipe, main, overlapping, subtitles_beside
+from mmvideo.vocabulary import Split
 
 CATEGORIES = (
     *("music", "people", "gaming", "sports/actions", "news/events/politics", "education", "tv shows"),

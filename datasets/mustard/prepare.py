@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mmvideo.data.manifest import Clip
-from mmvideo.data.recipe import CarvedOptions, Known, Listing, Recipe, main, subtitles_beside
-from mmvideo.words import InputError
+from mmvideo.clips.manifest import Clip
+from mmvideo.errors import InputError
+from mmvideo.recipes import CarvedOptions, Known, Listing, Recipe, main, subtitles_beside
 
 TEST_SHOW = "FRIENDS"
 FIELDS = {"utterance", "speaker", "context", "show", "sarcasm"}

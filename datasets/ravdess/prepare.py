@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from mmvideo.data.manifest import Clip
-from mmvideo.data.recipe import BaseOptions, Known, Listing, Recipe, main, split_by_group, subtitles_beside
-from mmvideo.words import InputError
+from mmvideo.clips.manifest import Clip
+from mmvideo.errors import InputError
+from mmvideo.recipes import BaseOptions, Known, Listing, Recipe, main, split_by_group, subtitles_beside
 
 NAME = re.compile(
     r"(?P<modality>0[1-3])-(?P<channel>0[12])-(?P<emotion>0[1-8])-(?P<intensity>0[12])"

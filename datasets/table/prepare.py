@@ -14,8 +14,9 @@ from typing import Any
 import pandas as pd
 from pydantic import ValidationError
 
-from mmvideo.data.manifest import Clip, shown
-from mmvideo.data.recipe import (
+from mmvideo.clips.manifest import Clip, shown
+from mmvideo.errors import InputError, unknown
+from mmvideo.recipes import (
     CarvedOptions,
     Listing,
     Recipe,
@@ -24,7 +25,7 @@ from mmvideo.data.recipe import (
     split_by_group,
     split_named,
 )
-from mmvideo.words import SPLITS, InputError, TaskKind, unknown
+from mmvideo.vocabulary import SPLITS, TaskKind
 
 PATHS = ("video", "audio", "subtitles")
 SECONDS = ("start", "end")

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from mmvideo.data.manifest import Clip, shown
-from mmvideo.data.recipe import CarvedOptions, Known, Listing, Recipe, main, read_list, subtitles_beside
-from mmvideo.words import InputError, Split
+from mmvideo.clips.manifest import Clip, shown
+from mmvideo.errors import InputError
+from mmvideo.recipes import CarvedOptions, Known, Listing, Recipe, main, read_list, subtitles_beside
+from mmvideo.vocabulary import Split
 
 LISTS = "ucfTrainTestlist"
 VIDEO_NAME = re.compile(r"v_\w+_(g\d\d)_c\d\d")

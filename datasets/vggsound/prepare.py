@@ -9,8 +9,9 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from mmvideo.data.manifest import Clip, shown
-from mmvideo.data.recipe import (
+from mmvideo.clips.manifest import Clip, shown
+from mmvideo.errors import InputError
+from mmvideo.recipes import (
     CarvedOptions,
     Known,
     Listing,
@@ -22,7 +23,7 @@ from mmvideo.data.recipe import (
     subtitles_beside,
     videos_by_stem,
 )
-from mmvideo.words import InputError, Split
+from mmvideo.vocabulary import Split
 
 LIST = "vggsound.csv"
 COLUMNS = ("youtube_id", "start", "label", "split")

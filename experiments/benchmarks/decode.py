@@ -23,12 +23,12 @@ from pathlib import Path
 
 import numpy as np
 
-from mmvideo.data.builder import Job, decode_clip
-from mmvideo.data.clipfile import read_clip
-from mmvideo.data.hashing import ContentHashes
-from mmvideo.data.manifest import Clip, Manifest
-from mmvideo.data.sampling import instants, shown_at
-from mmvideo.data.store import Store, StoreSettings
+from mmvideo.clips.hashing import ContentHashes
+from mmvideo.clips.manifest import Clip, Manifest
+from mmvideo.store.builder import Job, decode_clip
+from mmvideo.store.clip_format import read_clip
+from mmvideo.store.media import instants, shown_at
+from mmvideo.store.store import Store, StoreSettings
 
 VIDEOS = {".avi", ".mp4", ".mkv", ".webm", ".mov"}
 UCF101_CLIPS = 13_320

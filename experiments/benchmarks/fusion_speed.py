@@ -21,11 +21,11 @@ import torch
 from straightforward import STRAIGHTFORWARD, straightforward
 from torch import Tensor
 
+from mmvideo.components import FUSIONS, build
 from mmvideo.fusion import Fusion
-from mmvideo.registry import FUSIONS, build
 from mmvideo.report.costs import COSTLY
 from mmvideo.types import Features, Tokens
-from mmvideo.words import MODALITIES
+from mmvideo.vocabulary import MODALITIES
 
 Step = Callable[[], object]
 CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}

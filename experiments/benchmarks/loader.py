@@ -18,14 +18,14 @@ from statistics import median
 
 import torch
 
+from mmvideo.clips.manifest import Clip, write_manifest
 from mmvideo.config import DataConfig, RunConfig, RuntimeConfig
-from mmvideo.data.decode import decode_audio, decode_video
 from mmvideo.data.loading import in_batches
-from mmvideo.data.manifest import Clip, write_manifest
+from mmvideo.data.run_data import Data, open_data
 from mmvideo.model import build_model
-from mmvideo.runs.data import Data, open_data
+from mmvideo.store.decode import decode_audio, decode_video
 from mmvideo.types import Batch
-from mmvideo.words import Split
+from mmvideo.vocabulary import Split
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from bases import ucf101

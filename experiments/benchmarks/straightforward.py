@@ -20,7 +20,7 @@ from mmvideo.fusion.bottleneck import BottleneckFusion
 from mmvideo.fusion.low_rank import LowRankFusion
 from mmvideo.fusion.mult import MultFusion
 from mmvideo.fusion.tensor import TensorFusion
-from mmvideo.layers.streams import StreamBlock, StreamLinear
+from mmvideo.layers.grouped_attention import StreamBlock, StreamLinear
 from mmvideo.types import Features
 
 

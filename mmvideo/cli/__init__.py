@@ -8,7 +8,7 @@ import select
 import sys
 from collections.abc import Sequence
 
-from mmvideo.words import InputError, TrainingError, unknown
+from mmvideo.errors import InputError, TrainingError, unknown
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "prepare": ("mmvideo.cli.prepare:prepare", "make a data set's manifest, or a planted data set itself"),

@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from mmvideo.axes import flatten
 from mmvideo.cli.options import parse
-from mmvideo.registry import check_names
+from mmvideo.components import check_names
+from mmvideo.config_diff import flatten
+from mmvideo.errors import InputError
 from mmvideo.runs.directory import make_folder
-from mmvideo.runs.grid import run_grid
-from mmvideo.runs.study import Study, load_study
 from mmvideo.runs.tracking import log_study, offline_hint
-from mmvideo.words import InputError
+from mmvideo.studies.grid import run_grid
+from mmvideo.studies.study import Study, load_study
 
 if TYPE_CHECKING:
     from mmvideo.report import Comparison
@@ -139,7 +139,7 @@ def _list(study: Study) -> str:
 
 def _data_fingerprint(study: Study) -> str:
     """Decode what is not stored yet, and name the content of the data, which is one for all arms."""
-    from mmvideo.runs.data import open_data
+    from mmvideo.data.run_data import open_data
 
     fingerprints = {open_data(arm.config.data, progress=True).fingerprint for arm in study.arms}
     if len(fingerprints) > 1:

@@ -11,10 +11,10 @@ import tyro
 
 from mmvideo.cli.options import parse
 from mmvideo.cli.train import load_base
+from mmvideo.clips.manifest import check_files, read_manifest
 from mmvideo.config import DataConfig, RunConfig
-from mmvideo.data.files import write_whole
-from mmvideo.data.manifest import check_files, read_manifest
-from mmvideo.words import InputError
+from mmvideo.errors import InputError
+from mmvideo.files import write_whole
 
 SHOWN_SETTINGS = (
     *("frame_rate", "frame_size", "crop_size", "max_seconds", "sampling", "frames"),
@@ -62,9 +62,9 @@ def run(arguments: list[str]) -> int:
 
 
 def _clip_page(options: Inspect, config: RunConfig) -> bytes:
-    from mmvideo.data.inspection import decode, single_clip, view_examples
-    from mmvideo.report.inspection import render_inspection
-    from mmvideo.report.picture import draw, png
+    from mmvideo.inspection.contents import decode, single_clip, view_examples
+    from mmvideo.inspection.page import render_inspection
+    from mmvideo.inspection.picture import draw, png
 
     manifest = single_clip(options.source, options.subtitles)
     with tempfile.TemporaryDirectory() as scratch:
@@ -92,9 +92,9 @@ def _clip_page(options: Inspect, config: RunConfig) -> bytes:
 
 
 def _manifest_page(options: Inspect, config: RunConfig) -> bytes:
-    from mmvideo.data.inspection import decode, survey_manifest, view_examples
-    from mmvideo.report.inspection import render_inspection
-    from mmvideo.runs.data import with_metadata
+    from mmvideo.data.run_data import with_metadata
+    from mmvideo.inspection.contents import decode, survey_manifest, view_examples
+    from mmvideo.inspection.page import render_inspection
 
     manifest = read_manifest(options.source)
     check_files(manifest)

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from tyro.constructors import ConstructorRegistry, StructConstructorSpec, StructTypeInfo
 
 from mmvideo.config import Part, RunConfig, explain
-from mmvideo.words import InputError
+from mmvideo.errors import InputError
 
 T = TypeVar("T")
 

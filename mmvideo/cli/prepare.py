@@ -14,8 +14,8 @@ import tyro
 
 import mmvideo
 from mmvideo.cli.options import first_positional, parse
-from mmvideo.data.planted import PlantedSpec, generate
-from mmvideo.words import InputError, unknown
+from mmvideo.errors import InputError, unknown
+from mmvideo.planted import PlantedSpec, generate
 
 RECIPE_FOLDERS = (Path("datasets"), Path(mmvideo.__file__).resolve().parents[1] / "datasets")
 """Where recipes are looked for: the working directory's first, then those beside the package."""

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mmvideo.cli.options import first_positional, parse
+from mmvideo.clips.hashing import ContentHashes
+from mmvideo.clips.manifest import read_manifest
 from mmvideo.config import DataConfig
-from mmvideo.data.hashing import ContentHashes
-from mmvideo.data.maintenance import collect_garbage, kinds, verify
-from mmvideo.data.manifest import read_manifest
-from mmvideo.words import InputError, unknown
+from mmvideo.errors import InputError, unknown
+from mmvideo.store.maintenance import collect_garbage, kinds, verify
 
 DEFAULT_ROOT = Path(str(DataConfig.model_fields["store"].default))
 SHOWN = 20

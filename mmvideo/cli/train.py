@@ -11,11 +11,11 @@ from typing import Annotated
 import tyro
 
 from mmvideo.cli.options import checked, first_positional, parse
+from mmvideo.components import check_names
 from mmvideo.config import RunConfig, load_config
-from mmvideo.registry import check_names
+from mmvideo.errors import InputError
 from mmvideo.runs.directory import make_folder
-from mmvideo.runs.study import load_function
-from mmvideo.words import InputError
+from mmvideo.studies.study import load_function
 
 
 @dataclass

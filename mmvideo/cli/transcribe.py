@@ -9,9 +9,10 @@ from typing import Annotated, Literal
 import tyro
 
 from mmvideo.cli.options import parse
-from mmvideo.data.manifest import Manifest, read_manifest, write_manifest
-from mmvideo.data.progress import tracked
-from mmvideo.data.transcribe import (
+from mmvideo.clips.manifest import Manifest, read_manifest, write_manifest
+from mmvideo.errors import InputError
+from mmvideo.progress import tracked
+from mmvideo.transcribe.transcribe import (
     TranscribeReport,
     find_media,
     sound_file,
@@ -19,8 +20,7 @@ from mmvideo.data.transcribe import (
     transcribe,
     with_transcripts,
 )
-from mmvideo.data.whisper import Whisper
-from mmvideo.words import InputError
+from mmvideo.transcribe.whisper import Whisper
 
 
 @dataclass

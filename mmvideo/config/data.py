@@ -8,7 +8,7 @@ import annotated_types as at
 from pydantic import model_validator
 
 from mmvideo.config.part import Fraction, Part, Positive, PositiveFloat
-from mmvideo.words import TaskKind
+from mmvideo.vocabulary import TaskKind
 
 
 class AugmentConfig(Part):
@@ -62,7 +62,7 @@ class DataConfig(Part):
     """Which clips, how they are sampled once into the store, and how a sample is drawn from it."""
 
     manifest: str = "data/planted/mixed/manifest.jsonl"
-    """The list of clips (JSON Lines; see mmvideo.data.manifest)."""
+    """The list of clips (JSON Lines; see mmvideo.clips.manifest)."""
     task: TaskKind = "single_label"
     """What a clip's label is: one class, any number of classes, or a number."""
     store: str = "data/store"

@@ -14,7 +14,8 @@ from mmvideo.config.data import DataConfig
 from mmvideo.config.encoders import AudioConfig, TextConfig, VisualConfig
 from mmvideo.config.part import Part, Positive, explain
 from mmvideo.config.training import NamedConfig, RuntimeConfig, TrackingConfig, TrainConfig
-from mmvideo.words import MODALITIES, InputError, Modality
+from mmvideo.errors import InputError
+from mmvideo.vocabulary import MODALITIES, Modality
 
 
 class RunConfig(Part):

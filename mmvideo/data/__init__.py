@@ -1,1 +1,1 @@
-"""From video files to samples: manifest, audit, subtitles, decoding, the store that does it once, batches."""
+"""From stored clips to samples and batches: windows, augmentation, word pieces, features, loading."""

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmvideo.config import AugmentConfig
-from mmvideo.data.subtitles import Word
 from mmvideo.seeding import derive_seed
+from mmvideo.store.subtitles import Word
 
 Samples = NDArray[np.float32]
 

@@ -16,22 +16,22 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from mmvideo.clips.labels import Target, target
+from mmvideo.clips.manifest import Clip
+from mmvideo.clips.metadata import metadata_text
 from mmvideo.config import DataConfig
 from mmvideo.data.augment import AudioAugment, corrupt, drop_words
-from mmvideo.data.clipfile import OpenClip
 from mmvideo.data.features import FeatureSource, in_window, span_of
-from mmvideo.data.frame_features import FrameFeatures
-from mmvideo.data.labels import Target, target
-from mmvideo.data.manifest import Clip
 from mmvideo.data.memory import Memory
-from mmvideo.data.metadata import metadata_text
 from mmvideo.data.sampling import choose_frames
-from mmvideo.data.store import Store, StoredClip
-from mmvideo.data.subtitles import Word
 from mmvideo.data.tokenizer import WordPieces
 from mmvideo.data.transforms import ClipTransform
 from mmvideo.data.views import View, evaluation_views
 from mmvideo.seeding import derive_seed
+from mmvideo.store.clip_format import OpenClip
+from mmvideo.store.encoded import FrameFeatures
+from mmvideo.store.store import Store, StoredClip
+from mmvideo.store.subtitles import Word
 
 
 @dataclass(frozen=True)

@@ -14,12 +14,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from mmvideo.clips.feature_files import read_array
+from mmvideo.clips.manifest import Clip, Manifest, shown
 from mmvideo.config import FeaturesConfig
-from mmvideo.data.feature_files import read_array
-from mmvideo.data.files import read_json, write_json
-from mmvideo.data.manifest import Clip, Manifest, shown
+from mmvideo.errors import InputError
+from mmvideo.files import read_json, write_json
 from mmvideo.types import FeatureInput
-from mmvideo.words import MODALITIES, InputError, Modality
+from mmvideo.vocabulary import MODALITIES, Modality
 
 CONSTANT = 1e-6
 """A dimension whose deviation is below this share of its mean (or of 1) is left unscaled."""

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mmvideo.data.subtitles import Word
-from mmvideo.words import InputError
+from mmvideo.errors import InputError
+from mmvideo.store.subtitles import Word
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer, models

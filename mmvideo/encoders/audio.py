@@ -14,7 +14,7 @@ from mmvideo.encoders.base import Encoder
 from mmvideo.layers.convolution import SpectrogramStage, TemporalBlock
 from mmvideo.layers.spec_augment import SpecAugment
 from mmvideo.types import Tokens
-from mmvideo.words import Level
+from mmvideo.vocabulary import Level
 
 WINDOW_SECONDS = 0.032
 LOG_FLOOR = 1e-6

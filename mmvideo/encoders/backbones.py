@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from torch import nn
 from torchvision.ops import FrozenBatchNorm2d
 
-from mmvideo.words import InputError, unknown
+from mmvideo.errors import InputError, unknown
 
 
 def torchvision_backbone(name: str, weights: str | None, *, frozen: bool) -> tuple[nn.Module, int]:

@@ -10,7 +10,7 @@ from torch import nn
 from mmvideo.config.encoders import ClipPool
 from mmvideo.layers.pooling import make_pool
 from mmvideo.types import Features, Tokens
-from mmvideo.words import Level
+from mmvideo.vocabulary import Level
 
 
 class Encoder(nn.Module):

@@ -7,10 +7,10 @@ from typing import Any
 
 from torch import nn
 
+from mmvideo.components import ENCODERS, build, resolve
 from mmvideo.config import RunConfig
-from mmvideo.registry import ENCODERS, build, resolve
 from mmvideo.types import FeatureInput
-from mmvideo.words import Level, Modality
+from mmvideo.vocabulary import Level, Modality
 
 
 def feature_modalities(config: RunConfig) -> tuple[Modality, ...]:

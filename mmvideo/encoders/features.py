@@ -12,7 +12,7 @@ from mmvideo.config import AudioConfig, TextConfig, VisualConfig
 from mmvideo.encoders.base import Encoder
 from mmvideo.layers.recurrent import DeltaLstm
 from mmvideo.types import FeatureInput, Tokens
-from mmvideo.words import Level
+from mmvideo.vocabulary import Level
 
 
 class PrecomputedFeatures(Encoder):

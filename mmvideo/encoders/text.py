@@ -10,8 +10,9 @@ from torch import nn
 
 from mmvideo.config import TextConfig
 from mmvideo.encoders.base import Encoder
+from mmvideo.errors import InputError
 from mmvideo.types import Tokens
-from mmvideo.words import InputError, Level
+from mmvideo.vocabulary import Level
 
 
 class TextTransformer(Encoder):

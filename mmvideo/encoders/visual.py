@@ -16,9 +16,10 @@ from torch import Tensor, nn
 from mmvideo.config import VisualConfig
 from mmvideo.encoders.backbones import torchvision_backbone
 from mmvideo.encoders.base import Encoder
+from mmvideo.errors import InputError
 from mmvideo.layers.recurrent import DeltaLstm
 from mmvideo.types import Tokens
-from mmvideo.words import InputError, Level
+from mmvideo.vocabulary import Level
 
 PIXEL_RANGES: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
     "unit": ((0.0,) * 3, (1.0,) * 3),

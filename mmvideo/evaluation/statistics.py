@@ -31,7 +31,7 @@ from jaxtyping import Float, Shaped
 from numpy import ndarray
 from scipy import optimize, stats
 
-from mmvideo.words import InputError
+from mmvideo.errors import InputError
 
 LEVEL = 0.95
 POWER = 0.80

@@ -13,7 +13,7 @@ from numpy import ndarray
 from mmvideo.evaluation.metrics import classification_metrics
 from mmvideo.evaluation.multi_label import label_ranking_precision, multi_label_metrics
 from mmvideo.evaluation.regression import absolute_error, regression_metrics
-from mmvideo.words import TaskKind
+from mmvideo.vocabulary import TaskKind
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.special import expit, logit
 
-from mmvideo.words import TaskKind
+from mmvideo.vocabulary import TaskKind
 
 LEAST = 1e-12
 """Mean probabilities are kept this far from 0 and 1, so that their logits stay finite."""

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from mmvideo.fusion.options import check_dropout
 from mmvideo.types import Features, FusionOutput
-from mmvideo.words import MODALITIES, Level
+from mmvideo.vocabulary import MODALITIES, Level
 
 
 class Fusion(nn.Module):

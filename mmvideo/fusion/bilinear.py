@@ -11,7 +11,7 @@ from torch import nn
 
 from mmvideo.fusion.base import Fusion, mlp
 from mmvideo.fusion.options import check_choice, check_count
-from mmvideo.layers.streams import StreamLinear
+from mmvideo.layers.grouped_attention import StreamLinear
 from mmvideo.types import Features, FusionOutput
 
 COMBINE = ("sum", "concat")

@@ -9,13 +9,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from mmvideo.errors import InputError
 from mmvideo.fusion.base import mlp
 from mmvideo.fusion.options import check_count
 from mmvideo.fusion.tokens import TokenFusion
-from mmvideo.layers.rows import Rows
-from mmvideo.layers.streams import StreamBlock
+from mmvideo.layers.grouped_attention import StreamBlock
+from mmvideo.layers.packing import Rows
 from mmvideo.types import Features, FusionOutput
-from mmvideo.words import InputError
 
 
 class BottleneckFusion(TokenFusion):

@@ -11,15 +11,15 @@ from torch import Tensor, nn
 from mmvideo.fusion.base import mlp
 from mmvideo.fusion.options import check_count
 from mmvideo.fusion.tokens import TokenFusion
-from mmvideo.layers.pooling import AdditivePool
-from mmvideo.layers.rows import Rows
-from mmvideo.layers.streams import (
+from mmvideo.layers.grouped_attention import (
     StreamAttention,
     StreamBlock,
     StreamFeedForward,
     ordered_pairs,
     stream_norm,
 )
+from mmvideo.layers.packing import Rows
+from mmvideo.layers.pooling import AdditivePool
 from mmvideo.types import Features, FusionOutput, Tokens
 
 

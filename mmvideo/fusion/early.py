@@ -8,12 +8,13 @@ from typing import ClassVar
 import torch
 from torch import nn
 
+from mmvideo.errors import InputError
 from mmvideo.fusion.base import Fusion
 from mmvideo.layers.pooling import AdditivePool
 from mmvideo.layers.recurrent import DeltaLstm
 from mmvideo.layers.time import align
 from mmvideo.types import Features, FusionOutput, Tokens
-from mmvideo.words import InputError, Level
+from mmvideo.vocabulary import Level
 
 
 class EarlyFusion(Fusion):

@@ -9,13 +9,14 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from mmvideo.errors import InputError, unknown
 from mmvideo.fusion.base import Fusion, mlp
 from mmvideo.fusion.options import check_choice
-from mmvideo.layers.across import AcrossBlock
 from mmvideo.layers.attention import AttentionBlock
+from mmvideo.layers.cross_attention import AcrossBlock
 from mmvideo.layers.time import TimeDistanceBias, TimeEncoding
 from mmvideo.types import Features, FusionOutput, Tokens
-from mmvideo.words import LEVELS, InputError, Level, unknown
+from mmvideo.vocabulary import LEVELS, Level
 
 COARSE_TO_FINE: tuple[Level, ...] = ("trunk", "stem")
 ALL_LEVELS = "+".join(LEVELS)

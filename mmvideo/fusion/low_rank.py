@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from mmvideo.fusion.base import Fusion, mlp
 from mmvideo.fusion.options import check_count
-from mmvideo.layers.streams import stream_norm
+from mmvideo.layers.grouped_attention import stream_norm
 from mmvideo.types import Features, FusionOutput
 
 

@@ -12,7 +12,7 @@ from mmvideo.fusion.base import Fusion, mlp
 from mmvideo.fusion.options import check_count
 from mmvideo.layers.pooling import AdditivePool, MeanPool
 from mmvideo.types import Features, FusionOutput, Tokens
-from mmvideo.words import Level
+from mmvideo.vocabulary import Level
 
 
 class MmtmFusion(Fusion):

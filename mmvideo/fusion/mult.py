@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from mmvideo.fusion.base import mlp
 from mmvideo.fusion.options import check_count
 from mmvideo.fusion.tokens import TokenFusion
-from mmvideo.layers.rows import Rows
-from mmvideo.layers.streams import StreamBlock, ordered_pairs, stream_norm
+from mmvideo.layers.grouped_attention import StreamBlock, ordered_pairs, stream_norm
+from mmvideo.layers.packing import Rows
 from mmvideo.types import Features, FusionOutput
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from mmvideo.words import InputError, unknown
+from mmvideo.errors import InputError, unknown
 
 
 def check_count(fusion: str, option: str, value: object) -> None:

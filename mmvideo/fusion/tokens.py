@@ -14,7 +14,7 @@ from mmvideo.fusion.base import Fusion
 from mmvideo.fusion.options import check_choice
 from mmvideo.layers.time import TimeEncoding
 from mmvideo.types import Features, Tokens
-from mmvideo.words import Level
+from mmvideo.vocabulary import Level
 
 TOKEN_LEVELS: tuple[Level, ...] = ("stem", "trunk")
 

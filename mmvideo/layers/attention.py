@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mmvideo.words import InputError
+from mmvideo.errors import InputError
 
 RESIDUAL_STD = 0.01
 

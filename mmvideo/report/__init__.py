@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from mmvideo import __version__
-from mmvideo.data.files import write_whole
+from mmvideo.files import write_whole
 from mmvideo.report.compare import Comparison, compare
 from mmvideo.report.load import load_study
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pandas as pd
 
+from mmvideo.report.comparisons import BETWEEN_FUSIONS
 from mmvideo.report.controls import SCORE_AVERAGE
-from mmvideo.report.pairs import BETWEEN_FUSIONS
+from mmvideo.report.metric_display import WORDINGS, Wording
 from mmvideo.report.records import Study
-from mmvideo.report.wording import WORDINGS, Wording
 
 
 def plain_answer(

@@ -7,8 +7,8 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from mmvideo.report.compare import Comparison
+from mmvideo.report.metric_display import WORDINGS
 from mmvideo.report.style import GREY, Style, limit_lines, styles
-from mmvideo.report.wording import WORDINGS
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure

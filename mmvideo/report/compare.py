@@ -14,8 +14,8 @@ from numpy import ndarray
 from mmvideo.evaluation.metrics import confusion_matrix
 from mmvideo.evaluation.statistics import compare_arms, interval_for_arm
 from mmvideo.report.answer import plain_answer
+from mmvideo.report.comparisons import AGAINST_UNIMODAL, compare_pairs
 from mmvideo.report.costs import costs_of, step_notes
-from mmvideo.report.pairs import AGAINST_UNIMODAL, compare_pairs
 from mmvideo.report.records import Study
 from mmvideo.report.rows import KINDS, Row, build_rows
 

@@ -12,8 +12,8 @@ from rich.table import Table
 
 from mmvideo.report.answer import p_text
 from mmvideo.report.compare import Comparison
-from mmvideo.report.pairs import AGAINST_UNIMODAL
-from mmvideo.report.wording import WORDINGS, Wording
+from mmvideo.report.comparisons import AGAINST_UNIMODAL
+from mmvideo.report.metric_display import WORDINGS, Wording
 
 PLAIN_WIDTH = 120
 _COLOURS = {"better": "green", "worse": "red"}

@@ -13,7 +13,7 @@ from numpy import ndarray
 from scipy.special import expit
 
 from mmvideo.report.records import Arm, Run, Study
-from mmvideo.words import MODALITIES, TaskKind
+from mmvideo.vocabulary import MODALITIES, TaskKind
 
 SCORE_AVERAGE = "score average"
 MAJORITY = "majority"

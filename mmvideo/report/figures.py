@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mmvideo.report.compare import Comparison
+from mmvideo.report.metric_display import WORDINGS
 from mmvideo.report.style import MATPLOTLIB_DASHES, MATPLOTLIB_MARKERS, Style, limit_lines, styles
-from mmvideo.report.wording import WORDINGS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

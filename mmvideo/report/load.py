@@ -12,12 +12,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mmvideo.axes import differing_keys
+from mmvideo.clips.labels import target
 from mmvideo.config import RunConfig, load_config
-from mmvideo.data.labels import target
+from mmvideo.config_diff import differing_keys
+from mmvideo.errors import InputError
 from mmvideo.evaluation.tasks import TASKS
 from mmvideo.report.records import Arm, Clips, Run, Study
-from mmvideo.words import MODALITIES, InputError
+from mmvideo.vocabulary import MODALITIES
 
 
 def load_study(directory: Path) -> Study:

@@ -9,15 +9,15 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from mmvideo.axes import flatten
+from mmvideo.config_diff import flatten
 from mmvideo.report.answer import p_text
 from mmvideo.report.charts import charts
 from mmvideo.report.compare import Comparison
+from mmvideo.report.comparisons import AGAINST_AVERAGE, AGAINST_UNIMODAL, BETWEEN_FUSIONS
 from mmvideo.report.console import short
 from mmvideo.report.controls import EXPLANATIONS
-from mmvideo.report.pairs import AGAINST_AVERAGE, AGAINST_UNIMODAL, BETWEEN_FUSIONS
+from mmvideo.report.metric_display import WORDINGS
 from mmvideo.report.style import styles
-from mmvideo.report.wording import WORDINGS
 
 
 def render(comparison: Comparison, reproduce: str) -> str:

@@ -14,7 +14,7 @@ from numpy import ndarray
 
 from mmvideo.config import RunConfig
 from mmvideo.evaluation.tasks import TASKS, Task
-from mmvideo.words import TaskKind
+from mmvideo.vocabulary import TaskKind
 
 
 @dataclass(frozen=True)

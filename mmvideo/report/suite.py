@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from mmvideo.errors import InputError
 from mmvideo.evaluation.statistics import ArmInterval, interval_for_arm
 from mmvideo.report.load import load_study
 from mmvideo.report.records import Arm
-from mmvideo.words import InputError
 
 MARGIN = 0.03
 """Accuracy within which a strategy counts as equal to a known limit."""

@@ -1,1 +1,1 @@
-"""Runs as records on disk, their mirror on a dashboard, studies, and the grid that carries studies out."""
+"""Runs as records on disk, and their mirror on a dashboard."""

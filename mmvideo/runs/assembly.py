@@ -7,19 +7,20 @@ from collections.abc import Hashable, Mapping
 import torch
 from lightning_fabric import Fabric
 
+from mmvideo.components import OBJECTIVES, build
 from mmvideo.config import RunConfig
 from mmvideo.data.loading import SplitLoader, in_batches
+from mmvideo.data.run_data import Data
 from mmvideo.data.tokenizer import WordPieces
+from mmvideo.errors import InputError
 from mmvideo.model import FusionModel, build_model, fusion_class
-from mmvideo.registry import OBJECTIVES, build
-from mmvideo.runs.data import Data
 from mmvideo.runs.directory import RunDirectory
 from mmvideo.training.checkpoint import Checkpoints
 from mmvideo.training.encoded import EncodedData, EncodedSplit, encode_split
 from mmvideo.training.objectives import Objective, Setting, objective_class
 from mmvideo.training.session import TrainingData
 from mmvideo.types import FeatureInput
-from mmvideo.words import InputError, Modality, Split
+from mmvideo.vocabulary import Modality, Split
 
 TOKENIZER = "tokenizer.json"
 FEATURES = "features.json"

@@ -24,8 +24,9 @@ from pathlib import Path
 from typing import Any
 
 from mmvideo.config import RunConfig, load_config
+from mmvideo.errors import InputError
 from mmvideo.runs.environment import describe_environment
-from mmvideo.words import InputError, Split
+from mmvideo.vocabulary import Split
 
 
 def write_atomically(path: Path, text: str) -> None:

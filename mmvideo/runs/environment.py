@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mmvideo.config import RunConfig
-from mmvideo.words import InputError
+from mmvideo.errors import InputError
 
 
 def describe_environment(config: RunConfig, data_fingerprint: str) -> dict[str, Any]:

@@ -12,15 +12,16 @@ from mmvideo.config import RunConfig
 from mmvideo.data.dataset import ClipDataset, ShuffledPairs
 from mmvideo.data.features import check_widths, load_inputs
 from mmvideo.data.loading import in_batches
+from mmvideo.data.run_data import Data, open_data
 from mmvideo.data.tokenizer import WordPieces
+from mmvideo.errors import InputError, unknown
 from mmvideo.evaluation.tasks import TASKS
 from mmvideo.runs.assembly import FEATURES, checkpoints, load_tokenizer, make_fabric, trained_model
-from mmvideo.runs.data import Data, open_data
 from mmvideo.runs.directory import RunDirectory
 from mmvideo.training.predict import Predictions, predict
 from mmvideo.training.subsets import Subset, all_subsets, pattern, predict_subsets
 from mmvideo.types import Batch
-from mmvideo.words import InputError, Split, unknown
+from mmvideo.vocabulary import Split
 
 
 def evaluate_run(

@@ -12,6 +12,7 @@ import torch
 from mmvideo.config import RunConfig
 from mmvideo.data.features import save_inputs
 from mmvideo.data.loading import in_batches
+from mmvideo.data.run_data import Data, open_data
 from mmvideo.fusion.resized import Resized
 from mmvideo.model import FusionModel, build_model
 from mmvideo.runs.assembly import (
@@ -25,7 +26,6 @@ from mmvideo.runs.assembly import (
     training_data,
 )
 from mmvideo.runs.costs import PeakMemory, flops_per_clip, latency_ms, parameter_counts, step_ms
-from mmvideo.runs.data import Data, open_data
 from mmvideo.runs.directory import RunDirectory
 from mmvideo.runs.evaluate import evaluate_run, evaluate_splits
 from mmvideo.runs.tracking import Tracker, open_tracker
@@ -33,7 +33,7 @@ from mmvideo.runs.warm_start import check_all_start_from_runs, sources, start_en
 from mmvideo.seeding import derive_seed
 from mmvideo.training.loop import Progress, fit
 from mmvideo.training.objectives import Objective
-from mmvideo.words import SPLITS
+from mmvideo.vocabulary import SPLITS
 
 __all__ = ["evaluate_run", "execute", "make_fabric"]
 

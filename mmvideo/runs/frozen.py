@@ -11,12 +11,12 @@ import torch
 from torch import Tensor, nn
 
 from mmvideo.config import RunConfig
-from mmvideo.data.files import locked
-from mmvideo.data.frame_features import FrameFeatures
-from mmvideo.data.progress import tracked
-from mmvideo.data.store import Store
 from mmvideo.data.transforms import ClipTransform
 from mmvideo.encoders.visual import CnnLstm
+from mmvideo.files import locked
+from mmvideo.progress import tracked
+from mmvideo.store.encoded import FrameFeatures
+from mmvideo.store.store import Store
 
 FRAMES_AT_ONCE = 64
 

@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 
-from mmvideo.axes import flatten
 from mmvideo.config import RunConfig, TrackingConfig
-from mmvideo.words import TaskKind
+from mmvideo.config_diff import flatten
+from mmvideo.vocabulary import TaskKind
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -10,8 +10,9 @@ from torch import Tensor, nn
 
 from mmvideo.config import RunConfig
 from mmvideo.encoders.base import Encoder
+from mmvideo.errors import InputError
 from mmvideo.runs.directory import RunDirectory
-from mmvideo.words import InputError, Modality
+from mmvideo.vocabulary import Modality
 
 
 def sources(config: RunConfig) -> dict[Modality, RunDirectory]:

@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_model, save_model
 from torch import nn
 
-from mmvideo.words import InputError
+from mmvideo.errors import InputError
 
 
 class Checkpoints:

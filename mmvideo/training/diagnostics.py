@@ -18,7 +18,7 @@ from mmvideo.training.predict import Predictions
 from mmvideo.training.session import Session
 from mmvideo.training.subsets import predict_subsets
 from mmvideo.types import Batch
-from mmvideo.words import TaskKind
+from mmvideo.vocabulary import TaskKind
 
 
 def diagnoses(session: Session) -> bool:

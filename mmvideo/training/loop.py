@@ -16,6 +16,7 @@ from lightning_fabric import Fabric
 from torch import nn
 
 from mmvideo.config import TrainConfig
+from mmvideo.errors import TrainingError
 from mmvideo.evaluation.tasks import TASKS
 from mmvideo.seeding import derive_seed
 from mmvideo.training.checkpoint import Checkpoints
@@ -24,7 +25,7 @@ from mmvideo.training.objectives import Objective
 from mmvideo.training.optimization import make_optimizer, make_schedule, trained_parts
 from mmvideo.training.predict import as_outputs, predict
 from mmvideo.training.session import Session, TrainingData
-from mmvideo.words import Split, TaskKind, TrainingError
+from mmvideo.vocabulary import Split, TaskKind
 
 Log = Callable[[dict[str, Any]], None]
 

@@ -8,7 +8,8 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
-from mmvideo.words import TASK_KINDS, InputError, TaskKind, unknown
+from mmvideo.errors import InputError, unknown
+from mmvideo.vocabulary import TASK_KINDS, TaskKind
 
 ClipLoss = Callable[[Tensor, Tensor], Float[Tensor, " B"]]
 """Outputs (B, C) and labels as a Batch holds them → a loss per clip (B,)."""

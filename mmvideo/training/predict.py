@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from mmvideo.evaluation.tasks import TASKS
 from mmvideo.evaluation.views import first_views, mean_over_views
 from mmvideo.types import Batch
-from mmvideo.words import TaskKind
+from mmvideo.vocabulary import TaskKind
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from mmvideo.model import Prediction
 from mmvideo.training.predict import Predictions, predict
 from mmvideo.types import Batch, Tokens
-from mmvideo.words import TaskKind
+from mmvideo.vocabulary import TaskKind
 
 Subset = tuple[str, ...]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mmvideo.registry import FUSIONS
+from mmvideo.components import FUSIONS
 
 # Why a fusion cannot be one graph:
 BREAKS = {"early": "the number of steps of its time grid is read from the batch's times (.item())"}
@@ -18,7 +18,7 @@ TRACE = """
 import sys
 import torch
 from fusion_contract import WIDTH, draw, patterns
-from mmvideo.registry import FUSIONS, build
+from mmvideo.components import FUSIONS, build
 
 for name in sys.argv[1:]:
     modalities = ("audio",) if name == "single" else ("audio", "text")

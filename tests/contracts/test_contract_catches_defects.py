@@ -15,7 +15,7 @@ from mmvideo.fusion.base import mlp
 from mmvideo.layers.attention import Attention
 from mmvideo.layers.pooling import MeanPool
 from mmvideo.types import Features, FusionOutput, Tokens
-from mmvideo.words import MODALITIES
+from mmvideo.vocabulary import MODALITIES
 
 
 class Twin(Fusion):

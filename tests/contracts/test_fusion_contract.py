@@ -9,10 +9,10 @@ import torch
 from fusion_contract import CONTRACT, WIDTH, Make, draw, prepare
 from torch import nn
 
-from mmvideo.layers import rows
-from mmvideo.registry import FUSIONS, build
+from mmvideo.components import FUSIONS, build
+from mmvideo.layers import packing as rows
 from mmvideo.types import Features
-from mmvideo.words import MODALITIES
+from mmvideo.vocabulary import MODALITIES
 
 SUBSETS = [("visual",), ("audio", "text"), MODALITIES, (*MODALITIES, "depth")]
 CASES = [

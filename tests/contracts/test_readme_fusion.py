@@ -11,10 +11,10 @@ import pytest
 import torch
 from fusion_contract import CONTRACT, WIDTH
 
-from mmvideo import registry
+from mmvideo import components as registry
 from mmvideo.config import NamedConfig, RunConfig
 from mmvideo.model import build_model
-from mmvideo.words import MODALITIES
+from mmvideo.vocabulary import MODALITIES
 
 README = Path(__file__).resolve().parents[2] / "README.md"
 

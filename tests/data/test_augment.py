@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mmvideo.clips.manifest import Clip
 from mmvideo.config import AugmentConfig, DataConfig
 from mmvideo.data.augment import AudioAugment, add_noise, corrupt, cut, drop_words
-from mmvideo.data.clipfile import StoredClip
 from mmvideo.data.dataset import ClipDataset
-from mmvideo.data.manifest import Clip
-from mmvideo.data.subtitles import Word
 from mmvideo.data.tokenizer import WordPieces
+from mmvideo.store.clip_format import StoredClip
+from mmvideo.store.subtitles import Word
 
 RATE = 1000
 TONE = np.sin(np.arange(20_000) / 7).astype(np.float32)

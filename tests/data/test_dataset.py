@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 import torch
 
+from mmvideo.clips.manifest import Clip
 from mmvideo.config import DataConfig
-from mmvideo.data.clipfile import StoredClip
 from mmvideo.data.dataset import ClipDataset, ShuffledPairs, text_words
-from mmvideo.data.manifest import Clip
-from mmvideo.data.subtitles import Word
 from mmvideo.data.tokenizer import WordPieces
+from mmvideo.store.clip_format import StoredClip
+from mmvideo.store.subtitles import Word
 
 RATE, SAMPLE_RATE, SECONDS = 8, 1000, 3.0
 CONFIG = DataConfig(

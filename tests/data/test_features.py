@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from mmvideo.clips.audit import audit
+from mmvideo.clips.hashing import ContentHashes
+from mmvideo.clips.manifest import Clip, Manifest, check_files, read_manifest, write_manifest
 from mmvideo.config import FeaturesConfig
-from mmvideo.data.audit import audit
 from mmvideo.data.features import (
     FeatureSource,
     check_widths,
@@ -19,9 +21,7 @@ from mmvideo.data.features import (
     span_of,
     survey,
 )
-from mmvideo.data.hashing import ContentHashes
-from mmvideo.data.manifest import Clip, Manifest, check_files, read_manifest, write_manifest
-from mmvideo.words import InputError
+from mmvideo.errors import InputError
 
 CONFIG = FeaturesConfig()
 

@@ -11,9 +11,9 @@ import pytest
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerFast
 
-from mmvideo.data.subtitles import Word
 from mmvideo.data.tokenizer import WordPieces
-from mmvideo.words import InputError
+from mmvideo.errors import InputError
+from mmvideo.store.subtitles import Word
 
 
 def said(sentence: str) -> list[Word]:
@@ -76,7 +76,7 @@ class TestTraining:
 
 
 TRAIN_AGAIN = """
-from mmvideo.data.subtitles import Word
+from mmvideo.store.subtitles import Word
 from mmvideo.data.tokenizer import WordPieces
 texts = [[Word(text, 0, 1) for text in "the fox chases the dog while the owl follows the cat".split()]]
 print(sorted(WordPieces.train(texts, 200).tokenizer.get_vocab().items()))

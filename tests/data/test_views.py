@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from mmvideo.clips.manifest import Clip
 from mmvideo.config import DataConfig
-from mmvideo.data.clipfile import StoredClip
 from mmvideo.data.dataset import ClipDataset, ShuffledPairs
-from mmvideo.data.manifest import Clip
 from mmvideo.data.views import View, evaluation_views
+from mmvideo.store.clip_format import StoredClip
 
 RATE, SIZE = 8, 20
 

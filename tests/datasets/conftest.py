@@ -11,8 +11,8 @@ from types import ModuleType
 
 import pytest
 
-from mmvideo.data.manifest import Clip, read_manifest
-from mmvideo.data.recipe import Outcome
+from mmvideo.clips.manifest import Clip, read_manifest
+from mmvideo.recipes import Outcome
 
 FOLDER = Path(__file__).parents[2] / "datasets"
 LoadRecipe = Callable[[str], ModuleType]

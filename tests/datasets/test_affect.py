@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from mmvideo.data.recipe import Outcome, prepare
-from mmvideo.words import InputError
+from mmvideo.errors import InputError
+from mmvideo.recipes import Outcome, prepare
 
 MELD_HEADER = (
     "Sr No.,Utterance,Speaker,Emotion,Sentiment,Dialogue_ID,Utterance_ID,Season,Episode,StartTime,EndTime\n"

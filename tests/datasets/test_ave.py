@@ -1,7 +1,7 @@
 import pytest
 
-from mmvideo.data.recipe import prepare
-from mmvideo.words import InputError
+from mmvideo.errors import InputError
+from mmvideo.recipes import prepare
 
 HEADER = "Category&VideoID&Quality&StartTime&EndTime\n"
 LISTS = {

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mmvideo.data.recipe import BaseOptions, main
+from mmvideo.recipes import BaseOptions, main
 
 FOLDER = Path(__file__).parents[2] / "datasets"
 NAMES = sorted(path.parent.name for path in FOLDER.glob("*/prepare.py"))

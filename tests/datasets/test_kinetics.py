@@ -2,8 +2,8 @@ from collections import Counter
 
 import pytest
 
-from mmvideo.data.recipe import prepare
-from mmvideo.words import InputError
+from mmvideo.errors import InputError
+from mmvideo.recipes import prepare
 
 HEADER = "label,youtube_id,time_start,time_end,split\n"
 TRAIN = """\

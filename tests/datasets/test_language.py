@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from mmvideo.data.manifest import read_manifest
-from mmvideo.data.recipe import prepare
-from mmvideo.data.subtitles import read_words
-from mmvideo.words import InputError
+from mmvideo.clips.manifest import read_manifest
+from mmvideo.errors import InputError
+from mmvideo.recipes import prepare
+from mmvideo.store.subtitles import read_words
 
 ALIGNMENT = (
     "0 23750 sil\n23750 29500 bin\n29500 34000 blue\n34000 35500 at\n35500 41000 f\n"

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from mmvideo.clips.manifest import read_manifest
 from mmvideo.config import FeaturesConfig
 from mmvideo.data.features import FeatureSource
-from mmvideo.data.manifest import read_manifest
-from mmvideo.data.recipe import prepare
-from mmvideo.words import InputError
+from mmvideo.errors import InputError
+from mmvideo.recipes import prepare
 
 SCORES = {"train": (-1.8, 0.0, 2.6, 0.4), "valid": (-3.0, 1.0), "test": (0.0, -0.2)}
 WIDTHS = {"text": 8, "audio": 3, "vision": 4}

@@ -10,7 +10,7 @@ import torch
 from mmvideo.config import AudioConfig
 from mmvideo.encoders.audio import LogMel, SpectrogramCnn
 from mmvideo.types import Tokens
-from mmvideo.words import LEVELS, Level
+from mmvideo.vocabulary import LEVELS, Level
 
 RATE, HOP, WIDTH = 16000, 160, 12
 SMALL = AudioConfig(mel_bins=16, channels=(4, 8, 8), dropout=0.0)

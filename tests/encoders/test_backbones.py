@@ -13,8 +13,8 @@ from torch import nn
 from mmvideo.config import VisualConfig
 from mmvideo.encoders.backbones import torchvision_backbone
 from mmvideo.encoders.visual import CnnLstm
+from mmvideo.errors import InputError
 from mmvideo.types import Tokens
-from mmvideo.words import InputError
 
 NAME = "mobilenet_v3_small"
 

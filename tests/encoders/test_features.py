@@ -10,7 +10,7 @@ import torch
 from mmvideo.config import AudioConfig, TextConfig, VisualConfig
 from mmvideo.encoders.features import PrecomputedFeatures
 from mmvideo.types import FeatureInput, Tokens
-from mmvideo.words import LEVELS, Level
+from mmvideo.vocabulary import LEVELS, Level
 
 WIDTH, GIVEN = 12, 5
 TOLD = FeatureInput(GIVEN, 6, (10.0,) * GIVEN, (2.0,) * GIVEN)

@@ -11,8 +11,9 @@ from transformers import BertConfig, BertModel, T5Config, T5Model
 
 from mmvideo.config import TextConfig
 from mmvideo.encoders.text import TextTransformer
+from mmvideo.errors import InputError
 from mmvideo.types import Tokens
-from mmvideo.words import LEVELS, InputError, Level
+from mmvideo.vocabulary import LEVELS, Level
 
 WIDTH, VOCABULARY = 12, 30
 SMALL = TextConfig(layers=1, heads=2, hidden=16, dropout=0.0)

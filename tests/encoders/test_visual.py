@@ -12,7 +12,7 @@ from mmvideo.config import VisualConfig
 from mmvideo.encoders.visual import CnnLstm, SmallCnn
 from mmvideo.layers.pooling import POOLS
 from mmvideo.types import Tokens
-from mmvideo.words import LEVELS, Level
+from mmvideo.vocabulary import LEVELS, Level
 
 SIZE, WIDTH = 16, 12
 SMALL = VisualConfig(channels=(4, 8), dropout=0.0)

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from mmvideo.errors import InputError
 from mmvideo.evaluation.statistics import compare_arms, holm, interval_for_arm, verdict
-from mmvideo.words import InputError
 
 
 def two_arms(

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mmvideo.evaluation.tasks import TASKS, prior_outputs
-from mmvideo.words import TASK_KINDS
+from mmvideo.vocabulary import TASK_KINDS
 
 RNG = np.random.default_rng(3)
 LABELS: dict[Any, np.ndarray] = {

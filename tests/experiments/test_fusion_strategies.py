@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from mmvideo.components import FUSIONS
 from mmvideo.config import DataConfig, NamedConfig, RunConfig
-from mmvideo.registry import FUSIONS
-from mmvideo.runs.parity import fusion_parameters
-from mmvideo.runs.study import Study, load_function
-from mmvideo.words import InputError
+from mmvideo.errors import InputError
+from mmvideo.studies.parity import fusion_parameters
+from mmvideo.studies.study import Study, load_function
 
 SCRIPT = Path(__file__).parents[2] / "experiments" / "fusion_strategies.py"
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from mmvideo.registry import FUSIONS
-from mmvideo.runs.study import Study, load_function
-from mmvideo.words import InputError
+from mmvideo.components import FUSIONS
+from mmvideo.errors import InputError
+from mmvideo.studies.study import Study, load_function
 
 SCRIPT = Path(__file__).parents[2] / "experiments" / "interactions.py"
 

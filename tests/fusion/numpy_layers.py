@@ -10,10 +10,10 @@ from fusion_contract import WIDTH, draw, patterns
 from numpy.typing import NDArray
 from scipy.special import erf
 
+from mmvideo.components import FUSIONS, build
 from mmvideo.fusion import Fusion
-from mmvideo.registry import FUSIONS, build
 from mmvideo.types import Features
-from mmvideo.words import MODALITIES
+from mmvideo.vocabulary import MODALITIES
 
 Array = NDArray[np.float64]
 SUBSETS = (("audio",), ("visual", "text"), MODALITIES, (*MODALITIES, "depth"))

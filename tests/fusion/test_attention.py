@@ -7,7 +7,8 @@ import pytest
 from fusion_contract import WIDTH
 from numpy_layers import SUBSETS, linear, made, mlp, run, same, softmax, vectors, weights
 
-from mmvideo.words import MODALITIES, InputError
+from mmvideo.errors import InputError
+from mmvideo.vocabulary import MODALITIES
 
 
 @pytest.mark.parametrize("score", ["additive", "dot"])

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from numpy_layers import SUBSETS, made, mlp, run, same, vectors, weights
 
-from mmvideo.words import MODALITIES, InputError
+from mmvideo.errors import InputError
+from mmvideo.vocabulary import MODALITIES
 
 
 @pytest.mark.parametrize("combine", ["sum", "concat"])

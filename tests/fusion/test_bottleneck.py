@@ -9,7 +9,8 @@ from fusion_contract import WIDTH, draw
 from numpy_layers import SUBSETS, made, mlp, run, same, weights
 from numpy_tokens import sequences, stream_block
 
-from mmvideo.words import MODALITIES, InputError
+from mmvideo.errors import InputError
+from mmvideo.vocabulary import MODALITIES
 
 
 @pytest.mark.parametrize(("layers", "fusion_layer"), [(3, 1), (2, 0), (2, 2)])

@@ -9,7 +9,8 @@ from fusion_contract import draw
 from numpy_layers import SUBSETS, layer_norm, made, mlp, run, same, weights
 from numpy_tokens import additive_pool, sequences, stream_attention, stream_block, stream_feed_forward
 
-from mmvideo.words import MODALITIES, InputError
+from mmvideo.errors import InputError
+from mmvideo.vocabulary import MODALITIES
 
 
 @pytest.mark.parametrize("modalities", SUBSETS, ids="+".join)

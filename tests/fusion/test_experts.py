@@ -9,7 +9,7 @@ from fusion_contract import WIDTH, draw, patterns, prepare
 from numpy_layers import SUBSETS, gelu, linear, made, mlp, norm, run, same, softmax, vectors, weights
 
 from mmvideo.fusion.experts import ExpertsFusion
-from mmvideo.words import MODALITIES
+from mmvideo.vocabulary import MODALITIES
 
 
 @pytest.mark.parametrize("modalities", SUBSETS, ids="+".join)

@@ -7,7 +7,8 @@ import pytest
 import torch
 from numpy_layers import SUBSETS, layer_norm, linear, made, mlp, run, same, vectors, weights
 
-from mmvideo.words import MODALITIES, InputError
+from mmvideo.errors import InputError
+from mmvideo.vocabulary import MODALITIES
 
 
 @pytest.mark.parametrize(

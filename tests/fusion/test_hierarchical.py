@@ -10,10 +10,11 @@ from fusion_contract import CONTRACT, WIDTH, Make, draw
 from numpy_layers import made
 
 from mmvideo.config import NamedConfig, RunConfig
+from mmvideo.errors import InputError
 from mmvideo.fusion.hierarchical import HierarchicalFusion
 from mmvideo.model import build_model
 from mmvideo.types import Features
-from mmvideo.words import LEVELS, MODALITIES, InputError
+from mmvideo.vocabulary import LEVELS, MODALITIES
 
 SUBSETS = ("stem", "trunk", "clip", "stem+trunk", "stem+clip", "trunk+clip", "stem+trunk+clip")
 

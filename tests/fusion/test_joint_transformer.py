@@ -9,10 +9,11 @@ from fusion_contract import WIDTH, draw, patterns
 from numpy_layers import SUBSETS, made, mlp, run, same, weights
 from numpy_tokens import additive_pool, block, sequences
 
+from mmvideo.components import FUSIONS, build
+from mmvideo.errors import InputError
 from mmvideo.fusion.joint_transformer import JointTransformerFusion
-from mmvideo.registry import FUSIONS, build
 from mmvideo.types import Features, Tokens
-from mmvideo.words import MODALITIES, InputError
+from mmvideo.vocabulary import MODALITIES
 
 TOKEN_FUSIONS = ("joint_transformer", "mult", "co_attention", "bottleneck", "perceiver")
 

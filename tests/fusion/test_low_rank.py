@@ -10,10 +10,11 @@ import torch
 from fusion_contract import WIDTH
 from numpy_layers import SUBSETS, Array, layer_norm, made, mlp, run, same, vectors, weights
 
+from mmvideo.errors import InputError
 from mmvideo.fusion import Fusion
 from mmvideo.fusion.low_rank import LowRankFusion
 from mmvideo.types import Features
-from mmvideo.words import MODALITIES, InputError
+from mmvideo.vocabulary import MODALITIES
 
 
 def with_ones(fusion: Fusion, features: dict[str, Features]) -> list[Array]:

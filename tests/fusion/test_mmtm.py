@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from numpy_layers import SUBSETS, Array, linear, made, mlp, run, same, sigmoid, softmax, weights
 
-from mmvideo.words import MODALITIES, InputError
+from mmvideo.errors import InputError
+from mmvideo.vocabulary import MODALITIES
 
 
 def attention_pool(w: dict[str, Array], name: str, tokens: Array) -> Array:

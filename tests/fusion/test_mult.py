@@ -9,8 +9,9 @@ from fusion_contract import WIDTH, draw
 from numpy_layers import SUBSETS, made, mlp, run, same, weights
 from numpy_tokens import sequences, stream_block
 
-from mmvideo.registry import FUSIONS, build
-from mmvideo.words import MODALITIES, InputError
+from mmvideo.components import FUSIONS, build
+from mmvideo.errors import InputError
+from mmvideo.vocabulary import MODALITIES
 
 
 @pytest.mark.parametrize(("layers", "self_layers"), [(2, 1), (1, 2)])

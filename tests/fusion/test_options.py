@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy_layers import made
 
+from mmvideo.errors import InputError
 from mmvideo.fusion.options import check_choice, check_count, check_dropout
-from mmvideo.words import MODALITIES, InputError
+from mmvideo.vocabulary import MODALITIES
 
 WITH_DROPOUT = ("late", "gated", "film", "mmtm", "tensor", "low_rank", "bilinear", "attention", "experts")
 

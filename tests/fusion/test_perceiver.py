@@ -7,7 +7,8 @@ import pytest
 from numpy_layers import SUBSETS, made, mlp, run, same, weights
 from numpy_tokens import block, sequences
 
-from mmvideo.words import MODALITIES, InputError
+from mmvideo.errors import InputError
+from mmvideo.vocabulary import MODALITIES
 
 
 @pytest.mark.parametrize(("latents", "layers"), [(16, 2), (1, 1)])

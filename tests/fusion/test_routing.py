@@ -12,9 +12,9 @@ from fusion_contract import WIDTH
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mmvideo.registry import FUSIONS, build
+from mmvideo.components import FUSIONS, build
 from mmvideo.types import Features, Tokens
-from mmvideo.words import MODALITIES
+from mmvideo.vocabulary import MODALITIES
 
 ADDITIVE_LIMIT = 0.75
 STRATEGIES = ("gated", "film", "mmtm", "tensor", "low_rank", "bilinear", "attention", "experts")

@@ -9,8 +9,9 @@ import pytest
 from fusion_contract import WIDTH
 from numpy_layers import SUBSETS, layer_norm, made, mlp, run, same, vectors, weights
 
+from mmvideo.errors import InputError
 from mmvideo.fusion.tensor import best_split
-from mmvideo.words import MODALITIES, InputError
+from mmvideo.vocabulary import MODALITIES
 
 
 @pytest.mark.parametrize("rank_width", [1, 3, 6, 12])

@@ -8,8 +8,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mmvideo.errors import InputError
 from mmvideo.layers.attention import Attention, AttentionBlock, few
-from mmvideo.words import InputError
 
 WIDTH, HEADS = 8, 2
 

@@ -13,7 +13,7 @@ import pytest
 from scipy import stats
 
 from mmvideo.config import NamedConfig, RunConfig
-from mmvideo.words import MODALITIES
+from mmvideo.vocabulary import MODALITIES
 
 CLASSES = ("left", "right", "up", "down")
 

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from mmvideo.report.compare import Comparison, compare
+from mmvideo.report.comparisons import AGAINST_AVERAGE, AGAINST_UNIMODAL, BETWEEN_FUSIONS
 from mmvideo.report.load import load_study
-from mmvideo.report.pairs import AGAINST_AVERAGE, AGAINST_UNIMODAL, BETWEEN_FUSIONS
 
 MakeStudy = Callable[..., Path]
 

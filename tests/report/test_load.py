@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from mmvideo.config import TrainConfig, VisualConfig
+from mmvideo.errors import InputError
 from mmvideo.report.load import load_study
-from mmvideo.words import InputError
 
 MakeStudy = Callable[..., Path]
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mmvideo.errors import InputError
 from mmvideo.evaluation.statistics import ArmInterval
 from mmvideo.report.suite import OPEN, REACHES, SHORT, equivalence, suite_table, write_suite
-from mmvideo.words import InputError
 
 MakeStudy = Callable[..., Path]
 

@@ -18,7 +18,7 @@ from mmvideo.report.controls import CLASS_PRIORS, MEDIAN, PRESENCE_ONLY, SCORE_A
 from mmvideo.report.figures import write_figures
 from mmvideo.report.page import render, tiles, verdict_matrix
 from mmvideo.report.records import Arm, Clips, Run, Study
-from mmvideo.words import MODALITIES, TaskKind
+from mmvideo.vocabulary import MODALITIES, TaskKind
 
 N = 120
 SEEDS = (0, 1, 2)

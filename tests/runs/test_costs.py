@@ -11,9 +11,9 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from mmvideo.components import FUSIONS
 from mmvideo.config import AudioConfig, NamedConfig, RunConfig, TextConfig
 from mmvideo.model import Prediction, build_model
-from mmvideo.registry import FUSIONS
 from mmvideo.runs.costs import PeakMemory, flops_per_clip, latency_ms, parameter_counts, step_ms
 from mmvideo.types import Batch, Tokens
 

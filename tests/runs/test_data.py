@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from mmvideo.clips.manifest import Clip, read_manifest, write_manifest
 from mmvideo.config import DataConfig, RunConfig
-from mmvideo.data.manifest import Clip, read_manifest, write_manifest
-from mmvideo.data.subtitles import read_words
-from mmvideo.runs.data import open_data
-from mmvideo.words import MODALITIES, SPLITS, InputError
+from mmvideo.data.run_data import open_data
+from mmvideo.errors import InputError
+from mmvideo.store.subtitles import read_words
+from mmvideo.vocabulary import MODALITIES, SPLITS
 
 Configure = Callable[..., RunConfig]
 

@@ -14,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmvideo.config import RunConfig, RuntimeConfig
+from mmvideo.errors import InputError
 from mmvideo.runs import directory
 from mmvideo.runs.directory import RunDirectory, write_atomically
-from mmvideo.words import InputError
 
 CONFIG = RunConfig(study="demo", arm="late", seed=3)
 

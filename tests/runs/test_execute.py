@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from mmvideo.clips.manifest import read_manifest
 from mmvideo.config import RunConfig, RuntimeConfig, TrainConfig
-from mmvideo.data.manifest import read_manifest
 from mmvideo.evaluation.metrics import classification_metrics
 from mmvideo.fusion.hierarchical import HierarchicalFusion
 from mmvideo.runs import execute as execution

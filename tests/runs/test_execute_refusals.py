@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 
 from mmvideo.cli import main
+from mmvideo.clips.manifest import read_manifest, write_manifest
 from mmvideo.config import DataConfig, NamedConfig, RunConfig, RuntimeConfig, TextConfig, TrainConfig
-from mmvideo.data.manifest import read_manifest, write_manifest
+from mmvideo.errors import InputError, TrainingError
 from mmvideo.runs import execute as execution
 from mmvideo.runs.directory import RunDirectory
 from mmvideo.runs.execute import evaluate_run, execute
-from mmvideo.words import InputError, TrainingError
 
 Configure = Callable[..., RunConfig]
 

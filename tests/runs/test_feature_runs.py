@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from mmvideo.clips.manifest import Clip, write_manifest
 from mmvideo.config import (
     AudioConfig,
     DataConfig,
@@ -21,10 +22,10 @@ from mmvideo.config import (
     TrainConfig,
     VisualConfig,
 )
-from mmvideo.data.manifest import Clip, write_manifest
-from mmvideo.runs.data import open_data
+from mmvideo.data.run_data import open_data
+from mmvideo.errors import InputError
 from mmvideo.runs.execute import evaluate_run, execute
-from mmvideo.words import InputError, Split
+from mmvideo.vocabulary import Split
 
 SPLITS: dict[Split, int] = {"train": 48, "val": 16, "test": 16}
 

@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 import torch
 
+from mmvideo.clips.hashing import ContentHashes
 from mmvideo.config import DataConfig, NamedConfig, RunConfig, VisualConfig
 from mmvideo.data.collate import collate
-from mmvideo.data.hashing import ContentHashes
-from mmvideo.data.maintenance import collect_garbage, verify
+from mmvideo.data.run_data import Data, open_data
 from mmvideo.encoders.visual import CnnLstm
 from mmvideo.runs import frozen
-from mmvideo.runs.data import Data, open_data
 from mmvideo.runs.execute import execute
+from mmvideo.store.maintenance import collect_garbage, verify
 
 Configure = Callable[..., RunConfig]
 

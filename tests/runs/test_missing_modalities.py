@@ -13,11 +13,11 @@ import torch
 from safetensors.torch import load_file
 
 from mmvideo.cli import main
+from mmvideo.clips.manifest import read_manifest
 from mmvideo.config import NamedConfig, RunConfig
-from mmvideo.data.manifest import read_manifest
+from mmvideo.errors import InputError
 from mmvideo.runs.directory import RunDirectory
 from mmvideo.runs.execute import evaluate_run, execute
-from mmvideo.words import InputError
 
 Configure = Callable[..., RunConfig]
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from mmvideo.clips.manifest import Clip, write_manifest
 from mmvideo.config import (
     AudioConfig,
     DataConfig,
@@ -20,15 +21,15 @@ from mmvideo.config import (
     TrackingConfig,
     TrainConfig,
 )
-from mmvideo.data.manifest import Clip, write_manifest
+from mmvideo.errors import InputError
 from mmvideo.evaluation.regression import SENTIMENT
 from mmvideo.report.compare import Comparison, compare
 from mmvideo.report.console import print_comparison
 from mmvideo.report.load import load_study
 from mmvideo.report.page import render
 from mmvideo.runs.execute import evaluate_run, execute
-from mmvideo.runs.study import Arm, Study
-from mmvideo.words import InputError, TaskKind
+from mmvideo.studies.study import Arm, Study
+from mmvideo.vocabulary import TaskKind
 
 SPLITS = {"train": 24, "val": 8, "test": 12}
 RATE = 4000

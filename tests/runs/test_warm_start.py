@@ -9,10 +9,11 @@ import torch
 from safetensors.torch import save_model
 
 from mmvideo.config import AudioConfig, NamedConfig, RunConfig, TextConfig
+from mmvideo.errors import InputError
 from mmvideo.model import FusionModel, build_model
 from mmvideo.runs.directory import RunDirectory
 from mmvideo.runs.warm_start import check_all_start_from_runs, sources, start_encoders
-from mmvideo.words import InputError, Modality
+from mmvideo.vocabulary import Modality
 
 SMALL = {"width": 16, "audio": AudioConfig(channels=(4, 4, 8)), "text": TextConfig(hidden=16, layers=1)}
 

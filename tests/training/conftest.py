@@ -20,7 +20,7 @@ from mmvideo.training.checkpoint import Checkpoints
 from mmvideo.training.loop import Progress, fit
 from mmvideo.training.objectives import Objective, Setting
 from mmvideo.types import Batch, Tokens
-from mmvideo.words import Level
+from mmvideo.vocabulary import Level
 
 WIDTH, CLASSES = 8, 3
 

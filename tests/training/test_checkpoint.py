@@ -10,8 +10,8 @@ import pytest
 import torch
 from torch import nn
 
+from mmvideo.errors import InputError
 from mmvideo.training.checkpoint import Checkpoints
-from mmvideo.words import InputError
 
 
 def same(a: nn.Module, b: nn.Module) -> bool:

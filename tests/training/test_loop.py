@@ -15,6 +15,7 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from mmvideo.config import TrainConfig
+from mmvideo.errors import TrainingError
 from mmvideo.model import Prediction
 from mmvideo.seeding import derive_seed
 from mmvideo.training.checkpoint import Checkpoints
@@ -24,7 +25,6 @@ from mmvideo.training.objectives.supervised import CrossEntropy
 from mmvideo.training.predict import predict
 from mmvideo.training.session import Session
 from mmvideo.types import Batch, Tokens
-from mmvideo.words import TrainingError
 
 Records = list[dict[str, Any]]
 SETTING = Setting(("visual",), 4, 2)

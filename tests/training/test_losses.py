@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
+from mmvideo.errors import InputError
 from mmvideo.training.losses import per_clip_loss
-from mmvideo.words import InputError
 
 GENERATOR = np.random.default_rng(0)
 OUTPUTS = GENERATOR.normal(size=(6, 4))

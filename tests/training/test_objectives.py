@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 import torch
 
+from mmvideo.components import OBJECTIVES, build, resolve
+from mmvideo.errors import InputError
 from mmvideo.model import Prediction
-from mmvideo.registry import OBJECTIVES, build, resolve
 from mmvideo.training.objectives import Objective, Setting, objective_class
 from mmvideo.training.objectives.supervised import CrossEntropy, Focal
 from mmvideo.types import Batch
-from mmvideo.words import InputError
 
 LOGITS = torch.tensor([[2.0, 0.5, -1.0], [0.0, 0.0, 3.0], [-1.0, 1.0, 0.3]])
 LABELS = torch.tensor([0, 1, 0])

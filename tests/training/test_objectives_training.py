@@ -10,7 +10,7 @@ import pytest
 import torch
 from lightning_fabric import Fabric
 
-from mmvideo.registry import OBJECTIVES, build
+from mmvideo.components import OBJECTIVES, build
 from mmvideo.training.objectives import Objective, Setting
 
 Fit = Callable[..., Any]

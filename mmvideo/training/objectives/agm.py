@@ -10,10 +10,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from mmvideo.errors import InputError
 from mmvideo.model import Prediction
 from mmvideo.training.objectives.base import Objective, Setting
 from mmvideo.types import Batch
-from mmvideo.words import InputError
 
 Subset = tuple[str, ...]
 

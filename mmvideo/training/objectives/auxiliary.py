@@ -5,10 +5,10 @@ from __future__ import annotations
 from jaxtyping import Float
 from torch import Tensor
 
+from mmvideo.errors import InputError
 from mmvideo.model import Prediction
 from mmvideo.training.objectives.base import Setting, UnimodalObjective
 from mmvideo.types import Batch
-from mmvideo.words import InputError
 
 
 class UnimodalAuxiliary(UnimodalObjective):

@@ -10,12 +10,13 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from mmvideo.components import OBJECTIVES, resolve
+from mmvideo.errors import InputError
 from mmvideo.model import Prediction
-from mmvideo.registry import OBJECTIVES, resolve
 from mmvideo.training.losses import ClipLoss, per_clip_loss
 from mmvideo.training.session import Session
 from mmvideo.types import Batch
-from mmvideo.words import InputError, Level, TaskKind
+from mmvideo.vocabulary import Level, TaskKind
 
 
 @dataclass(frozen=True)

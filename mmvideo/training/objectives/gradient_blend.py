@@ -10,13 +10,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from mmvideo.errors import InputError
 from mmvideo.model import Prediction
 from mmvideo.seeding import derive_seed
 from mmvideo.training.objectives.base import Setting, UnimodalObjective
 from mmvideo.training.optimization import make_optimizer, trained_parts
 from mmvideo.training.session import Session
 from mmvideo.types import Batch
-from mmvideo.words import InputError
 
 LEAST_OVERFITTING = (
     0.01  # nats; smaller changes of the gap are noise, and their square would rule the weights

@@ -5,11 +5,11 @@ from __future__ import annotations
 from jaxtyping import Float
 from torch import Tensor
 
+from mmvideo.errors import InputError
 from mmvideo.model import Prediction
 from mmvideo.training.objectives.base import Setting, UnimodalObjective, encoder_parameters, joined
 from mmvideo.training.session import Session
 from mmvideo.types import Batch
-from mmvideo.words import InputError
 
 OPPOSITE = 1e-3
 """A combination of least norm that is shorter than this share of both gradients points nowhere."""

@@ -9,11 +9,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from mmvideo.errors import InputError
 from mmvideo.model import Prediction
 from mmvideo.training.objectives.base import Setting, UnimodalObjective, encoder_parameters
 from mmvideo.training.session import Session
 from mmvideo.types import Batch
-from mmvideo.words import InputError
 
 
 class Ogm(UnimodalObjective):

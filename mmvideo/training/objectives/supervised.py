@@ -9,10 +9,10 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
+from mmvideo.errors import InputError, unknown
 from mmvideo.model import Prediction
 from mmvideo.training.objectives.base import Objective, Setting
 from mmvideo.types import Batch
-from mmvideo.words import InputError, unknown
 
 ClassWeights = Literal["none", "balanced"]
 

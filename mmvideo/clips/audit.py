@@ -1,0 +1,273 @@
+"""The checks a split has to pass before training, and a validation split where none is shipped."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import fmean
+
+from mmvideo.clips.hashing import ContentHashes
+from mmvideo.clips.labels import classes_of, task_of
+from mmvideo.clips.manifest import Clip, Manifest, natural_key, shown
+from mmvideo.errors import InputError
+from mmvideo.seeding import derive_seed
+from mmvideo.vocabulary import SPLITS, Modality, Split, TaskKind
+
+_LABELS: dict[TaskKind, str] = {
+    "single_label": "one class, a string",
+    "multi_label": "a list of classes",
+    "regression": "a number",
+}
+
+
+@dataclass(frozen=True)
+class AuditReport:
+    """What a clean audit counted."""
+
+    clips: Mapping[Split, int]
+    groups: Mapping[Split, int]
+    classes: Mapping[str, Mapping[Split, int]]
+    """Clips per class and split, classes in natural order; empty for regression."""
+    repeated: int
+    """Clips whose files and span another clip of the same split has too. Allowed, but worth knowing."""
+    values: Mapping[str, Mapping[Split, float]] = field(default_factory=dict)
+    """Regression: the labels' mean, least and most per split; else empty."""
+
+    def summary(self) -> str:
+        """The counts as a plain-text table, one class a line."""
+        width = max(len(name) for name in ("groups", *self.classes, *self.values))
+        lines = [" ".join([f"{'':{width}}", *(f"{split:>7}" for split in SPLITS)])]
+        rows: list[tuple[str, Mapping[Split, int]]] = [("clips", self.clips), ("groups", self.groups)]
+        for name, counts in [*rows, *self.classes.items()]:
+            lines.append(" ".join([f"{name:{width}}", *(f"{counts[split]:>7,}" for split in SPLITS)]))
+        for name, values in self.values.items():
+            lines.append(" ".join([f"{name:{width}}", *(f"{values[split]:>7.3g}" for split in SPLITS)]))
+        if self.repeated:
+            lines.append(f"{self.repeated} clips repeat the files and span of another clip of their split.")
+        return "\n".join(lines)
+
+
+def audit(manifest: Manifest, *, hashes: ContentHashes, task: TaskKind = "single_label") -> AuditReport:
+    """Check that the labels fit the task and that no split can leak into another, and count.
+
+    Empty files are not compared: they hold nothing that could leak, and decoding lists them.
+
+    Raises:
+        InputError: a label that is not the task's, an id given twice, a group or a file's content in two
+            splits, an empty split, a class in val or test that train lacks, or a multi-label split in which
+            no clip has a label. Every finding names its culprits; all findings come at once.
+    """
+    clips = manifest.clips
+    contents = _contents(manifest, hashes)
+    findings = [*_foreign_labels(clips, task), *_repeated_ids(clips), *_empty_splits(clips)]
+    findings += [*_untrained_classes(clips), *_unlabelled_splits(clips)]
+    findings += _shared(
+        "group",
+        ((clip.group, clip) for clip in clips),
+        "Give every group to one split: its clips resemble each other.",
+    )
+    findings += _shared(
+        "file content",
+        ((f"sha256 {digest[:12]}…", clip) for clip, files in contents for digest in files.values()),
+        "Keep copies of one file in one split.",
+    )
+    findings += _shared(
+        "features",
+        (
+            (f"{modality} features sha256 {digest[:12]}…#{steps}", clip)
+            for clip, modality, digest, steps in feature_digests(manifest, hashes)
+        ),
+        "Give each clip its own part of a feature file.",
+    )
+    if findings:
+        raise InputError(f"The splits do not hold ({len(findings)} finding(s)):\n" + "\n".join(findings))
+    spans = Counter(
+        (clip.split, clip.start, clip.end, *sorted(files.items())) for clip, files in contents if files
+    )
+    per_class: dict[str, dict[Split, int]] = {label: dict.fromkeys(SPLITS, 0) for label in manifest.classes}
+    for clip in clips:
+        for name in classes_of(clip.label):
+            per_class[name][clip.split] += 1
+    return AuditReport(
+        clips={split: len(manifest.split(split)) for split in SPLITS},
+        groups={split: len({clip.group for clip in manifest.split(split)}) for split in SPLITS},
+        classes=per_class,
+        repeated=sum(count for count in spans.values() if count > 1),
+        values=_values(manifest),
+    )
+
+
+def _values(manifest: Manifest) -> dict[str, dict[Split, float]]:
+    numbers: dict[Split, list[float]] = {
+        split: [clip.label for clip in manifest.split(split) if isinstance(clip.label, float)]
+        for split in SPLITS
+    }
+    if not any(numbers.values()):
+        return {}
+    return {
+        "label mean": {split: fmean(values) for split, values in numbers.items()},
+        "label min": {split: min(values) for split, values in numbers.items()},
+        "label max": {split: max(values) for split, values in numbers.items()},
+    }
+
+
+def _contents(manifest: Manifest, hashes: ContentHashes) -> list[tuple[Clip, dict[str, str]]]:
+    """Each clip with the digests of its non-empty video and audio files."""
+    rows = []
+    missing: list[str] = []
+    for clip in manifest.clips:
+        files: dict[str, str] = {}
+        for medium in ("video", "audio"):
+            path: Path | None = manifest.path(clip, medium)
+            if path is None:
+                continue
+            if not path.is_file():
+                missing.append(f"{clip.id}: {path}")
+            elif path.stat().st_size:
+                files[medium] = hashes.sha256(path)
+        rows.append((clip, files))
+    hashes.save()
+    if missing:
+        raise InputError(f"{len(missing)} files named in the manifest do not exist:\n" + shown(missing, "\n"))
+    return rows
+
+
+def _foreign_labels(clips: Sequence[Clip], task: TaskKind) -> list[str]:
+    foreign = [clip for clip in clips if task_of(clip.label) != task]
+    if not foreign:
+        return []
+    kinds = ", ".join(sorted({task_of(clip.label) for clip in foreign}))
+    named = shown([f"{clip.id}: {clip.label!r}" for clip in foreign])
+    return [
+        f"- {len(foreign)} label(s) do not fit data.task '{task}', where a label is {_LABELS[task]}: {named}."
+        f" Set data.task to what the labels are for ({kinds}), or correct them."
+    ]
+
+
+def _unlabelled_splits(clips: Sequence[Clip]) -> list[str]:
+    labelled = {clip.split for clip in clips if clip.label != ()}
+    return [
+        f"- no clip of split '{split}' has any label, so nothing can be measured on it."
+        for split in SPLITS
+        if split not in labelled and any(clip.split == split for clip in clips)
+    ]
+
+
+def feature_digests(manifest: Manifest, hashes: ContentHashes) -> list[tuple[Clip, Modality, str, str]]:
+    """For each clip and modality with precomputed features: the file's digest and the steps within it.
+
+    Raises:
+        InputError: a file does not exist.
+    """
+    rows = []
+    for clip in manifest.clips:
+        for modality in clip.features:
+            found = manifest.feature(clip, modality)
+            assert found is not None
+            path, steps = found
+            if not path.is_file():
+                raise InputError(f"{clip.id}: there is no file {path} for its {modality} features.")
+            rows.append((clip, modality, hashes.sha256(path), steps))
+    return rows
+
+
+def _repeated_ids(clips: Sequence[Clip]) -> list[str]:
+    twice = [name for name, count in Counter(clip.id for clip in clips).items() if count > 1]
+    return [f"- {len(twice)} id(s) given more than once: {shown(twice)}. Make ids unique."] if twice else []
+
+
+def _empty_splits(clips: Sequence[Clip]) -> list[str]:
+    filled = {clip.split for clip in clips}
+    return [
+        f"- split '{split}' has no clips. Each of {', '.join(SPLITS)} needs at least one; a missing val can "
+        "be carved from train by group (mmvideo.clips.audit.carve_validation)."
+        for split in SPLITS
+        if split not in filled
+    ]
+
+
+def _untrained_classes(clips: Sequence[Clip]) -> list[str]:
+    trained = {name for clip in clips if clip.split == "train" for name in classes_of(clip.label)}
+    strange = sorted({name for clip in clips for name in classes_of(clip.label)} - trained, key=natural_key)
+    if not strange or not trained:
+        return []
+    return [f"- {len(strange)} class(es) stand in val or test and not in train: {shown(strange)}."]
+
+
+def _shared(kind: str, keyed: Iterable[tuple[str, Clip]], advice: str) -> list[str]:
+    """One finding that names what stands in more than one split, with one clip of each such split."""
+    seen: dict[str, dict[Split, Clip]] = defaultdict(dict)
+    for key, clip in keyed:
+        seen[key].setdefault(clip.split, clip)
+    culprits = [
+        f"{key} in " + " and ".join(f"{split} ({clip.id})" for split, clip in places.items())
+        for key, places in seen.items()
+        if len(places) > 1
+    ]
+    if not culprits:
+        return []
+    return [f"- {len(culprits)} times the same {kind} in two splits: {shown(culprits, '; ')}. {advice}"]
+
+
+def carve_validation(clips: Sequence[Clip], share: float, seed: int) -> list[Clip]:
+    """Move whole groups from train to val until about `share` of each class's training clips are there.
+
+    For data sets that ship no validation split. Groups are visited in an order that depends only on their
+    names and the seed; one is moved if that brings the classes it holds closer to their share, and never if a
+    class would lose its last training clip. A class that got nothing gets its smallest movable group. Clips
+    without a class (labels that are numbers or empty lists) count as one class of their own.
+
+    Returns:
+        All clips in the given order, some with `split="val"`.
+
+    Raises:
+        InputError: there is a val split already, `share` is not between 0 and 1, or no group can be moved.
+    """
+    if any(clip.split == "val" for clip in clips):
+        raise InputError("The clips have a val split already; carving one is for data sets without.")
+    if not 0 < share < 1:
+        raise InputError(f"The validation share must lie between 0 and 1, both excluded; got {share}.")
+    groups: dict[str, Counter[str]] = defaultdict(Counter)
+    for clip in clips:
+        if clip.split == "train":
+            groups[clip.group].update(classes_of(clip.label) or ("",))
+    moved = _groups_to_move(groups, share, seed)
+    if not moved:
+        raise InputError("No validation split can be carved: each class has its training clips in one group.")
+    return [
+        clip.model_copy(update={"split": "val"}) if clip.split == "train" and clip.group in moved else clip
+        for clip in clips
+    ]
+
+
+def _groups_to_move(groups: Mapping[str, Counter[str]], share: float, seed: int) -> set[str]:
+    total: Counter[str] = sum(groups.values(), Counter())
+    val: Counter[str] = Counter()
+    moved: set[str] = set()
+
+    def keeps_train(group: str) -> bool:
+        return all(val[label] + count < total[label] for label, count in groups[group].items())
+
+    def gain(group: str) -> float:
+        return sum(
+            abs(val[label] - share * total[label]) - abs(val[label] + count - share * total[label])
+            for label, count in groups[group].items()
+        )
+
+    def move(group: str) -> None:
+        moved.add(group)
+        val.update(groups[group])
+
+    order = sorted(groups, key=natural_key)
+    random.Random(derive_seed(seed, "carve_validation")).shuffle(order)
+    for group in order:
+        if keeps_train(group) and gain(group) > 0:
+            move(group)
+    for label in sorted(total, key=natural_key):
+        candidates = [g for g in order if g not in moved and groups[g][label] and keeps_train(g)]
+        if not val[label] and candidates:
+            move(min(candidates, key=lambda g: groups[g].total()))
+    return moved

@@ -1,0 +1,117 @@
+"""Every name a configuration may use, in one visible table: name → "module:Class".
+
+A configuration may also name a class of your own as "package.module:Class".
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+from mmvideo.config import RunConfig
+from mmvideo.errors import InputError, unknown
+
+FUSIONS: dict[str, str] = {
+    "early": "mmvideo.fusion.early:EarlyFusion",
+    "late": "mmvideo.fusion.late:LateFusion",
+    "late_sum": "mmvideo.fusion.late_sum:LateSumFusion",
+    "hierarchical": "mmvideo.fusion.hierarchical:HierarchicalFusion",
+    "single": "mmvideo.fusion.single:SingleModality",
+    "gated": "mmvideo.fusion.gated:GatedFusion",
+    "film": "mmvideo.fusion.film:FilmFusion",
+    "mmtm": "mmvideo.fusion.mmtm:MmtmFusion",
+    "tensor": "mmvideo.fusion.tensor:TensorFusion",
+    "low_rank": "mmvideo.fusion.low_rank:LowRankFusion",
+    "bilinear": "mmvideo.fusion.bilinear:BilinearFusion",
+    "attention": "mmvideo.fusion.attention:AttentionFusion",
+    "experts": "mmvideo.fusion.experts:ExpertsFusion",
+    "joint_transformer": "mmvideo.fusion.joint_transformer:JointTransformerFusion",
+    "mult": "mmvideo.fusion.mult:MultFusion",
+    "co_attention": "mmvideo.fusion.co_attention:CoAttentionFusion",
+    "bottleneck": "mmvideo.fusion.bottleneck:BottleneckFusion",
+    "perceiver": "mmvideo.fusion.perceiver:PerceiverFusion",
+}
+
+ENCODERS: dict[str, dict[str, str]] = {
+    "visual": {
+        "cnn_lstm": "mmvideo.encoders.visual:CnnLstm",
+        "features": "mmvideo.encoders.features:PrecomputedFeatures",
+    },
+    "audio": {
+        "spectrogram_cnn": "mmvideo.encoders.audio:SpectrogramCnn",
+        "features": "mmvideo.encoders.features:PrecomputedFeatures",
+    },
+    "text": {
+        "transformer": "mmvideo.encoders.text:TextTransformer",
+        "features": "mmvideo.encoders.features:PrecomputedFeatures",
+    },
+}
+
+OBJECTIVES: dict[str, str] = {
+    "cross_entropy": "mmvideo.training.objectives.supervised:CrossEntropy",
+    "focal": "mmvideo.training.objectives.supervised:Focal",
+    "unimodal_auxiliary": "mmvideo.training.objectives.auxiliary:UnimodalAuxiliary",
+    "gradient_blend": "mmvideo.training.objectives.gradient_blend:GradientBlend",
+    "ogm": "mmvideo.training.objectives.modulation:Ogm",
+    "ogm_ge": "mmvideo.training.objectives.modulation:OgmGe",
+    "mmpareto": "mmvideo.training.objectives.mmpareto:MMPareto",
+    "agm": "mmvideo.training.objectives.agm:Agm",
+}
+
+
+def resolve(table: Mapping[str, str], kind: str, name: str) -> type:
+    """The class behind a registered name, or behind "package.module:Class".
+
+    Raises:
+        InputError: the name is unknown (with the nearest match and the full list), or cannot be imported.
+    """
+    target = table.get(name, name)
+    module_name, _, class_name = target.partition(":")
+    if not class_name:
+        raise unknown(kind, name, table)
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        if error.name and not (module_name == error.name or module_name.startswith(error.name + ".")):
+            raise  # the module exists; something it needs does not
+        raise InputError(
+            f"{kind} '{name}': there is no module '{module_name}' on the Python path."
+        ) from error
+    if not hasattr(module, class_name):
+        raise InputError(f"{kind} '{name}': module '{module_name}' has no '{class_name}'.")
+    return getattr(module, class_name)
+
+
+def build(table: Mapping[str, str], kind: str, name: str, options: Mapping[str, Any], **given: Any) -> Any:
+    """Make the named class from what the caller gives every class, plus the configuration's own options.
+
+    Raises:
+        InputError: an option the class does not take, or one the caller already gives.
+    """
+    cls = resolve(table, kind, name)
+    _check_options(cls, kind, name, options, set(given))
+    return cls(**given, **options)
+
+
+def check_names(config: RunConfig) -> None:
+    """Everything a configuration names exists and takes the options it is given. Nothing is built.
+
+    Raises:
+        InputError: as `resolve` and `build` do.
+    """
+    for modality in config.modalities:
+        resolve(ENCODERS[modality], f"{modality} encoder", getattr(config, modality).name)
+    fusion, objective = config.fusion, config.objective
+    cls = resolve(FUSIONS, "fusion", fusion.name)
+    _check_options(cls, "fusion", fusion.name, fusion.options, {"modalities", "width"})
+    cls = resolve(OBJECTIVES, "objective", objective.name)
+    _check_options(cls, "objective", objective.name, objective.options, {"setting"})
+
+
+def _check_options(cls: type, kind: str, name: str, options: Mapping[str, Any], given: set[str]) -> None:
+    allowed = set(inspect.signature(cls).parameters) - given
+    for option in options:
+        if option not in allowed:
+            raise unknown(f"option of {kind} '{name}'", option, allowed)

@@ -1,0 +1,61 @@
+"""Which configuration keys two runs differ in, beside those a study declares as its axes.
+
+A comparison answers a question about its axes only if nothing else differs. Studies and reports ask here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from mmvideo.config import RunConfig
+from mmvideo.errors import unknown
+from mmvideo.vocabulary import MODALITIES
+
+_ABSENT = object()
+
+
+def flatten(nested: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested dictionaries as one, with dotted keys: `{"train": {"epochs": 3}}` → `{"train.epochs": 3}`."""
+    flat: dict[str, Any] = {}
+    for key, value in nested.items():
+        if isinstance(value, dict):
+            flat |= flatten(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
+
+
+def check_axes(axes: Iterable[str]) -> None:
+    """Each axis must name a configuration key or a section of it, such as `fusion` or `train.learning_rate`.
+
+    Raises:
+        InputError: an axis that is neither; the message lists the sections and keys there are.
+    """
+    keys = flatten(RunConfig().model_dump(mode="json"))
+    known = {key.rsplit(".", depth)[0] for key in keys for depth in range(key.count(".") + 1)}
+    for axis in axes:
+        # options are free-form, so no default configuration lists them
+        if axis not in known and ".options." not in axis:
+            raise unknown("axis", axis, known)
+
+
+def differing_keys(a: RunConfig, b: RunConfig, axes: Iterable[str]) -> list[str]:
+    """Keys that decide results, differ between `a` and `b`, and lie under no axis. The seed never counts.
+
+    The axis `modalities` also covers an encoder's section that stands on one side only: an encoder that is
+    not built drops out of the configuration. Encoders on both sides must agree.
+
+    Args:
+        axes: keys or sections, such as `("fusion", "modalities")`; a section covers all keys in it.
+
+    Returns:
+        Dotted keys, sorted; empty if the two may stand in one comparison.
+    """
+    covered = {"seed", *axes}
+    if "modalities" in covered:
+        covered |= {m for m in MODALITIES if (m in a.modalities) != (m in b.modalities)}
+    left, right = flatten(a.deciding()), flatten(b.deciding())
+    keys = left.keys() | right.keys()
+    differing = (key for key in keys if left.get(key, _ABSENT) != right.get(key, _ABSENT))
+    return sorted(key for key in differing if not any(key == c or key.startswith(f"{c}.") for c in covered))

@@ -1,0 +1,213 @@
+"""What several recipes need: lists and tables, files beside a clip, splits by group."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from mmvideo.clips.audit import carve_validation
+from mmvideo.clips.manifest import Clip
+from mmvideo.errors import InputError
+from mmvideo.vocabulary import Split
+
+VIDEO_SUFFIXES = (
+    ".mp4",
+    ".mkv",
+    ".webm",
+    ".avi",
+    ".mov",
+    ".m4v",
+    ".mpg",
+    ".mpeg",
+    ".wmv",
+    ".flv",
+    ".ts",
+    ".3gp",
+)
+AUDIO_SUFFIXES = (".wav", ".flac", ".mp3", ".m4a", ".ogg", ".opus", ".aac")
+SUBTITLE_SUFFIXES = (".srt", ".vtt", ".ass")
+SPLIT_NAMES: dict[str, Split] = {
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("val", "valid", "validation", "validate", "dev", "development"), "val"),
+    **dict.fromkeys(("test", "testing"), "test"),
+}
+
+
+def read_list(path: Path, advice: str) -> list[str]:
+    """The non-blank lines of a text file, stripped.
+
+    Args:
+        advice: what to do if it is not there, such as "Unpack X.zip into Y."
+
+    Raises:
+        InputError: there is no such file.
+    """
+    if not path.is_file():
+        raise InputError(f"There is no {path}. {advice}")
+    text = path.read_text(encoding="utf-8-sig")
+    return [line.strip() for line in text.splitlines() if line.strip()]
+
+
+def read_rows(
+    path: Path, advice: str, *, separator: str | None = None, names: Sequence[str] = ()
+) -> pd.DataFrame:
+    """A table in which every cell is text, as written ("007" stays, "NA" stays, nothing is a number).
+
+    .jsonl is read as JSON Lines (values keep their JSON types there), .tsv with tabs, anything else with
+    `separator` or commas. `names` are the columns of a file without a header.
+
+    Raises:
+        InputError: there is no such file, it is empty or no table.
+    """
+    if not path.is_file():
+        raise InputError(f"There is no {path}. {advice}")
+    try:
+        if path.suffix.lower() in (".jsonl", ".ndjson"):
+            lines = [line for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
+            return pd.DataFrame([json.loads(line) for line in lines])
+        return pd.read_csv(
+            path,
+            sep=separator or ("\t" if path.suffix.lower() == ".tsv" else ","),
+            header=None if names else "infer",
+            names=list(names) or None,
+            dtype=str,
+            keep_default_na=False,
+            encoding="utf-8-sig",
+        )
+    except (ValueError, pd.errors.ParserError) as error:  # EmptyDataError and JSONDecodeError are ValueErrors
+        raise InputError(f"{path} cannot be read as a table: {error}") from error
+
+
+def videos_by_stem(folder: Path) -> dict[str, list[Path]]:
+    """Every video below a folder by its name without suffix; several of one name in sorted order.
+
+    For data sets whose clips are named by id and lie in whichever folders a downloader chose.
+    """
+    found: dict[str, list[Path]] = defaultdict(list)
+    for path in sorted(folder.rglob("*")):
+        if path.suffix.lower() in VIDEO_SUFFIXES:
+            found[path.stem].append(path)
+    return dict(found)
+
+
+def subtitles_beside(media: Path) -> str | None:
+    """The subtitle file with the medium's stem, in the same folder: .srt before .vtt before .ass.
+
+    None too where the medium itself is absent: such a clip is counted as missing, and not looked at further.
+    """
+    if not os.path.isfile(media):
+        return None
+    found = (_beside(media, suffix) for suffix in SUBTITLE_SUFFIXES)
+    return next((path for path in found if path), None)
+
+
+def metadata_beside(media: Path) -> dict[str, str]:
+    """The texts in the .json file with the medium's stem; lists of texts are joined by commas.
+
+    Raises:
+        InputError: the file is no JSON object of texts, numbers and lists of them.
+    """
+    path = _beside(media, ".json")
+    if path is None:
+        return {}
+    try:
+        record = json.loads(Path(path).read_text(encoding="utf-8-sig"))
+    except ValueError as error:
+        raise InputError(f"{path} is not JSON: {error}") from error
+    if not isinstance(record, dict):
+        raise InputError(f'{path} holds no JSON object. Expected {{"title": "…", "tags": ["…"]}}.')
+    texts: dict[str, str] = {}
+    for key, value in record.items():
+        parts = value if isinstance(value, list) else [value]
+        if not all(isinstance(part, str | int | float) for part in parts):
+            raise InputError(f"{path}: '{key}' is neither a text nor a list of texts. Write it as one text.")
+        texts[key] = ", ".join(str(part) for part in parts)
+    return texts
+
+
+def _beside(media: Path, suffix: str) -> str | None:
+    """The file with the medium's stem and this suffix, in small letters or in capitals."""
+    stem = os.path.splitext(media)[0]
+    return next((path for path in (stem + suffix, stem + suffix.upper()) if os.path.isfile(path)), None)
+
+
+def safe_name(text: str) -> str:
+    """The text with everything but letters, digits, `-` and `_` replaced by `_`: fit for an id."""
+    return re.sub(r"[^\w-]+", "_", text)
+
+
+def split_by_group(
+    clips: Sequence[Clip], *, test_share: float, validation_share: float, seed: int
+) -> list[Clip]:
+    """All clips divided into train, val and test, whole groups at a time and class by class.
+
+    For data sets without any official split. Shares are of each class's clips.
+
+    Raises:
+        InputError: shares that leave nothing to train on, or too few groups.
+    """
+    if not 0 < test_share + validation_share < 1:
+        raise InputError(
+            f"Shares of {test_share} for test and {validation_share} for validation leave nothing for train; "
+            "together they must lie between 0 and 1."
+        )
+    train = [clip.model_copy(update={"split": "train"}) for clip in clips]
+    try:
+        test = _carved(train, test_share, seed)
+        rest = [clip for clip in train if clip.id not in test]
+        val = _carved(rest, validation_share / (1 - test_share), seed)
+    except InputError as error:
+        groups = len({clip.group for clip in clips})
+        raise InputError(
+            f"{len(clips):,} clips in {groups:,} groups cannot be divided into train, val and test: {error}"
+        ) from error
+
+    def part(clip: Clip) -> Split:
+        return "test" if clip.id in test else "val" if clip.id in val else "train"
+
+    return [clip.model_copy(update={"split": part(clip)}) for clip in clips]
+
+
+def _carved(clips: Sequence[Clip], share: float, seed: int) -> set[str]:
+    """Ids of about this share of each class's clips, in whole groups."""
+    return {clip.id for clip in carve_validation(clips, share, seed) if clip.split == "val"}
+
+
+def overlapping(clips: Sequence[Clip]) -> list[str]:
+    """Ids of clips in train or val whose group also stands in test, and of those in train if it is in val.
+
+    For official lists that divide a source video between splits: set these aside; test stays as published.
+    """
+    test = {clip.group for clip in clips if clip.split == "test"}
+    val = {clip.group for clip in clips if clip.split == "val"}
+    taken: dict[Split, set[str]] = {"train": test | val, "val": test, "test": set()}
+    return [clip.id for clip in clips if clip.group in taken[clip.split]]
+
+
+def split_named(name: str) -> Split | None:
+    """The split that people mean by a folder's or a cell's name; None if it is none of the usual ones."""
+    return SPLIT_NAMES.get(name.strip().lower())
+
+
+def number_repeats(clips: Sequence[Clip]) -> tuple[list[Clip], list[str]]:
+    """For lists that name some clips more than once: later ones become `<id>#2`, `<id>#3` …
+
+    Returns:
+        All clips, and the new ids, to be set aside.
+    """
+    seen: Counter[str] = Counter()
+    numbered: list[Clip] = []
+    repeats: list[str] = []
+    for clip in clips:
+        seen[clip.id] += 1
+        if seen[clip.id] > 1:
+            clip = clip.model_copy(update={"id": f"{clip.id}#{seen[clip.id]}"})
+            repeats.append(clip.id)
+        numbered.append(clip)
+    return numbered, repeats

@@ -1,0 +1,174 @@
+"""From a recipe's listing to the manifest, and the command line that every recipe shares."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import tyro
+
+from mmvideo.clips.audit import audit, carve_validation
+from mmvideo.clips.feature_files import join_reference, split_reference
+from mmvideo.clips.hashing import ContentHashes
+from mmvideo.clips.labels import task_of
+from mmvideo.clips.manifest import MEDIA_FIELDS, Clip, read_manifest, shown, write_manifest
+from mmvideo.errors import InputError
+from mmvideo.files import write_whole
+from mmvideo.progress import tracked
+from mmvideo.recipes.base import CarvedOptions, Listing, Options, Recipe
+from mmvideo.recipes.check import Outcome
+from mmvideo.vocabulary import TaskKind
+
+SAVE_EVERY = 2000
+"""Files hashed between two writes of what is known."""
+MANIFEST, REPORT, MISSING = "manifest.jsonl", "report.txt", "missing.txt"
+
+
+def prepare(recipe: Recipe[Options], options: Options, show_progress: bool = False) -> Outcome:
+    """Write the manifest of what is listed and on disk, the report, and the list of what is missing.
+
+    With `options.check` the published counts, the missing files and the audit decide `Outcome.problems`.
+
+    Args:
+        show_progress: say on standard error how far the hashing of all files is.
+
+    Raises:
+        InputError: the download has no lists or none of the clips, an id stands twice, or no validation
+            split can be carved.
+    """
+    source = options.source.expanduser().absolute()
+    if not source.exists():
+        raise InputError(f"There is no {source}. --source is where the download of {recipe.title} lies.")
+    out = options.folder(recipe.name).expanduser().absolute()
+    options = dataclasses.replace(options, source=source, out=out)
+    listing = recipe.listing(options)
+    _refuse_repeated_ids(recipe, listing)
+    aside = {name for names in listing.set_aside.values() for name in names}
+    wanted = [clip for clip in listing.clips if clip.id not in aside]
+    present, missing = _on_disk(wanted, source, out)
+    if not present:
+        raise InputError(_nothing_there(recipe, listing, missing, source))
+    carve = isinstance(options, CarvedOptions) and not any(clip.split == "val" for clip in present)
+    if isinstance(options, CarvedOptions) and carve:
+        present = carve_validation(present, options.validation_share, options.seed)
+    outcome = Outcome(
+        title=recipe.title,
+        manifest=out / MANIFEST,
+        listed=tuple(listing.clips),
+        clips=tuple(present),
+        missing=missing,
+        set_aside={reason: ids for reason, ids in listing.set_aside.items() if ids},
+        notes={what: names for what, names in listing.notes.items() if names},
+        known=recipe.known(options) if recipe.known else None,
+        carved=carve,
+        leaks=None,
+    )
+    write_manifest(out / MANIFEST, present)
+    _write_lines(out / MISSING, [f"{name}\t{path}" for name, paths in missing.items() for path in paths])
+    if options.check:
+        outcome = dataclasses.replace(outcome, leaks=_leaks(out, task_of(present[0].label), show_progress))
+    text = outcome.summary(checked=options.check)
+    write_whole(out / REPORT, f"{text}\n{outcome.class_table()}".encode())
+    return outcome
+
+
+def main(recipe: Recipe[Options], arguments: Sequence[str] | None = None) -> None:
+    """The recipe as a command: read the flags, prepare, print the report.
+
+    Ends the process with exit code 1 where `--check` finds something wrong, 2 for a user's mistake.
+    """
+    try:
+        options = tyro.cli(
+            recipe.options,
+            prog=f"mmvideo prepare {recipe.name}",
+            description=recipe.description(),
+            args=None if arguments is None else list(arguments),
+        )
+        outcome = prepare(recipe, options, show_progress=True)
+    except InputError as error:
+        print(f"mmvideo: error: {error}", file=sys.stderr)
+        sys.exit(2)
+    print(outcome.summary(checked=options.check), end="")
+    if options.check and outcome.problems:
+        sys.exit(1)
+
+
+def _on_disk(clips: Sequence[Clip], source: Path, out: Path) -> tuple[list[Clip], dict[str, list[Path]]]:
+    """Clips whose files all exist, with paths relative to `out`; for the others, the files that do not."""
+    present: list[Clip] = []
+    missing: dict[str, list[Path]] = {}
+    exists = cache(Path.is_file)  # one file of features holds thousands of clips
+    for clip in clips:
+        media = {field: source / value for field in MEDIA_FIELDS if (value := getattr(clip, field))}
+        features = {modality: split_reference(value) for modality, value in clip.features.items()}
+        paths = [*media.values(), *(source / path for path, _ in features.values())]
+        absent = [path for path in paths if not exists(path)]
+        if absent:
+            missing[clip.id] = absent
+            continue
+        update: dict[str, Any] = {field: os.path.relpath(path, out) for field, path in media.items()}
+        update["features"] = {
+            modality: join_reference(os.path.relpath(source / path, out), steps)
+            for modality, (path, steps) in features.items()
+        }
+        present.append(clip.model_copy(update=update))
+    return present, missing
+
+
+def _refuse_repeated_ids(recipe: Recipe[Options], listing: Listing) -> None:
+    twice = [name for name, count in Counter(clip.id for clip in listing.clips).items() if count > 1]
+    if twice:
+        raise InputError(
+            f"{recipe.title}: {len(twice)} clip(s) are listed more than once: {shown(twice)}. "
+            "Remove the repeated rows; a clip belongs to one split, once."
+        )
+
+
+def _nothing_there(
+    recipe: Recipe[Options], listing: Listing, missing: dict[str, list[Path]], source: Path
+) -> str:
+    if not listing.clips:
+        return f"{recipe.title}: no clips were found in {source}. See datasets/{recipe.name}/README.md."
+    examples = [str(path) for paths in missing.values() for path in paths]
+    return (
+        f"None of the {len(listing.clips):,} clips listed by {recipe.title} is under {source}. Looked for: "
+        f"{shown(examples)}. datasets/{recipe.name}/README.md says how to unpack the download."
+    )
+
+
+def _leaks(out: Path, task: TaskKind, show_progress: bool) -> str:
+    """What the audit says of the manifest just written; empty if the splits hold.
+
+    Files are hashed first: of a large data set that takes hours, which an interruption must not lose.
+    """
+    manifest = read_manifest(out / MANIFEST)
+    hashes = ContentHashes(out / "hashes.json")
+    files = [
+        path
+        for clip in manifest.clips
+        for medium in ("video", "audio")
+        if (path := manifest.path(clip, medium))
+    ]
+    for number, path in enumerate(tracked(files, len(files), "hashing", show_progress), start=1):
+        hashes.sha256(path)
+        if number % SAVE_EVERY == 0:
+            hashes.save()
+    try:
+        audit(manifest, hashes=hashes, task=task)
+    except InputError as error:
+        return str(error)
+    return ""
+
+
+def _write_lines(path: Path, lines: Sequence[str]) -> None:
+    """The lines as a file; no file, not even an old one, where there are none."""
+    if lines:
+        write_whole(path, "".join(f"{line}\n" for line in lines).encode())
+    else:
+        path.unlink(missing_ok=True)

@@ -1,0 +1,122 @@
+"""How a task's numbers are written: the score's name, its unit, and what else a table shows of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from mmvideo.vocabulary import TaskKind
+
+NUMBER = ("%.3f", 1.0)
+SHORT = ("%.2f", 1.0)
+PERCENT = ("%.1f", 100.0)
+
+
+@dataclass(frozen=True)
+class Column:
+    """One more metric of a table: its key, its head, how it is printed and scaled."""
+
+    key: str
+    head: str
+    form: str
+    factor: float
+    terminal: bool = True
+    """Whether the terminal's table, which has to be narrow, shows it too."""
+
+    def text(self, value: float) -> str:
+        """The value as printed; a dash where there is none."""
+        return "–" if pd.isna(value) else (self.form % (self.factor * value)).replace("-", "−")
+
+
+@dataclass(frozen=True)
+class Wording:
+    """The words and units of one task's primary score."""
+
+    name: str
+    claim: str
+    """How a sentence about an arm states its score, with `{}` for the number."""
+    left: str
+    """What a sentence says is left after shuffling, with `{}` for the number."""
+    unit: str
+    """After a number, with its space; empty for plain numbers."""
+    change_unit: str
+    """After a difference."""
+    factor: float
+    digits: int
+    columns: tuple[Column, ...]
+    """Further metrics of the table, in this order."""
+    head: str
+    """The name where there is little room."""
+
+    def value(self, score: float) -> str:
+        """A score without its unit; a dash where there is none."""
+        return "–" if pd.isna(score) else f"{self.factor * score:.{self.digits}f}".replace("-", "−")
+
+    def change(self, difference: float) -> str:
+        """A difference of two scores with its sign, without its unit."""
+        return f"{self.factor * difference:+.{self.digits}f}".replace("-", "−")
+
+    @property
+    def axis(self) -> str:
+        """The score's name and unit, as an axis or a table's head has them."""
+        return f"{self.name},{self.unit}" if self.unit else self.name
+
+    @property
+    def change_axis(self) -> str:
+        """What follows a difference's description there."""
+        return f",{self.change_unit}" if self.change_unit else ""
+
+
+WORDINGS: dict[TaskKind, Wording] = {
+    "single_label": Wording(
+        "accuracy",
+        "is right on {} % of the test clips",
+        "it keeps {} %",
+        " %",
+        " points",
+        100,
+        1,
+        (
+            Column("nll", "NLL", *SHORT),
+            Column("ece", "ECE", *NUMBER),
+            Column("balanced_accuracy", "bal. acc", *PERCENT),
+        ),
+        "accuracy",
+    ),
+    "multi_label": Wording(
+        "label ranking AP",
+        "has a label ranking average precision of {} %",
+        "it keeps {} %",
+        " %",
+        " points",
+        100,
+        1,
+        (
+            Column("mean_ap", "mAP", *PERCENT),
+            Column("micro_f1", "micro F1", *PERCENT),
+            Column("macro_f1", "macro F1", *PERCENT),
+            Column("bce", "BCE", *NUMBER),
+        ),
+        "ranking AP",
+    ),
+    "regression": Wording(
+        "mean absolute error",
+        "has a mean absolute error of {}",
+        "its mean absolute error is {}",
+        "",
+        "",
+        1,
+        3,
+        (
+            Column("rmse", "RMSE", *NUMBER),
+            Column("pearson_r", "r", *NUMBER),
+            Column("acc2", "Acc-2", *PERCENT),
+            Column("acc2_non0", "Non0", *PERCENT),
+            Column("f1", "F1", *PERCENT, terminal=False),
+            Column("f1_non0", "F1 Non0", *PERCENT, terminal=False),
+            Column("acc7", "Acc-7", *PERCENT),
+        ),
+        "MAE",
+    ),
+}

@@ -1,0 +1,1 @@
+"""Every clip decoded once: object format, decoding workers, subtitles, upkeep, encoded features."""

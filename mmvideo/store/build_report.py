@@ -1,0 +1,63 @@
+"""What a build of the store did, and what it means for the runs that read it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mmvideo.clips.manifest import Manifest, shown
+from mmvideo.errors import InputError
+from mmvideo.vocabulary import Modality
+
+
+@dataclass
+class BuildReport:
+    """What a build did. `keys` and `present` hold the readable clips, `failed` the reasons of the others."""
+
+    built: int = 0
+    reused: int = 0
+    failed: dict[str, str] = field(default_factory=dict)
+    keys: dict[str, str] = field(default_factory=dict)
+    present: dict[str, tuple[Modality, ...]] = field(default_factory=dict)
+    decoders: Counter[str] = field(default_factory=Counter)
+    """How many clips' frames each decoder gave."""
+    warnings: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """What of a readable clip's subtitles could not be read, or had to be guessed."""
+
+    def summary(self) -> str:
+        """The counts, and every failure with its reason."""
+        patterns = Counter("+".join(names) or "nothing" for names in self.present.values())
+        counts = f"{self.built} clips decoded, {self.reused} already there, {len(self.failed)} failed"
+        lines = [f"{counts}, {len(self.warnings)} with warnings."]
+        lines += [f"  {count:>7,} with {pattern}" for pattern, count in patterns.most_common()]
+        lines += [f"  failed {name}: {reason}" for name, reason in self.failed.items()]
+        lines += [f"  warning {name}: {'; '.join(told)}" for name, told in self.warnings.items()]
+        return "\n".join(lines)
+
+
+def fingerprint(manifest: Manifest, report: BuildReport) -> str:
+    """SHA-256 of what the runs will see, whatever it is called on disk and in whatever order it is listed."""
+    rows = [
+        [
+            *(clip.id, clip.label, clip.split, clip.group),
+            sorted(clip.metadata.items()),
+            report.keys.get(clip.id, "failed"),
+        ]
+        for clip in manifest.clips
+    ]
+    return hashlib.sha256(json.dumps(sorted(rows)).encode()).hexdigest()
+
+
+def check_share(report: BuildReport, clips: int, allowed: float, failures_path: Path) -> None:
+    """Raises InputError if more than the allowed share of the manifest's clips failed; names them."""
+    count = len(report.failed)
+    if count > allowed * clips:
+        reasons = shown([f"{name}: {reason}" for name, reason in report.failed.items()], "\n")
+        raise InputError(
+            f"{count} of {clips} clips ({count / clips:.1%}) failed to decode; at most {allowed:.1%} may "
+            f"(data.max_failed_share).\n{reasons}\nReplace these files, take their rows out of the manifest, "
+            f"or allow more. What was decoded is kept. To try again what failed, delete {failures_path}."
+        )

@@ -1,0 +1,154 @@
+"""Looking after a store: what is in it, whether it is whole, and what nobody needs any more."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mmvideo.clips.hashing import ContentHashes
+from mmvideo.clips.manifest import Clip, Manifest
+from mmvideo.errors import InputError
+from mmvideo.files import TEMPORARY, read_json, update_json
+from mmvideo.progress import tracked
+from mmvideo.store.keys import Source
+from mmvideo.store.object_store import SUFFIX, check_object, read_record
+
+ABANDONED = 3600.0
+"""Seconds after which a file that is still being written has been left behind by a killed process."""
+EARLIER = "of an earlier version"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """Objects that were made alike, in the words of their settings."""
+
+    settings: str
+    count: int
+    bytes: int
+    patterns: Mapping[str, int]
+    """How many have which modalities."""
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What reading every object of a store found."""
+
+    sound: int
+    unchecked: int
+    """Readable, but of a version that stored no checksum."""
+    damaged: tuple[Path, ...]
+
+
+@dataclass
+class Garbage:
+    """What a store holds that no given manifest refers to."""
+
+    kept: int = 0
+    unknown: int = 0
+    """Kept because they are of a version that did not record what they were made from."""
+    unneeded: list[Path] = field(default_factory=list)
+    abandoned: list[Path] = field(default_factory=list)
+    """Files that a killed process did not finish."""
+    bytes: int = 0
+    """Size of what is unneeded or abandoned."""
+
+
+def kinds(root: Path) -> list[Kind]:
+    """What a store holds, by the settings it was made with, largest first.
+
+    Raises:
+        InputError: there is no store, or a file of it cannot be read.
+    """
+    index = read_json(root / "index.json")
+    sizes: Counter[str] = Counter()
+    patterns: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for path in _objects(root):
+        record = index.get(path.stem) or read_record(path)
+        name = _settings(record)
+        sizes[name] += path.stat().st_size
+        patterns[name]["+".join(record.get("present", ())) or "nothing"] += 1
+    return [Kind(name, patterns[name].total(), size, patterns[name]) for name, size in sizes.most_common()]
+
+
+def verify(root: Path, *, delete: bool = False, progress: bool = False) -> Verification:
+    """Read every object and compare it with its checksum.
+
+    Args:
+        delete: remove what is damaged; the next build decodes it again.
+
+    Raises:
+        InputError: there is no store.
+    """
+    paths = list(_objects(root))
+    found: defaultdict[str, list[Path]] = defaultdict(list)
+    for path in tracked(paths, len(paths), "Verifying", progress):
+        found[check_object(path)].append(path)
+    damaged = tuple(found["damaged"])
+    if delete and damaged:
+        _delete(root, damaged)
+    return Verification(len(found["sound"]), len(found["unchecked"]), damaged)
+
+
+def collect_garbage(
+    root: Path, manifests: Sequence[Manifest], hashes: ContentHashes, *, delete: bool = False
+) -> Garbage:
+    """Find what was made from no clip of the manifests, whatever the settings, and unfinished files.
+
+    Do not delete while another process builds the store or trains from it for a manifest that is not given.
+
+    Raises:
+        InputError: there is no store, one of its files cannot be read, or a file of a manifest is missing
+            (what was made from it cannot be told from garbage).
+    """
+    needed = {_source(given, clip, hashes) for given in manifests for clip in given.clips}
+    hashes.save()
+    index = read_json(root / "index.json")
+    garbage = Garbage()
+    for path in _objects(root):
+        origin = (index.get(path.stem) or {}).get("origin") or read_record(path).get("origin")
+        if origin is None:
+            garbage.unknown += 1
+        elif origin["source"] in needed:
+            garbage.kept += 1
+        else:
+            garbage.unneeded.append(path)
+    old = time.time() - ABANDONED
+    garbage.abandoned = [path for path in root.glob(f"objects/*/{TEMPORARY}*") if path.stat().st_mtime < old]
+    garbage.bytes = sum(path.stat().st_size for path in [*garbage.unneeded, *garbage.abandoned])
+    if delete:
+        _delete(root, [*garbage.unneeded, *garbage.abandoned])
+    return garbage
+
+
+def _source(manifest: Manifest, clip: Clip, hashes: ContentHashes) -> str:
+    try:
+        return Source.of(clip, manifest, hashes).digest
+    except OSError as error:
+        raise InputError(
+            f"{clip.id}: {error.filename}: {error.strerror}. Without the file, what was made from it cannot "
+            "be told from garbage; put it back, or take the clip out of the manifest."
+        ) from error
+
+
+def _objects(root: Path) -> Iterator[Path]:
+    if not (root / "objects").is_dir():
+        raise InputError(f"There is no store at {root}. Name its folder with --root (data.store of a run).")
+    return iter(sorted(root.glob(f"objects/*/[!{TEMPORARY}]*{SUFFIX}")))
+
+
+def _settings(record: Mapping[str, Any]) -> str:
+    origin = record.get("origin")
+    if origin is None:
+        return EARLIER
+    return ", ".join(f"{name} {value}" for name, value in origin["settings"].items())
+
+
+def _delete(root: Path, paths: Sequence[Path]) -> None:
+    for path in paths:
+        path.unlink()
+    gone = {path.stem for path in paths}
+    update_json(root / "index.json", lambda listed: {k: v for k, v in listed.items() if k not in gone})

@@ -1,0 +1,242 @@
+"""The store: every clip decoded once, found again by its content.
+
+A clip's key is a hash of its files' contents, its span, the sampling settings and the decoder: what changes
+the arrays changes the key; moving or renaming files does not. Layout under the root:
+
+    objects/<first two digits>/<key>.safetensors   a decoded clip
+    index.json                                     key → modalities, decoder, origin; a copy, made again
+    failures.json                                  key → why it could not be decoded
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from mmvideo.clips.hashing import ContentHashes
+from mmvideo.clips.manifest import MEDIA_FIELDS, Clip, Manifest
+from mmvideo.errors import InputError
+from mmvideo.files import locked, read_json, update_json
+from mmvideo.progress import tracked
+from mmvideo.store.build_report import BuildReport, check_share, fingerprint
+from mmvideo.store.builder import Decoded, Job, Lost
+from mmvideo.store.clip_format import OpenClip, StoredClip, open_clip, read_clip, read_header, read_lengths
+from mmvideo.store.decode import decord_installed
+from mmvideo.store.keys import Source, StoreSettings
+from mmvideo.store.object_store import object_path
+from mmvideo.store.workers import decode_all
+
+__all__ = ["BuildReport", "Store", "StoreSettings", "StoredClip", "fingerprint"]
+
+
+class Store:
+    """Decoded clips under one folder, shared by all runs and safe for several builders at once."""
+
+    def __init__(self, root: str | Path, settings: StoreSettings) -> None:
+        self.root = Path(root)
+        self.settings = settings
+        self._index_path = self.root / "index.json"
+        self._failures_path = self.root / "failures.json"
+
+    def key(self, clip: Clip, manifest: Manifest, hashes: ContentHashes) -> str:
+        """The clip's name in the store: 64 hex digits.
+
+        Raises:
+            OSError: one of its files cannot be read.
+        """
+        return Source.of(clip, manifest, hashes).key(self.settings)
+
+    def read(self, key: str) -> StoredClip:
+        """The decoded clip.
+
+        Raises:
+            InputError: it was never built, or its file is damaged.
+        """
+        return read_clip(self._object(key))
+
+    def open(self, key: str, known: StoredClip | None = None) -> AbstractContextManager[OpenClip]:
+        """The decoded clip without its frames, and a way to ask for some of those.
+
+        Args:
+            known: the clip, where it was opened before, so that only frames are read.
+
+        Raises:
+            InputError: on entry, or when asked: it was never built, or its file is damaged.
+        """
+        return open_clip(self._object(key), known)
+
+    def lengths(self, key: str) -> dict[str, int]:
+        """How many `frames` and `samples` a built clip has, without loading it."""
+        return read_lengths(self._object(key))
+
+    def build(
+        self,
+        manifest: Manifest,
+        *,
+        workers: int,
+        time_limit: float,
+        max_failed_share: float,
+        hashes: ContentHashes,
+        progress: bool = True,
+        retry: bool = False,
+    ) -> BuildReport:
+        """Decode what is not in the store yet.
+
+        Clips that failed before are listed again and not tried, unless `retry` is set or they were ended
+        under a shorter time limit. A clip whose worker crashed or hung is given to PyAV once before it fails.
+        If another process is building, this one waits, and decodes what is then still missing.
+
+        Args:
+            workers: decoding processes.
+            time_limit: seconds one clip may take.
+            max_failed_share: share of the manifest's clips that may fail.
+            progress: show how far it is.
+
+        Raises:
+            InputError: more clips failed than allowed, or the disk is full. What was built stays.
+        """
+        sources, report = self._sources(manifest, hashes)
+        keys = {name: source.key(self.settings) for name, source in sources.items()}
+        wanted = {keys[clip.id]: clip for clip in manifest.clips if clip.id in keys}
+        known, failures = self._known(wanted), {} if retry else self._standing_failures(time_limit)
+        found: dict[str, dict[str, Any]] = {}
+        lost: dict[str, dict[str, Any]] = {}
+        if wanted.keys() - known.keys() - failures.keys():
+            busy = f"Another process is building the store {self.root}; waiting for it."
+            with locked(self.root / "build", waiting=busy):
+                known, failures = self._known(wanted), {} if retry else self._standing_failures(time_limit)
+                todo = [key for key in wanted if key not in known and key not in failures]
+                jobs = [self._job(key, wanted[key], manifest, sources[wanted[key].id]) for key in todo]
+                outcomes = self._outcomes(jobs, workers, time_limit)
+                self._collect(
+                    tracked(outcomes, len(jobs), "Decoding clips", progress), time_limit, found, lost
+                )
+        self._fill(report, manifest, keys, known | found, failures | lost, set(found))
+        check_share(report, len(manifest.clips), max_failed_share, self._failures_path)
+        return report
+
+    def _object(self, key: str) -> Path:
+        return object_path(self.root, key)
+
+    def _sources(self, manifest: Manifest, hashes: ContentHashes) -> tuple[dict[str, Source], BuildReport]:
+        """What each clip is made from; a clip whose files cannot be read starts the report's failures."""
+        sources: dict[str, Source] = {}
+        report = BuildReport()
+        for clip in manifest.clips:
+            try:
+                sources[clip.id] = Source.of(clip, manifest, hashes)
+            except OSError as error:
+                report.failed[clip.id] = f"{error.filename}: {error.strerror}"
+        hashes.save()
+        return sources, report
+
+    def _known(self, keys: Collection[str]) -> dict[str, dict[str, Any]]:
+        """What the index says of those keys that are stored; after a kill it may lag behind the objects.
+
+        A file that cannot be read counts as not stored, and is replaced.
+        """
+        index = read_json(self._index_path)
+        stored = {key for key in keys if self._object(key).exists()}
+        unlisted = {}
+        for key in stored - index.keys():
+            try:
+                unlisted[key] = read_header(self._object(key))
+            except InputError as error:
+                print(f"{error} It is decoded again.", file=sys.stderr)
+        if unlisted:
+            update_json(self._index_path, lambda listed: listed | unlisted)
+        return {key: known for key, known in (index | unlisted).items() if key in stored}
+
+    def _standing_failures(self, time_limit: float) -> dict[str, dict[str, Any]]:
+        return {
+            key: failure
+            for key, failure in read_json(self._failures_path).items()
+            if failure["time_limit"] is None or failure["time_limit"] >= time_limit
+        }
+
+    def _job(self, key: str, clip: Clip, manifest: Manifest, source: Source) -> Job:
+        settings = self.settings
+        video, audio, subtitles = (manifest.path(clip, name) for name in MEDIA_FIELDS)
+        return Job(
+            key=key,
+            target=self._object(key),
+            video=video,
+            audio=audio,
+            subtitles=subtitles,
+            start=clip.start or 0.0,
+            end=clip.end,
+            frame_rate=settings.frame_rate,
+            frame_size=settings.frame_size,
+            sample_rate=settings.sample_rate,
+            backend=settings.backend,
+            jpeg_quality=settings.jpeg_quality if settings.frame_codec == "jpeg" else None,
+            origin={"clip": clip.id, "source": source.digest, "settings": settings.deciding},
+        )
+
+    def _outcomes(
+        self, jobs: list[Job], workers: int, time_limit: float
+    ) -> Iterator[tuple[Job, Decoded | Lost]]:
+        """Each job's last outcome: what crashed or hung is tried once more, with the other decoder."""
+        again = []
+        for job, outcome in decode_all(jobs, workers=workers, time_limit=time_limit):
+            if isinstance(outcome, Lost) and outcome.killed and job.backend == "auto" and decord_installed():
+                again.append(replace(job, backend="pyav"))
+            else:
+                yield job, outcome
+        yield from decode_all(again, workers=workers, time_limit=time_limit)
+
+    def _collect(
+        self,
+        outcomes: Iterable[tuple[Job, Decoded | Lost]],
+        time_limit: float,
+        found: dict[str, dict[str, Any]],
+        lost: dict[str, dict[str, Any]],
+    ) -> None:
+        """Sort the outcomes into `found` and `lost`, and remember them, also where the work is cut short."""
+        lasting = {}
+        try:
+            for job, outcome in outcomes:
+                if isinstance(outcome, Decoded):
+                    found[job.key] = asdict(outcome) | {"origin": job.origin}
+                    continue
+                limit = time_limit if outcome.killed else None
+                failure = {"clip": job.origin["clip"], "reason": outcome.reason, "time_limit": limit}
+                lost[job.key] = failure
+                if outcome.lasting:
+                    lasting[job.key] = failure
+        finally:
+            update_json(self._index_path, lambda listed: listed | found)
+            update_json(
+                self._failures_path,
+                lambda listed: {key: old for key, old in listed.items() if key not in found} | lasting,
+            )
+
+    def _fill(
+        self,
+        report: BuildReport,
+        manifest: Manifest,
+        keys: Mapping[str, str],
+        known: Mapping[str, Mapping[str, Any]],
+        failures: Mapping[str, Mapping[str, Any]],
+        built: Collection[str],
+    ) -> None:
+        """Enter every clip of the manifest into the report, as readable or as failed."""
+        for clip in manifest.clips:
+            key = keys.get(clip.id)
+            if key is None:
+                continue
+            if key not in known:
+                report.failed[clip.id] = failures[key]["reason"]
+                continue
+            report.keys[clip.id] = key
+            report.present[clip.id] = tuple(known[key]["present"])
+            if known[key].get("warnings"):
+                report.warnings[clip.id] = tuple(known[key]["warnings"])
+            report.built += key in built
+            report.reused += key not in built
+            if known[key]["decoder"]:
+                report.decoders[known[key]["decoder"]] += 1

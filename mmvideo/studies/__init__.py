@@ -1,0 +1,1 @@
+"""Studies: what is compared, and the grid that carries it out."""

@@ -1,0 +1,1 @@
+"""Subtitles from sound."""

@@ -1,0 +1,125 @@
+"""Studies: what they refuse, the runs they give, and how a file is read."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from mmvideo.config import NamedConfig, RunConfig, TrainConfig
+from mmvideo.errors import InputError
+from mmvideo.studies.study import Arm, Study, load_function, load_study
+
+
+def arm(name: str, **fields: object) -> Arm:
+    return Arm(name, RunConfig(fusion=NamedConfig(name=name), **fields))
+
+
+def study(*arms: Arm, **fields: object) -> Study:
+    given = {"name": "demo", "title": "Demo", "axes": ("fusion",), "seeds": (0, 1)} | fields
+    return Study(arms=arms, **given)
+
+
+def test_runs_come_seed_by_seed_with_their_names_set() -> None:
+    runs = study(arm("late"), arm("early")).runs()
+    assert [run.label for run in runs] == ["demo/late-s0", "demo/early-s0", "demo/late-s1", "demo/early-s1"]
+    assert [run.fusion.name for run in runs] == ["late", "early", "late", "early"]
+
+
+def test_arms_that_differ_off_the_axes_are_refused_with_the_key() -> None:
+    with pytest.raises(InputError, match=r"'late' and 'early' also differ in train\.epochs, which no axis"):
+        study(arm("late"), arm("early", train=TrainConfig(epochs=3)))
+
+
+def test_every_pair_of_arms_is_looked_at() -> None:
+    """The first arm has no text encoder, so only the second and third can disagree about it."""
+    from mmvideo.config import TextConfig
+
+    arms = (
+        Arm("visual", RunConfig(modalities=("visual",))),
+        Arm("visual+text", RunConfig(modalities=("visual", "text"))),
+        Arm("text", RunConfig(modalities=("text",), text=TextConfig(layers=3))),
+    )
+    with pytest.raises(InputError, match=r"'visual\+text' and 'text' also differ in text\.layers"):
+        study(*arms, axes=("modalities",))
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"name": "a/b"}, "cannot name a study"),
+        ({"name": ""}, "cannot name a study"),
+        ({"seeds": ()}, "needs seeds"),
+        ({"seeds": (1, 1)}, "needs seeds, each once"),
+        ({"seeds": (-1,)}, "seeds are 0 or greater"),
+        ({"axes": ("fusio",)}, "Did you mean 'fusion'"),
+    ],
+)
+def test_what_cannot_be_a_study(fields: dict[str, object], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        study(arm("late"), **fields)
+
+
+def test_an_arm_given_twice_is_refused() -> None:
+    with pytest.raises(InputError, match="needs arms, each once"):
+        study(arm("late"), arm("late"))
+
+
+def test_written_study_holds_what_a_report_needs(tmp_path: Path) -> None:
+    two = study(arm("late"), Arm("text", arm("late").config, "control"), limits={"task": "mixed"})
+    folder = two.write(tmp_path, ["late-s0-0123456789"])
+    assert folder == tmp_path / "demo"
+    assert json.loads((folder / "study.json").read_text()) == {
+        "name": "demo",
+        "title": "Demo",
+        "axes": ["fusion"],
+        "arms": [{"name": "late", "role": "fusion"}, {"name": "text", "role": "control"}],
+        "seeds": [0, 1],
+        "runs": ["late-s0-0123456789"],
+        "limits": {"task": "mixed"},
+    }
+
+
+STUDY_FILE = """
+from neighbour import WIDTH
+from mmvideo.config import RunConfig
+from mmvideo.studies.study import Arm, Study
+
+def study(name: str = "demo") -> Study:
+    return Study(name, "Demo", (Arm("late", RunConfig(width=WIDTH)),), ("fusion",), (0,))
+
+def nothing() -> None:
+    pass
+"""
+
+
+@pytest.fixture
+def study_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setattr("sys.path", list(__import__("sys").path))
+    (tmp_path / "neighbour.py").write_text("WIDTH = 32")
+    file = tmp_path / "fusions.py"
+    file.write_text(STUDY_FILE)
+    return str(file)
+
+
+def test_a_study_file_runs_by_path_beside_its_neighbours(study_file: str) -> None:
+    assert load_study(study_file).arms[0].config.width == 32
+    assert load_study(f"{study_file}:study", lambda function: function(name="other")).name == "other"
+
+
+@pytest.mark.parametrize(
+    ("suffix", "message"),
+    [
+        (":stuyd", "Did you mean 'study'"),
+        (":nothing", "it returned NoneType"),
+        ("x", "there is no Python file"),
+    ],
+)
+def test_what_a_study_file_lacks(study_file: str, suffix: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        load_study(study_file + suffix)
+
+
+def test_a_default_function_is_taken(study_file: str) -> None:
+    assert load_function(study_file, "study").__name__ == "study"

@@ -1,0 +1,54 @@
+"""A stand-in for training that the grid's tests hand to worker processes; run as a script, it is a grid."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from functools import partial
+from pathlib import Path
+
+from mmvideo.config import NamedConfig, RunConfig, RuntimeConfig, TrainConfig
+from mmvideo.errors import InputError, TrainingError
+from mmvideo.runs.directory import RunDirectory
+from mmvideo.studies.grid import run_grid
+from mmvideo.studies.study import Arm, Study
+
+DATA = "toy-data"
+
+
+def toy_study(*fusions: str, seeds: tuple[int, ...] = (0, 1)) -> Study:
+    """A study with one arm for each fusion."""
+    # on the CPU by name, so that no worker has to import torch to ask for a GPU
+    shared = {"train": TrainConfig(epochs=4), "runtime": RuntimeConfig(device="cpu")}
+    arms = [Arm(name, RunConfig(fusion=NamedConfig(name=name), **shared)) for name in fusions]
+    return Study(name="toy", title="Toy", arms=tuple(arms), axes=("fusion",), seeds=seeds)
+
+
+def train(config: RunConfig, *, root: Path, seconds: float = 0.0) -> None:
+    """Leaves a mark for every time it is called; an arm named for a trouble has it."""
+    run = RunDirectory.create(root, config, DATA)
+    with run.lock():
+        with (run.path / "starts").open("a") as file:
+            file.write("start\n")
+        match config.arm:
+            case "wrong":
+                raise InputError("data.manifest: no such file")
+            case "diverging":
+                raise TrainingError("The loss is nan at step 3 (epoch 1)")
+            case "broken":
+                raise ZeroDivisionError("loss is 1/0")
+            case "killed":
+                os.kill(os.getpid(), signal.SIGKILL)
+        for epoch in range(1, config.train.epochs + 1):
+            time.sleep(seconds / config.train.epochs)
+            run.log_metrics({"epoch": epoch, "split": "val", "accuracy": 0.5})
+        if config.arm != "forgetful":
+            run.write_result({"val": {"accuracy": 0.5}, "test": {"accuracy": 0.4}})
+
+
+if __name__ == "__main__":
+    where = Path(sys.argv[1])
+    run_one = partial(train, root=where, seconds=float(sys.argv[2]))
+    run_grid(toy_study("a", "b", "c"), run_one, root=where, data_fingerprint=DATA, workers=2)
