@@ -25,6 +25,8 @@ CORE = {
     "seeding",
     "files",
     "progress",
+    "schema",
+    "records",
 }
 STORED = {"clips", "store"}
 LEAVES = {"planted", "transcribe", "inspection"}

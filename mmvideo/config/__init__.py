@@ -5,7 +5,6 @@ A run's `signature` names what decides its numbers: everything here but `runtime
 
 from mmvideo.config.data import AugmentConfig, DataConfig, FeaturesConfig
 from mmvideo.config.encoders import AudioConfig, TextConfig, VisualConfig
-from mmvideo.config.part import Fraction, Option, Part, Positive, PositiveFloat, explain
 from mmvideo.config.run import RunConfig, load_config
 from mmvideo.config.training import (
     AS_LONG_AS_NEEDED,
@@ -16,6 +15,7 @@ from mmvideo.config.training import (
     TrackingConfig,
     TrainConfig,
 )
+from mmvideo.schema import Fraction, Option, Part, Positive, PositiveFloat, explain
 
 __all__ = [
     "AS_LONG_AS_NEEDED",

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 import annotated_types as at
 from pydantic import model_validator
 
-from mmvideo.config.part import Fraction, Part, Positive, PositiveFloat
+from mmvideo.schema import Fraction, Part, Positive, PositiveFloat
 from mmvideo.vocabulary import TaskKind
 
 

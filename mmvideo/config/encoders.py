@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import annotated_types as at
 
-from mmvideo.config.part import Fraction, Part, Positive
+from mmvideo.schema import Fraction, Part, Positive
 
 ClipPool = Literal["mean", "attention", "segments"]
 

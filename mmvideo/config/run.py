@@ -12,9 +12,9 @@ from pydantic import ValidationError, model_validator
 
 from mmvideo.config.data import DataConfig
 from mmvideo.config.encoders import AudioConfig, TextConfig, VisualConfig
-from mmvideo.config.part import Part, Positive, explain
 from mmvideo.config.training import NamedConfig, RuntimeConfig, TrackingConfig, TrainConfig
 from mmvideo.errors import InputError
+from mmvideo.schema import Part, Positive, explain
 from mmvideo.vocabulary import MODALITIES, Modality
 
 

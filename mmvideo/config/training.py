@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import annotated_types as at
 from pydantic import Field
 
-from mmvideo.config.part import Fraction, Option, Part, Positive, PositiveFloat
+from mmvideo.schema import Fraction, Option, Part, Positive, PositiveFloat
 
 
 class NamedConfig(Part):

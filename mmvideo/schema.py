@@ -1,4 +1,4 @@
-"""What every piece of configuration is made of, and how its errors are told."""
+"""Strict, frozen pieces: what configurations, manifest rows and records are made of, and how errors are told."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 Option = bool | int | float | str
 Fraction = Annotated[float, at.Ge(0), at.Le(1)]
 Positive = Annotated[int, at.Gt(0)]
+Dropout = Annotated[float, at.Ge(0), at.Lt(1)]
+"""A probability that leaves something."""
 PositiveFloat = Annotated[float, at.Gt(0)]
 
 
