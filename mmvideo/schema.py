@@ -1,4 +1,4 @@
-"""Strict, frozen pieces: what configurations, manifest rows and records are made of, and how errors are told."""
+"""Strict, frozen pieces that configurations, manifest rows and records are made of; how errors are told."""
 
 from __future__ import annotations
 
