@@ -1,117 +1,217 @@
-"""Every name a configuration may use, in one visible table: name → "module:Class".
+"""Components: every name that a configuration may use, in visible tables, and what a component is.
 
-A configuration may also name a class of your own as "package.module:Class".
+A component is a class with a nested `Config`, a strict piece of configuration that holds its options. A run's
+configuration names components as {name, options}; the options are checked by the `Config` of the class that the
+name stands for. Instead of a registered name, "package.module:Class" names a class of one's own.
 """
 
 from __future__ import annotations
 
 import importlib
-import inspect
-from collections.abc import Mapping
-from typing import Any
+import json
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, ClassVar, Self
 
-from mmvideo.config import RunConfig
+from pydantic import SerializeAsAny, ValidationError, model_validator
+
 from mmvideo.errors import InputError, unknown
-
-FUSIONS: dict[str, str] = {
-    "early": "mmvideo.fusion.early:EarlyFusion",
-    "late": "mmvideo.fusion.late:LateFusion",
-    "late_sum": "mmvideo.fusion.late_sum:LateSumFusion",
-    "hierarchical": "mmvideo.fusion.hierarchical:HierarchicalFusion",
-    "single": "mmvideo.fusion.single:SingleModality",
-    "gated": "mmvideo.fusion.gated:GatedFusion",
-    "film": "mmvideo.fusion.film:FilmFusion",
-    "mmtm": "mmvideo.fusion.mmtm:MmtmFusion",
-    "tensor": "mmvideo.fusion.tensor:TensorFusion",
-    "low_rank": "mmvideo.fusion.low_rank:LowRankFusion",
-    "bilinear": "mmvideo.fusion.bilinear:BilinearFusion",
-    "attention": "mmvideo.fusion.attention:AttentionFusion",
-    "experts": "mmvideo.fusion.experts:ExpertsFusion",
-    "joint_transformer": "mmvideo.fusion.joint_transformer:JointTransformerFusion",
-    "mult": "mmvideo.fusion.mult:MultFusion",
-    "co_attention": "mmvideo.fusion.co_attention:CoAttentionFusion",
-    "bottleneck": "mmvideo.fusion.bottleneck:BottleneckFusion",
-    "perceiver": "mmvideo.fusion.perceiver:PerceiverFusion",
-}
-
-ENCODERS: dict[str, dict[str, str]] = {
-    "visual": {
-        "cnn_lstm": "mmvideo.encoders.visual:CnnLstm",
-        "features": "mmvideo.encoders.features:PrecomputedFeatures",
-    },
-    "audio": {
-        "spectrogram_cnn": "mmvideo.encoders.audio:SpectrogramCnn",
-        "features": "mmvideo.encoders.features:PrecomputedFeatures",
-    },
-    "text": {
-        "transformer": "mmvideo.encoders.text:TextTransformer",
-        "features": "mmvideo.encoders.features:PrecomputedFeatures",
-    },
-}
-
-OBJECTIVES: dict[str, str] = {
-    "cross_entropy": "mmvideo.training.objectives.supervised:CrossEntropy",
-    "focal": "mmvideo.training.objectives.supervised:Focal",
-    "unimodal_auxiliary": "mmvideo.training.objectives.auxiliary:UnimodalAuxiliary",
-    "gradient_blend": "mmvideo.training.objectives.gradient_blend:GradientBlend",
-    "ogm": "mmvideo.training.objectives.modulation:Ogm",
-    "ogm_ge": "mmvideo.training.objectives.modulation:OgmGe",
-    "mmpareto": "mmvideo.training.objectives.mmpareto:MMPareto",
-    "agm": "mmvideo.training.objectives.agm:Agm",
-}
+from mmvideo.schema import Part, explain
 
 
-def resolve(table: Mapping[str, str], kind: str, name: str) -> type:
-    """The class behind a registered name, or behind "package.module:Class".
+class Table(dict[str, str]):
+    """Registered components of one kind: name → "module:Class".
 
-    Raises:
-        InputError: the name is unknown (with the nearest match and the full list), or cannot be imported.
+    Args:
+        kind: what messages call them.
+        base: "module:Class" that each of them, and each of a user's own, is a subclass of.
     """
-    target = table.get(name, name)
-    module_name, _, class_name = target.partition(":")
-    if not class_name:
-        raise unknown(kind, name, table)
+
+    def __init__(self, kind: str, base: str, names: Mapping[str, str]) -> None:
+        super().__init__(names)
+        self.kind, self.base = kind, base
+
+    def resolve(self, name: str) -> Any:
+        """The class behind a registered name, or behind "package.module:Class".
+
+        Raises:
+            InputError: the name is unknown (with the nearest match and the full list), cannot be imported, or is
+                of something else.
+        """
+        target = self.get(name, name)
+        if ":" not in target:
+            raise unknown(self.kind, name, self)
+        cls, base = _load(target, f"{self.kind} '{name}'"), _load(self.base, self.kind)
+        if not (isinstance(cls, type) and issubclass(cls, base)):
+            raise InputError(f"{self.kind} '{name}' is not a subclass of {self.base.replace(':', '.')}")
+        return cls
+
+    def options(self, name: str, given: Any = None) -> Part:
+        """The options of the named class, checked by its `Config`; what is not given has its default.
+
+        Args:
+            given: a mapping, or a `Config` made before. One of another class counts for what both have.
+
+        Raises:
+            InputError: as `resolve` does, or an option that the class does not take or may not have.
+        """
+        config: type[Part] = self.resolve(name).Config
+        if isinstance(given, config):
+            return given
+        values = dict(given.model_dump(mode="json") if isinstance(given, Part) else given or {})
+        for option in values:
+            if option not in config.model_fields:
+                raise unknown(f"option of {self.kind} '{name}'", option, config.model_fields)
+        try:
+            return config.model_validate_json(json.dumps(values, default=_plain))
+        except ValidationError as error:
+            raise InputError(f"options of {self.kind} '{name}': {explain(error)}") from error
+
+    def build(self, choice: Choice, *given: Any) -> Any:
+        """The chosen component, made from its options and whatever all components of the kind are given."""
+        return self.resolve(choice.name)(choice.options, *given)
+
+
+class Choice(Part):
+    """A component by name, with its options."""
+
+    table: ClassVar[Table]
+    name: str
+    options: SerializeAsAny[Part]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _typed(cls, given: Any) -> Any:
+        """The name alone is enough; options become those of the class that it names."""
+        if isinstance(given, str):
+            given = {"name": given}
+        if not isinstance(given, Mapping) or not isinstance(given.get("name"), str):
+            return given
+        return {**given, "options": cls.table.options(given["name"], given.get("options"))}
+
+    @classmethod
+    def of(cls, name: str, **options: Any) -> Self:
+        """`FusionChoice.of("late", dropout=0.2)`."""
+        return cls.model_validate({"name": name, "options": options})
+
+    def build(self, *given: Any) -> Any:
+        """The component itself."""
+        return self.table.build(self, *given)
+
+
+def _plain(value: Any) -> Any:
+    """What an option's value is in JSON, where it is a piece of configuration itself."""
+    if isinstance(value, Part):
+        return value.model_dump(mode="json")
+    raise TypeError(f"{value!r} cannot be an option")
+
+
+def _load(target: str, what: str) -> Any:
+    module_name, _, name = target.partition(":")
     try:
-        module = importlib.import_module(module_name)
+        with _working_directory_importable():
+            module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
         if error.name and not (module_name == error.name or module_name.startswith(error.name + ".")):
             raise  # the module exists; something it needs does not
         raise InputError(
-            f"{kind} '{name}': there is no module '{module_name}' on the Python path."
+            f"{what}: there is no module '{module_name}', neither on the Python path nor beside the working "
+            "directory."
         ) from error
-    if not hasattr(module, class_name):
-        raise InputError(f"{kind} '{name}': module '{module_name}' has no '{class_name}'.")
-    return getattr(module, class_name)
+    if not hasattr(module, name):
+        raise InputError(f"{what}: module '{module_name}' has no '{name}'.")
+    return getattr(module, name)
 
 
-def build(table: Mapping[str, str], kind: str, name: str, options: Mapping[str, Any], **given: Any) -> Any:
-    """Make the named class from what the caller gives every class, plus the configuration's own options.
-
-    Raises:
-        InputError: an option the class does not take, or one the caller already gives.
-    """
-    cls = resolve(table, kind, name)
-    _check_options(cls, kind, name, options, set(given))
-    return cls(**given, **options)
-
-
-def check_names(config: RunConfig) -> None:
-    """Everything a configuration names exists and takes the options it is given. Nothing is built.
-
-    Raises:
-        InputError: as `resolve` and `build` do.
-    """
-    for modality in config.modalities:
-        resolve(ENCODERS[modality], f"{modality} encoder", getattr(config, modality).name)
-    fusion, objective = config.fusion, config.objective
-    cls = resolve(FUSIONS, "fusion", fusion.name)
-    _check_options(cls, "fusion", fusion.name, fusion.options, {"modalities", "width"})
-    cls = resolve(OBJECTIVES, "objective", objective.name)
-    _check_options(cls, "objective", objective.name, objective.options, {"setting"})
+@contextmanager
+def _working_directory_importable() -> Iterator[None]:
+    """The working directory at the end of the path, for a user's own modules; never before what is installed."""
+    here = os.getcwd()
+    sys.path.append(here)
+    try:
+        yield
+    finally:
+        sys.path.remove(here)
 
 
-def _check_options(cls: type, kind: str, name: str, options: Mapping[str, Any], given: set[str]) -> None:
-    allowed = set(inspect.signature(cls).parameters) - given
-    for option in options:
-        if option not in allowed:
-            raise unknown(f"option of {kind} '{name}'", option, allowed)
+FUSIONS = Table(
+    "fusion",
+    "mmvideo.fusion.base:Fusion",
+    {
+        "early": "mmvideo.fusion.early:EarlyFusion",
+        "late": "mmvideo.fusion.late:LateFusion",
+        "late_sum": "mmvideo.fusion.late_sum:LateSumFusion",
+        "hierarchical": "mmvideo.fusion.hierarchical:HierarchicalFusion",
+        "single": "mmvideo.fusion.single:SingleModality",
+        "gated": "mmvideo.fusion.gated:GatedFusion",
+        "film": "mmvideo.fusion.film:FilmFusion",
+        "mmtm": "mmvideo.fusion.mmtm:MmtmFusion",
+        "tensor": "mmvideo.fusion.tensor:TensorFusion",
+        "low_rank": "mmvideo.fusion.low_rank:LowRankFusion",
+        "bilinear": "mmvideo.fusion.bilinear:BilinearFusion",
+        "attention": "mmvideo.fusion.attention:AttentionFusion",
+        "experts": "mmvideo.fusion.experts:ExpertsFusion",
+        "joint_transformer": "mmvideo.fusion.joint_transformer:JointTransformerFusion",
+        "mult": "mmvideo.fusion.mult:MultFusion",
+        "co_attention": "mmvideo.fusion.co_attention:CoAttentionFusion",
+        "bottleneck": "mmvideo.fusion.bottleneck:BottleneckFusion",
+        "perceiver": "mmvideo.fusion.perceiver:PerceiverFusion",
+    },
+)
+
+OBJECTIVES = Table(
+    "objective",
+    "mmvideo.objectives.base:Objective",
+    {
+        "cross_entropy": "mmvideo.objectives.supervised:CrossEntropy",
+        "focal": "mmvideo.objectives.supervised:Focal",
+        "unimodal_auxiliary": "mmvideo.objectives.auxiliary:UnimodalAuxiliary",
+        "gradient_blend": "mmvideo.objectives.gradient_blend:GradientBlend",
+        "ogm": "mmvideo.objectives.modulation:Ogm",
+        "ogm_ge": "mmvideo.objectives.modulation:OgmGe",
+        "mmpareto": "mmvideo.objectives.mmpareto:MMPareto",
+        "agm": "mmvideo.objectives.agm:Agm",
+    },
+)
+
+MODALITY_KINDS = Table(
+    "kind of modality",
+    "mmvideo.modalities.base:Modality",
+    {
+        "visual": "mmvideo.modalities.visual:Visual",
+        "audio": "mmvideo.modalities.audio:Audio",
+        "text": "mmvideo.modalities.text:Text",
+        "features": "mmvideo.modalities.features:PrecomputedFeatures",
+    },
+)
+
+ENCODERS = Table(
+    "encoder",
+    "mmvideo.encoders.base:Encoder",
+    {
+        "cnn_lstm": "mmvideo.encoders.visual:CnnLstm",
+        "spectrogram_cnn": "mmvideo.encoders.audio:SpectrogramCnn",
+        "transformer": "mmvideo.encoders.text:TextTransformer",
+        "feature_lstm": "mmvideo.encoders.features:FeatureLstm",
+    },
+)
+
+
+class FusionChoice(Choice):
+    """A fusion strategy and its options."""
+
+    table = FUSIONS
+
+
+class ObjectiveChoice(Choice):
+    """What training minimises, and its options."""
+
+    table = OBJECTIVES
+
+
+class EncoderChoice(Choice):
+    """A modality's encoder and its options."""
+
+    table = ENCODERS

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence, Set
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from mmvideo.components import FUSIONS, build, resolve
+from mmvideo.components import FUSIONS
 from mmvideo.config import RunConfig
 from mmvideo.encoders.base import Encoder
-from mmvideo.encoders.build import build_encoders
-from mmvideo.errors import InputError
 from mmvideo.fusion.base import Fusion
 from mmvideo.fusion.resized import Resized
-from mmvideo.types import Batch, EncodedBatch, FeatureInput, Features
-from mmvideo.vocabulary import Level, Modality
+from mmvideo.types import Batch, EncodedBatch, Features
+from mmvideo.vocabulary import Level
 
 
 class Prediction(NamedTuple):
@@ -88,45 +86,38 @@ class FusionModel(nn.Module):
 
 def build_model(
     config: RunConfig,
-    classes: int,
-    vocabulary_size: int,
-    features: Mapping[Modality, FeatureInput] = MappingProxyType({}),
+    outputs: int,
+    told: Mapping[str, Any] = MappingProxyType({}),
     further: Set[Level] = frozenset(),
 ) -> FusionModel:
     """The model a configuration describes. Initial weights come from torch's global generator: seed it first.
 
     Args:
-        features: what encoders of precomputed features are told of their input; the others need none.
+        outputs: C, numbers that the head gives for a clip.
+        told: by modality, what its encoder is told of the data (`Modality.told`); nothing where it needs nothing.
         further: levels to build beside those the fusion reads, for an objective (see `deploy`).
 
     Raises:
-        InputError: an unknown name or option anywhere in the configuration.
+        InputError: options that no component can be built with.
     """
-    levels = fusion_class(config).levels_read(config.fusion.options)
-    encoders = build_encoders(config, levels | further, vocabulary_size, features)
-    return FusionModel(encoders, build_fusion(config), classes, extra=further - levels)
+    levels = levels_read(config)
+    encoders = nn.ModuleDict(
+        {
+            name: given.encoder.build(told.get(name), config.width, levels | further)
+            for name, given in config.active.items()
+        }
+    )
+    return FusionModel(encoders, build_fusion(config), outputs, extra=further - levels)
+
+
+def levels_read(config: RunConfig) -> frozenset[Level]:
+    """The levels of the encoders that the configured fusion reads."""
+    fusion: type[Fusion] = FUSIONS.resolve(config.fusion.name)
+    return fusion.levels_read(config.fusion.options)
 
 
 def build_fusion(config: RunConfig) -> Fusion:
-    """The configured fusion, between encoders of `width` and a head that reads the fusion's own width.
-
-    Raises:
-        InputError: an unknown name or option.
-    """
-    fusion_class(config)
+    """The configured fusion, between encoders of `width` and a head that reads the fusion's own width."""
     width = config.fusion_width or config.width
-    given = {"modalities": config.modalities, "width": width}
-    fusion: Fusion = build(FUSIONS, "fusion", config.fusion.name, config.fusion.options, **given)
+    fusion: Fusion = config.fusion.build(config.modalities, width)
     return fusion if width == config.width else Resized(fusion, config.width)
-
-
-def fusion_class(config: RunConfig) -> type[Fusion]:
-    """The class of the configured fusion.
-
-    Raises:
-        InputError: an unknown name, or a class that is no Fusion.
-    """
-    cls = resolve(FUSIONS, "fusion", config.fusion.name)
-    if not (isinstance(cls, type) and issubclass(cls, Fusion)):
-        raise InputError(f"fusion '{config.fusion.name}' is not a subclass of mmvideo.fusion.Fusion")
-    return cls

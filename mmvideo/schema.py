@@ -5,13 +5,18 @@ from __future__ import annotations
 from typing import Annotated
 
 import annotated_types as at
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 Option = bool | int | float | str
 Fraction = Annotated[float, at.Ge(0), at.Le(1)]
 Positive = Annotated[int, at.Gt(0)]
 Dropout = Annotated[float, at.Ge(0), at.Lt(1)]
 """A probability that leaves something."""
+WeightsFile = Annotated[str, Field(json_schema_extra={"content": True})]
+"""A file, a folder or a name of pretrained weights: where it is a file or folder, its content decides a run's
+numbers, and its path does not."""
+ModalityName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
+"""What a manifest may call a modality: it names files, flags and parts of the model too."""
 PositiveFloat = Annotated[float, at.Gt(0)]
 
 

@@ -13,7 +13,6 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from mmvideo.vocabulary import MODALITIES
 
 
 @dataclass(frozen=True)
@@ -97,7 +96,8 @@ class FeatureInput:
 
 
 class Batch:
-    """What collate makes and a model eats. Every configured modality is in `inputs`, absent ones all masked.
+    """What collate makes and a model eats. Every configured modality is in `inputs`, in order, absent ones all
+    masked.
 
     Labels are class indices (B,) int64; 0 and 1 per class (B, C) float for multi-label; (B,) float for
     regression. Not a dataclass: Fabric walks into those and would cast times to half precision.
@@ -113,7 +113,7 @@ class Batch:
 
     @property
     def modalities(self) -> tuple[str, ...]:
-        return tuple(m for m in MODALITIES if m in self.inputs)
+        return tuple(self.inputs)
 
     @property
     def present(self) -> Bool[Tensor, "B M"]:

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Literal, get_args
 
-Modality = Literal["visual", "audio", "text"]
 Level = Literal["stem", "trunk", "clip"]
 Split = Literal["train", "val", "test"]
 TaskKind = Literal["single_label", "multi_label", "regression"]
 
-MODALITIES: tuple[Modality, ...] = get_args(Modality)
+MODALITIES = ("visual", "audio", "text")
+"""The modalities that video has, in the order in which all tables have them; any of a user's own come after."""
 LEVELS: tuple[Level, ...] = get_args(Level)
 SPLITS: tuple[Split, ...] = get_args(Split)
 TASK_KINDS: tuple[TaskKind, ...] = get_args(TaskKind)
+
+
+def in_order(names: Iterable[str]) -> tuple[str, ...]:
+    """Modalities in their order, each once: visual, audio, text, then the others as they come."""
+    given = tuple(dict.fromkeys(names))
+    return tuple(m for m in MODALITIES if m in given) + tuple(m for m in given if m not in MODALITIES)
+
+
+def presence_pattern(names: Iterable[str]) -> str:
+    """`visual+audio`: what a set of modalities, given in order, is called in records and on the command line."""
+    return "+".join(names) or "none"

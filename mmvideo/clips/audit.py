@@ -14,7 +14,7 @@ from mmvideo.clips.labels import classes_of, task_of
 from mmvideo.clips.manifest import Clip, Manifest, natural_key, shown
 from mmvideo.errors import InputError
 from mmvideo.seeding import derive_seed
-from mmvideo.vocabulary import SPLITS, Modality, Split, TaskKind
+from mmvideo.vocabulary import SPLITS, Split, TaskKind
 
 _LABELS: dict[TaskKind, str] = {
     "single_label": "one class, a string",
@@ -156,7 +156,7 @@ def _unlabelled_splits(clips: Sequence[Clip]) -> list[str]:
     ]
 
 
-def feature_digests(manifest: Manifest, hashes: ContentHashes) -> list[tuple[Clip, Modality, str, str]]:
+def feature_digests(manifest: Manifest, hashes: ContentHashes) -> list[tuple[Clip, str, str, str]]:
     """For each clip and modality with precomputed features: the file's digest and the steps within it.
 
     Raises:

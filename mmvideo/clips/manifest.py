@@ -21,10 +21,10 @@ from pydantic import Field, ValidationError, model_validator
 
 from mmvideo.clips.feature_files import split_reference
 from mmvideo.clips.labels import Label, classes_of, task_of
-from mmvideo.config import Part, PositiveFloat
+from mmvideo.schema import ModalityName, Part, PositiveFloat
 from mmvideo.errors import InputError
 from mmvideo.files import write_whole
-from mmvideo.vocabulary import Modality, Split
+from mmvideo.vocabulary import Split
 
 MediaField = Literal["video", "audio", "subtitles"]
 MEDIA_FIELDS: tuple[MediaField, ...] = ("video", "audio", "subtitles")
@@ -54,10 +54,10 @@ class Clip(Part):
     """Where the clip ends within its files. None: at their end."""
     metadata: dict[str, str] = Field(default_factory=dict)
     """Free text by name (title, tags …), read as text where a configuration asks for it."""
-    features: dict[Modality, Name] = Field(default_factory=dict)
+    features: dict[ModalityName, Name] = Field(default_factory=dict)
     """Precomputed features by modality: a file and, after `#`, the part of it that is this clip's (see
     mmvideo.clips.feature_files). Read by the encoders called `features`."""
-    features_rate: dict[Modality, PositiveFloat] = Field(default_factory=dict)
+    features_rate: dict[ModalityName, PositiveFloat] = Field(default_factory=dict)
     """Feature vectors per second. A modality not named here: they are spread evenly over the clip."""
 
     @model_validator(mode="after")
@@ -93,7 +93,7 @@ class Manifest:
         value = getattr(clip, field)
         return None if value is None else self.root / value
 
-    def feature(self, clip: Clip, modality: Modality) -> tuple[Path, str] | None:
+    def feature(self, clip: Clip, modality: str) -> tuple[Path, str] | None:
         """The file of the clip's precomputed features and the steps within it; None if it has none."""
         reference = clip.features.get(modality)
         if reference is None:

@@ -21,16 +21,22 @@ def metadata_text(metadata: Mapping[str, str], fields: Sequence[str], template: 
     return template.format_map({name: metadata.get(name, "") for name in names})
 
 
-def check_fields(rows: Sequence[Mapping[str, str]], fields: Sequence[str], template: str | None) -> None:
-    """Raises InputError if a field that is asked for stands in no clip's metadata."""
+def check_fields(
+    rows: Sequence[Mapping[str, str]], fields: Sequence[str], template: str | None, where: str
+) -> None:
+    """Raises InputError if a field that is asked for stands in no clip's metadata.
+
+    Args:
+        where: the section of the configuration that asks.
+    """
     asked = fields if template is None else template_fields(template)
     known = sorted({name for row in rows for name, value in row.items() if value})
     strange = [name for name in asked if name not in known]
     if strange:
         listed = ", ".join(known) or "none at all"
-        option = "data.metadata_fields" if template is None else "data.text_template"
+        option = "metadata_fields" if template is None else "template"
         raise InputError(
-            f"{option}: no clip has the metadata {', '.join(strange)}. The manifest has: {listed}."
+            f"{where}.{option}: no clip has the metadata {', '.join(strange)}. The manifest has: {listed}."
         )
 
 
@@ -43,14 +49,14 @@ def template_fields(template: str) -> tuple[str, ...]:
     try:
         parts = list(string.Formatter().parse(template))
     except ValueError as error:
-        raise InputError(f"data.text_template '{template}': {error}. Write names in braces.") from error
+        raise InputError(f"template '{template}': {error}. Write names in braces.") from error
     names = []
     for _, name, form, conversion in parts:
         if name is None:
             continue
         if not name.isidentifier() or form or conversion:
             raise InputError(
-                f"data.text_template '{template}': braces hold the name of a metadata field and nothing "
+                f"template '{template}': braces hold the name of a metadata field and nothing "
                 "else, as in '{title}. {tags}'"
             )
         names.append(name)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 import torch
 from torch import Tensor
 
-from mmvideo.config import AS_LONG_AS_NEEDED, PadTo
 from mmvideo.data.dataset import Sample
 from mmvideo.types import Batch, Tokens
 
+AS_LONG_AS_NEEDED: Mapping[str, int] = MappingProxyType({})
 
-def collate(samples: Sequence[Sample], pad_to: PadTo = AS_LONG_AS_NEEDED) -> Batch:
+
+def collate(samples: Sequence[Sample], pad_to: Mapping[str, int] = AS_LONG_AS_NEEDED) -> Batch:
     """One batch of samples with the same modalities. A sequence is never shorter than one (padded) item.
 
     Its length is that of the longest sample, rounded up to a multiple of what `pad_to` says of the modality.
@@ -20,7 +22,7 @@ def collate(samples: Sequence[Sample], pad_to: PadTo = AS_LONG_AS_NEEDED) -> Bat
     Labels become (B,) int64 class indices, (B, C) float of 0 and 1 (multi-label), or (B,) float (regression).
     """
     inputs = {
-        m: _pad([sample.inputs[m] for sample in samples], getattr(pad_to, m)) for m in samples[0].inputs
+        m: _pad([sample.inputs[m] for sample in samples], pad_to.get(m, 1)) for m in samples[0].inputs
     }
     labels = torch.tensor([sample.label for sample in samples])
     return Batch(tuple(sample.id for sample in samples), inputs, labels)

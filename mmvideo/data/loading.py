@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 
 import torch
 from torch.utils.data import DataLoader
 
-from mmvideo.config import AS_LONG_AS_NEEDED, PadTo
-from mmvideo.data.collate import collate
-from mmvideo.data.dataset import ClipDataset, Sample, ShuffledPairs
+from mmvideo.data.collate import AS_LONG_AS_NEEDED, collate
+from mmvideo.data.dataset import ClipDataset, Sample, PermutedModalities
 from mmvideo.seeding import derive_seed
 from mmvideo.types import Batch
 
@@ -29,7 +28,7 @@ class SplitLoader:
         batch_size: int,
         seed: int,
         workers: int = 0,
-        pad_to: PadTo = AS_LONG_AS_NEEDED,
+        pad_to: Mapping[str, int] = AS_LONG_AS_NEEDED,
     ) -> None:
         self.train, self.val = train, val
         self.batch_size, self.seed, self.workers, self.pad_to = batch_size, seed, workers, pad_to
@@ -56,12 +55,12 @@ def epoch_order(count: int, seed: int, epoch: int) -> list[int]:
 
 
 def in_batches(
-    dataset: ClipDataset | ShuffledPairs,
+    dataset: ClipDataset | PermutedModalities,
     batch_size: int,
     *,
     order: list[int] | None = None,
     workers: int = 0,
-    pad_to: PadTo = AS_LONG_AS_NEEDED,
+    pad_to: Mapping[str, int] = AS_LONG_AS_NEEDED,
 ) -> Iterator[Batch]:
     """The dataset's clips, each once, in the given order (None: their own)."""
     loader: DataLoader[Sample] = DataLoader(

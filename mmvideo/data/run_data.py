@@ -1,96 +1,106 @@
-"""A configuration's data, opened once a process: manifest read, audited, and decoded into the store."""
+"""What one run reads: its modalities over the clips of a manifest, opened once."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
-import sys
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from mmvideo.clips.audit import AuditReport, audit, feature_digests
-from mmvideo.clips.hashing import ContentHashes
 from mmvideo.clips.labels import target, task_of
-from mmvideo.clips.manifest import Clip, Manifest, check_files, read_manifest
-from mmvideo.clips.metadata import check_fields, metadata_text
-from mmvideo.config import DataConfig, FeaturesConfig, RunConfig, VisualConfig
-from mmvideo.data.dataset import ClipDataset, text_words
-from mmvideo.data.features import FeatureSource, Survey, survey
-from mmvideo.data.tokenizer import WordPieces
-from mmvideo.encoders.build import feature_modalities
-from mmvideo.errors import InputError
+from mmvideo.clips.manifest import Clip
+from mmvideo.config import RunConfig
+from mmvideo.data.dataset import ClipDataset
+from mmvideo.data.opened import Opened, make_modality, open_data
 from mmvideo.evaluation.tasks import TASKS, prior_outputs
-from mmvideo.runs.frozen import frozen_features
-from mmvideo.store.encoded import FrameFeatures
-from mmvideo.store.store import Store, StoreSettings, fingerprint
-from mmvideo.store.subtitles import Word
-from mmvideo.vocabulary import MODALITIES, Modality, Split, TaskKind
+from mmvideo.modalities.base import Modality
+from mmvideo.vocabulary import Split, TaskKind, in_order, presence_pattern
 
 
 @dataclass(frozen=True)
-class Data:
-    """What a run reads: the clips that could be decoded, where they are stored, and what each has."""
+class RunData:
+    """The clips that could be decoded, each modality's way of reading them, and what it has learnt of them."""
 
-    manifest: Manifest
-    store: Store
-    audit: AuditReport
-    keys: Mapping[str, str]
-    present: Mapping[str, tuple[str, ...]]
-    failed: Mapping[str, str]
-    """Clips that could not be decoded, with the reason. They take part in nothing; records count them."""
-    fingerprint: str
-    warnings: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """What of a clip's subtitles could not be read, or had to be guessed."""
-    features: Mapping[Modality, Survey] = field(default_factory=dict)
-    """The modalities that a run reads from precomputed features (see `for_run`)."""
+    config: RunConfig
+    source: Opened
+    modalities: Mapping[str, Modality]
 
-    def for_run(self, config: RunConfig) -> Data:
-        """The same data as a run sees them: `present` tells of features where an encoder reads those.
+    @classmethod
+    def open(
+        cls, config: RunConfig, *, learnt: Mapping[str, Path] | None = None, progress: bool = False
+    ) -> RunData:
+        """Open what a configuration points at.
+
+        Args:
+            learnt: by modality, the folder in which another run has saved what it learnt of its training clips;
+                of the others it is learnt here.
 
         Raises:
-            InputError: features that cannot be used, or no training clip has any.
+            InputError: anything wrong with the data, or data that do not fit what was learnt.
         """
-        surveys = {m: self._survey(m, config.data.features) for m in feature_modalities(config)}
-        present = {
-            name: tuple(m for m in MODALITIES if (name in surveys[m].present if m in surveys else m in had))
-            for name, had in self.present.items()
+        source = open_data(config, progress=progress)
+        modalities = {
+            name: make_modality(name, given, config.data.frame_rate) for name, given in config.active.items()
         }
-        return replace(self, present=present, features=surveys)
+        for name, modality in modalities.items():
+            modality.open(source, (learnt or {}).get(name))
+        return cls(config, source, modalities)
 
-    def _survey(self, modality: Modality, config: FeaturesConfig) -> Survey:
-        key = (self.fingerprint, modality, config)
-        if key not in _surveyed:
-            clips = [clip for clip in self.manifest.clips if clip.id not in self.failed]
-            _surveyed[key] = survey(self.manifest, clips, modality, config)
-        return _surveyed[key]
+    def save(self, folder: Path) -> None:
+        """Keep with the run what its modalities have learnt."""
+        for modality in self.modalities.values():
+            modality.save(folder)
 
-    def clips(self, split: Split) -> tuple[Clip, ...]:
-        """The split's clips that could be decoded."""
-        return tuple(clip for clip in self.manifest.split(split) if clip.id not in self.failed)
+    @property
+    def told(self) -> dict[str, Any]:
+        """What each modality tells its encoder."""
+        return {name: modality.told for name, modality in self.modalities.items()}
 
-    def modalities(self) -> tuple[Modality, ...]:
-        """The modalities that at least one training clip has."""
-        seen = {m for clip in self.clips("train") for m in self.present[clip.id]}
-        return tuple(m for m in MODALITIES if m in seen)
+    @property
+    def fingerprint(self) -> str:
+        """Names the content of the data."""
+        return self.source.fingerprint
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """In the order of the model's outputs; none in a regression."""
+        return self.source.manifest.classes
 
     @property
     def task(self) -> TaskKind:
         """What the labels are; the audit has held it against the configuration."""
-        return task_of(self.manifest.clips[0].label)
+        return task_of(self.source.manifest.clips[0].label)
 
     @property
     def outputs(self) -> int:
         """Outputs of a model of these data: one per class, or one number."""
-        return TASKS[self.task].width(len(self.manifest.classes))
+        return TASKS[self.task].width(len(self.classes))
+
+    def clips(self, split: Split) -> tuple[Clip, ...]:
+        """The split's clips that could be decoded."""
+        return tuple(clip for clip in self.source.clips if clip.split == split)
+
+    @cached_property
+    def _present(self) -> dict[str, frozenset[str]]:
+        """By input, active or not, the ids of the clips that have it."""
+        config, found = self.config, {}
+        for name in in_order(config.inputs):
+            active = self.modalities.get(name)
+            idle = active or make_modality(name, config.inputs[name], config.data.frame_rate)
+            found[name] = idle.where(self.source) if active is None else active.present
+        return found
+
+    def present(self, clip: Clip) -> tuple[str, ...]:
+        """Which of the inputs the clip has, those that the run is not given among them."""
+        return tuple(name for name, ids in self._present.items() if clip.id in ids)
 
     def labels(self, clips: Sequence[Clip]) -> np.ndarray:
         """The clips' labels as a batch holds them: (n,) classes, (n, C) of 0 and 1, or (n,) numbers."""
-        index = {name: place for place, name in enumerate(self.manifest.classes)}
+        index = {name: place for place, name in enumerate(self.classes)}
         return np.array([target(clip.label, index) for clip in clips])
 
     def train_prior(self) -> list[float]:
@@ -102,136 +112,36 @@ class Data:
         of each class; or, where labels are no single classes, the outputs that know the pattern alone."""
         clips: dict[str, list[Clip]] = defaultdict(list)
         for clip in self.clips("train"):
-            clips[self.pattern(clip)].append(clip)
+            clips[presence_pattern(self.present(clip))].append(clip)
         if self.task != "single_label":
             return {pattern: self._prior(clips[pattern]) for pattern in sorted(clips)}
         counts = {pattern: Counter(clip.label for clip in clips[pattern]) for pattern in sorted(clips)}
-        return {pattern: [count[name] for name in self.manifest.classes] for pattern, count in counts.items()}
+        return {pattern: [count[name] for name in self.classes] for pattern, count in counts.items()}
 
     def _prior(self, clips: Sequence[Clip]) -> list[float]:
-        return prior_outputs(self.task, self.labels(clips), len(self.manifest.classes)).tolist()
+        return prior_outputs(self.task, self.labels(clips), len(self.classes)).tolist()
 
-    def pattern(self, clip: Clip) -> str:
-        return "+".join(m for m in MODALITIES if m in self.present[clip.id]) or "none"
-
-    def dataset(
-        self,
-        split: Split,
-        config: RunConfig,
-        tokenizer: WordPieces | None,
-        *,
-        training: bool = False,
-        views: bool = False,
-    ) -> ClipDataset:
+    def dataset(self, split: Split, *, training: bool = False, views: bool = False) -> ClipDataset:
+        """The split's clips as samples of all modalities."""
         return ClipDataset(
             self.clips(split),
-            store=self.store,
-            keys=self.keys,
-            classes=self.manifest.classes,
-            modalities=config.modalities,
-            config=config.data,
-            tokenizer=tokenizer,
+            self.source,
+            tuple(self.modalities.values()),
+            self.config.data,
             training=training,
             views=views,
-            seed=config.seed,
-            features={
-                m: FeatureSource(self.manifest, m, config.data.features, found.input.width)
-                for m, found in self.features.items()
-            },
-            frame_features=self._frozen_features(config),
+            seed=self.config.seed,
         )
 
-    def _frozen_features(self, config: RunConfig) -> FrameFeatures | None:
-        if not config.visual.cached or "visual" not in config.modalities:
-            return None
-        key = (self.fingerprint, config.visual, config.data)
-        if key not in _frozen:
-            _frozen[key] = frozen_features(config, self.store, self.keys, progress=True)
-        return _frozen[key]
 
-    def make_tokenizer(self, config: RunConfig) -> WordPieces | None:
-        """The pretrained model's tokenizer, or one trained on the training split; None if no text is read."""
-        if "text" not in config.modalities or "text" in self.features:
-            return None
-        if config.text.model is not None:
-            return WordPieces.pretrained(config.text.model)
-        texts = (
-            text_words(clip, self._spoken(clip), config.data, 0.0, float("inf"))
-            for clip in self.clips("train")
-        )
-        return WordPieces.train(texts, config.data.vocabulary_size)
-
-    def _spoken(self, clip: Clip) -> tuple[Word, ...]:
-        with self.store.open(self.keys[clip.id]) as stored:
-            return stored.clip.words
-
-
-def open_data(config: DataConfig, *, progress: bool = False) -> Data:
-    """Read, audit and decode what a configuration points at; what is stored already is not decoded again.
-
-    Raises:
-        InputError: anything wrong with the manifest, its files or its splits, or too many undecodable clips.
-    """
-    if config not in _opened:
-        _opened[config] = _open(config, progress)
-    return _opened[config]
-
-
-_opened: dict[DataConfig, Data] = {}
-_frozen: dict[tuple[str, VisualConfig, DataConfig], FrameFeatures] = {}
-_surveyed: dict[tuple[str, Modality, FeaturesConfig], Survey] = {}
-
-
-def _open(config: DataConfig, progress: bool) -> Data:
-    manifest = read_manifest(config.manifest)
-    check_files(manifest)
-    root = Path(config.store)
-    try:
-        root.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(
-            f"Cannot write to the store '{root}' ({error.strerror}); choose another with --data.store"
-        ) from error
-    hashes = ContentHashes(root / "hashes.json")
-    checked = audit(manifest, hashes=hashes, task=config.task)
-    store = Store(root, StoreSettings.from_config(config))
-    report = store.build(
-        manifest,
-        workers=os.cpu_count() or 1,
-        time_limit=config.decode_time_limit,
-        max_failed_share=config.max_failed_share,
-        hashes=hashes,
-        progress=progress,
-    )
-    if progress and (report.failed or report.warnings):
-        print(report.summary(), file=sys.stderr)
-    present = with_metadata(manifest, report.present, config)
-    identity = with_features(fingerprint(manifest, report), manifest, hashes)
-    return Data(manifest, store, checked, report.keys, present, report.failed, identity, report.warnings)
-
-
-def with_features(fingerprint: str, manifest: Manifest, hashes: ContentHashes) -> str:
-    """The data's fingerprint, in which the content of precomputed features counts; without any, as it was."""
-    rows = [
-        [clip.id, modality, digest, steps, clip.features_rate.get(modality)]
-        for clip, modality, digest, steps in feature_digests(manifest, hashes)
-    ]
-    hashes.save()
-    return hashlib.sha256(json.dumps([fingerprint, rows]).encode()).hexdigest() if rows else fingerprint
-
-
-def with_metadata(
-    manifest: Manifest, present: Mapping[str, tuple[Modality, ...]], config: DataConfig
-) -> dict[str, tuple[Modality, ...]]:
-    """Which modalities each readable clip has when its metadata counts as text.
-
-    Raises:
-        InputError: the configuration asks for metadata that no clip has.
-    """
-    fields, template = config.metadata_fields, config.text_template
-    check_fields([clip.metadata for clip in manifest.clips], fields, template)
-    told = {clip.id for clip in manifest.clips if metadata_text(clip.metadata, fields, template)}
-    return {
-        name: tuple(m for m in MODALITIES if m in had or (m == "text" and name in told))
-        for name, had in present.items()
-    }
+def available_modalities(config: RunConfig, *, progress: bool = False) -> tuple[str, ...]:
+    """Those of a configuration's modalities that at least one training clip has; the data are opened for it."""
+    source = open_data(config, progress=progress)
+    training = {clip.id for clip in source.clips if clip.split == "train"}
+    found: list[str] = []
+    for name, given in config.active.items():
+        modality = make_modality(name, given, config.data.frame_rate)
+        if modality.where(source) & training:
+            modality.open(source)
+            found += [name] if modality.present & training else []
+    return tuple(found)

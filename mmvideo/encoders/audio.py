@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Set
+from typing import Annotated, ClassVar
 
+import annotated_types as at
 import torch
 import torchaudio
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from mmvideo.config import AudioConfig
 from mmvideo.encoders.base import Encoder
 from mmvideo.layers.convolution import SpectrogramStage, TemporalBlock
 from mmvideo.layers.spec_augment import SpecAugment
+from mmvideo.modalities.audio import Sound
+from mmvideo.schema import Positive, PositiveFloat
 from mmvideo.types import Tokens
 from mmvideo.vocabulary import Level
 
@@ -77,11 +80,36 @@ class SpectrogramCnn(Encoder):
     Inputs are waveforms cut into items of `hop` samples, (B, N, hop) float in [-1, 1].
     """
 
-    def __init__(
-        self, config: AudioConfig, width: int, levels: Set[Level], sample_rate: int, hop: int
-    ) -> None:
-        super().__init__(width, levels, config.clip_pool)
-        self.log_mel = LogMel(sample_rate, hop, config.mel_bins)
+    takes: ClassVar[str] = "audio"
+
+    class Config(Encoder.Config):
+        """The spectrogram, the CNN on it, and SpecAugment."""
+
+        sample_rate: Positive = 16000
+        """Audio samples per second (mono)."""
+        hop_seconds: PositiveFloat = 0.01
+        """Seconds of audio per item, which is one column of the spectrogram."""
+        mel_bins: Positive = 64
+        channels: tuple[Positive, ...] = (16, 32, 64)
+        """Widths of the CNN's stages; each halves the frequency axis, the first two also halve time."""
+        standardize: bool = False
+        """Each mel band with mean 0 and standard deviation 1 over the clip: steady noise drops out."""
+        trunk_layers: Positive = 2
+        time_masks: Annotated[int, at.Ge(0)] = 0
+        """SpecAugment in training: how many stretches of time are blanked, each of up to `time_mask_columns`."""
+        time_mask_columns: Positive = 20
+        mel_masks: Annotated[int, at.Ge(0)] = 0
+        """How many bands of frequency are blanked, each up to `mel_mask_bins` wide."""
+        mel_mask_bins: Positive = 8
+
+    @classmethod
+    def needs(cls, config: Config) -> Sound:
+        return Sound(config.sample_rate, max(1, round(config.hop_seconds * config.sample_rate)))
+
+    def __init__(self, config: Config, told: None, width: int, levels: Set[Level]) -> None:
+        super().__init__(config, told, width, levels)
+        sound = self.needs(config)
+        self.log_mel = LogMel(sound.sample_rate, sound.hop, config.mel_bins)
         self.standardize = config.standardize
         self.spec_augment = SpecAugment(
             config.time_masks, config.time_mask_columns, config.mel_masks, config.mel_mask_bins

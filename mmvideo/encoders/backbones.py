@@ -33,7 +33,7 @@ def torchvision_backbone(name: str, weights: str | None, *, frozen: bool) -> tup
     if name not in available:
         raise unknown("visual backbone", name, ["small", *available])
     if frozen and weights is None:
-        raise InputError(f"visual.frozen needs visual.weights: a frozen random '{name}' would learn nothing")
+        raise InputError(f"frozen needs weights: a frozen random '{name}' would learn nothing")
     is_file = weights is not None and (
         Path(weights).suffix in {".pt", ".pth", ".safetensors"} or Path(weights).exists()
     )
@@ -56,17 +56,17 @@ def torchvision_backbone(name: str, weights: str | None, *, frozen: bool) -> tup
 def _load_file(model: nn.Module, name: str, path: Path) -> None:
     """Load a state dict; its classifier may have another number of classes, since that is dropped anyway."""
     if not path.exists():
-        raise InputError(f"visual.weights: there is no file {path}")
+        raise InputError(f"weights: there is no file {path}")
     try:
         state = _read_state(path)
     except (SafetensorError, UnpicklingError, RuntimeError, EOFError, LookupError) as error:
-        raise InputError(f"visual.weights: {path} holds no state dict that can be read: {error}") from error
+        raise InputError(f"weights: {path} holds no state dict that can be read: {error}") from error
     own = model.state_dict()
     wrong = [key for key in own if key not in state or state[key].shape != own[key].shape]
     head = {f"{_classifier_name(model)}.weight", f"{_classifier_name(model)}.bias"}
     if unfit := sorted(set(wrong) - head):
         raise InputError(
-            f"visual.weights: {path} does not fit '{name}': {len(unfit)} tensors are missing or of another "
+            f"weights: {path} does not fit '{name}': {len(unfit)} tensors are missing or of another "
             f"shape ({', '.join(unfit[:3])} …)"
         )
     model.load_state_dict({key: state[key] for key in own if key not in head}, strict=False)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Set
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from torch import nn
 
-from mmvideo.config.encoders import ClipPool
-from mmvideo.layers.pooling import make_pool
+from mmvideo.layers.pooling import ClipPool, make_pool
+from mmvideo.schema import Dropout, Part
 from mmvideo.types import Features, Tokens
 from mmvideo.vocabulary import Level
 
@@ -16,22 +16,38 @@ from mmvideo.vocabulary import Level
 class Encoder(nn.Module):
     """Stem → trunk → clip. A subclass gives `stem` and `trunk`; what no fusion reads is not built or run.
 
+    It says which kind of modality it `takes`, and in `needs` what it has to be given of it. To add one: one
+    file, and one line in `mmvideo.components.ENCODERS`.
+
     Args:
+        config: its options.
+        told: what the modality has learnt of the training split (`Modality.told`); None: nothing.
         width: D, in which every level ends.
         levels: the levels the fusion reads.
-        clip_pool: how the trunk becomes the clip vector (see mmvideo.layers.pooling).
     """
 
-    reads_features: ClassVar[bool] = False
-    """Whether its input is the manifest's precomputed features rather than decoded media."""
+    takes: ClassVar[str]
 
     same_weights: ClassVar[Mapping[str, str]] = {}
     """A weight's name → its name in an encoder of the same kind that is built with more levels."""
 
-    def __init__(self, width: int, levels: Set[Level], clip_pool: ClipPool) -> None:
+    class Config(Part):
+        """Options that all encoders have."""
+
+        clip_pool: ClipPool = "attention"
+        """How the trunk becomes one vector: masked mean, additive attention over the tokens, or the means of
+        twelve parts of the clip, which keep *when* something was there."""
+        dropout: Dropout = 0.1
+
+    def __init__(self, config: Any, told: Any, width: int, levels: Set[Level]) -> None:
         super().__init__()
-        self.width, self.levels = width, frozenset(levels)
-        self.pool = make_pool(clip_pool, width) if "clip" in levels else None
+        self.config, self.width, self.levels = config, width, frozenset(levels)
+        self.pool = make_pool(config.clip_pool, width) if "clip" in levels else None
+
+    @classmethod
+    def needs(cls, config: Any) -> Any:
+        """What has to be given to an encoder with these options, in the terms of its kind of modality."""
+        return None
 
     @property
     def needs_trunk(self) -> bool:

@@ -8,44 +8,39 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from mmvideo.config import AudioConfig, TextConfig, VisualConfig
 from mmvideo.encoders.base import Encoder
 from mmvideo.layers.recurrent import DeltaLstm
 from mmvideo.types import FeatureInput, Tokens
 from mmvideo.vocabulary import Level
 
 
-class PrecomputedFeatures(Encoder):
+class FeatureLstm(Encoder):
     """Stem: each vector, standardised and projected. Trunk: LSTM states added to it. Clip: masked pooling.
 
     A clip of one vector has no time to model: its trunk is its stem, and where every training clip is one
-    vector no LSTM is built. Of the modality's section, `clip_pool` and `dropout` are used.
+    vector no LSTM is built.
 
     Inputs are float vectors (B, N, F) as the file has them.
 
     Args:
-        features: width of the input, and the mean and standard deviation by which it is standardised; both
-            are kept in the weights.
+        told: width of the input, and the mean and standard deviation by which it is standardised; both are
+            kept in the weights.
     """
 
-    reads_features: ClassVar[bool] = True
+    takes: ClassVar[str] = "features"
     mean: Tensor
     std: Tensor
 
     def __init__(
-        self,
-        config: VisualConfig | AudioConfig | TextConfig,
-        width: int,
-        levels: Set[Level],
-        features: FeatureInput,
+        self, config: Encoder.Config, told: FeatureInput, width: int, levels: Set[Level]
     ) -> None:
-        super().__init__(width, levels, config.clip_pool)
-        self.register_buffer("mean", torch.tensor(features.mean))
-        self.register_buffer("std", torch.tensor(features.std))
+        super().__init__(config, told, width, levels)
+        self.register_buffer("mean", torch.tensor(told.mean))
+        self.register_buffer("std", torch.tensor(told.std))
         self.project = nn.Sequential(
-            nn.Linear(features.width, width), nn.LayerNorm(width), nn.Dropout(config.dropout)
+            nn.Linear(told.width, width), nn.LayerNorm(width), nn.Dropout(config.dropout)
         )
-        self.lstm = DeltaLstm(width, width) if self.needs_trunk and features.longest > 1 else None
+        self.lstm = DeltaLstm(width, width) if self.needs_trunk and told.longest > 1 else None
 
     def stem(self, inputs: Tokens) -> Tokens:
         values = (inputs.values - self.mean) / self.std

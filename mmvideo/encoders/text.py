@@ -8,9 +8,10 @@ from typing import Any, ClassVar
 import torch
 from torch import nn
 
-from mmvideo.config import TextConfig
 from mmvideo.encoders.base import Encoder
 from mmvideo.errors import InputError
+from mmvideo.modalities.text import Pieces
+from mmvideo.schema import Positive, WeightsFile
 from mmvideo.types import Tokens
 from mmvideo.vocabulary import Level
 
@@ -19,23 +20,48 @@ class TextTransformer(Encoder):
     """Stem: word-piece embeddings. Trunk: the transformer's last layer. Clip: pooled.
 
     Inputs are ids (B, N) int64.
+
+    Args:
+        told: how many word pieces there are.
     """
 
     same_weights: ClassVar[Mapping[str, str]] = {
         "embedding.weight": "transformer.embeddings.word_embeddings.weight"
     }
 
-    def __init__(self, config: TextConfig, width: int, levels: Set[Level], vocabulary_size: int) -> None:
-        super().__init__(width, levels, config.clip_pool)
+    takes: ClassVar[str] = "text"
+
+    class Config(Encoder.Config):
+        """The transformer, its tokenizer, and whether it is trained."""
+
+        model: WeightsFile | None = None
+        """None: a small BERT from scratch. Else any local folder or hub name transformers' AutoModel loads."""
+        frozen: bool = False
+        """Leave a pretrained model as loaded."""
+        max_tokens: Positive = 48
+        """Word pieces kept per clip."""
+        vocabulary_size: Positive = 1024
+        """Size of the tokenizer trained on the training split's words."""
+        layers: Positive = 2
+        heads: Positive = 4
+        hidden: Positive = 64
+
+    @classmethod
+    def needs(cls, config: Config) -> Pieces:
+        return Pieces(config.max_tokens, config.vocabulary_size, config.model)
+
+    def __init__(self, config: Config, told: int, width: int, levels: Set[Level]) -> None:
+        super().__init__(config, told, width, levels)
+        vocabulary_size = told
         if config.frozen and config.model is None:
-            raise InputError("text.frozen needs text.model: a frozen random transformer would learn nothing")
+            raise InputError("frozen needs model: a frozen random transformer would learn nothing")
         transformer = _small_bert(config, vocabulary_size) if config.model is None else _load(config.model)
         if config.frozen:
             transformer.requires_grad_(False)
         embedding = transformer.get_input_embeddings()
         if embedding.num_embeddings < vocabulary_size:
             raise InputError(
-                f"text.model '{config.model}' knows {embedding.num_embeddings} word pieces, its tokenizer "
+                f"model '{config.model}' knows {embedding.num_embeddings} word pieces, its tokenizer "
                 f"{vocabulary_size}; use the tokenizer that belongs to the model"
             )
         self.transformer = transformer if self.needs_trunk else None
@@ -67,13 +93,13 @@ class TextTransformer(Encoder):
         return inputs.replace_values(self.dropout(self.project_trunk(states)))
 
 
-def _small_bert(config: TextConfig, vocabulary_size: int) -> Any:
+def _small_bert(config: TextTransformer.Config, vocabulary_size: int) -> Any:
     """A BERT with random weights. `Any`, here and below: transformers' models share no type that fits."""
     from transformers import BertConfig, BertModel
 
     if config.hidden % config.heads:
         raise InputError(
-            f"text.hidden {config.hidden} cannot be split over {config.heads} text.heads; choose a multiple"
+            f"hidden {config.hidden} cannot be split over {config.heads} heads; choose a multiple"
         )
     bert = BertConfig(
         vocab_size=vocabulary_size,
@@ -96,7 +122,7 @@ def _load(name: str) -> Any:
         model = AutoModel.from_pretrained(name, use_safetensors=True)
     except (OSError, ValueError) as error:
         raise InputError(
-            f"text.model '{name}' is neither a local folder nor a hub name that loads: {error}"
+            f"model '{name}' is neither a local folder nor a hub name that loads: {error}"
         ) from error
     if getattr(model.config, "is_encoder_decoder", False):
         return model.get_encoder()

@@ -7,21 +7,24 @@ After Donahue et al., 2015 (https://arxiv.org/abs/1411.4389) and Ng et al., 2015
 from __future__ import annotations
 
 from collections.abc import Set
-from typing import Literal
+from typing import ClassVar, Literal, Self
 
 import torch
 from jaxtyping import Float, UInt8
+from pydantic import model_validator
 from torch import Tensor, nn
 
-from mmvideo.config import VisualConfig
 from mmvideo.encoders.backbones import torchvision_backbone
 from mmvideo.encoders.base import Encoder
 from mmvideo.errors import InputError
 from mmvideo.layers.recurrent import DeltaLstm
+from mmvideo.modalities.visual import Pictures
+from mmvideo.schema import Positive, WeightsFile
 from mmvideo.types import Tokens
 from mmvideo.vocabulary import Level
 
-PIXEL_RANGES: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
+Normalization = Literal["unit", "symmetric", "imagenet"]
+PIXEL_RANGES: dict[Normalization, tuple[tuple[float, ...], tuple[float, ...]]] = {
     "unit": ((0.0,) * 3, (1.0,) * 3),
     "symmetric": ((0.5,) * 3, (0.5,) * 3),
     "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
@@ -40,21 +43,48 @@ class CnnLstm(Encoder):
     std: Tensor
     cnn: nn.Module
 
-    def __init__(
-        self,
-        config: VisualConfig,
-        width: int,
-        levels: Set[Level],
-        normalization: Literal["unit", "symmetric", "imagenet"],
-    ) -> None:
-        super().__init__(width, levels, config.clip_pool)
-        mean, std = PIXEL_RANGES[normalization]
+    takes: ClassVar[str] = "visual"
+
+    class Config(Encoder.Config):
+        """The CNN, what it is given, and whether it is trained."""
+
+        backbone: str = "small"
+        """`small` (from scratch), or a torchvision classification model such as `resnet18`."""
+        weights: WeightsFile | None = None
+        """For a torchvision backbone: `DEFAULT`, a weights name or a state-dict file. None: from scratch."""
+        frozen: bool = False
+        """Leave the backbone as loaded; only what stands on it is trained."""
+        cached: bool = False
+        """Compute the frozen backbone's features once, keep them in the store and read them instead of frames.
+        Only without augmentation of frames. FLOPs and latency are then those of what stands on the features."""
+        picture_size: Positive = 56
+        """Side in pixels of the square the model sees."""
+        normalization: Normalization = "symmetric"
+        """Pixel range: [0, 1], [-1, 1], or ImageNet's mean and standard deviation."""
+        pool: Literal["max", "average"] = "max"
+        """Pooling inside and at the end of the small CNN."""
+        channels: tuple[Positive, ...] = (24, 48, 64)
+        """Widths of the small CNN's stages; each halves the resolution."""
+
+        @model_validator(mode="after")
+        def _cached_is_frozen(self) -> Self:
+            if self.cached and not self.frozen:
+                raise ValueError("cached is for a backbone that does not change; set frozen too")
+            return self
+
+    @classmethod
+    def needs(cls, config: Config) -> Pictures:
+        return Pictures(config.picture_size, unchanging=config.cached)
+
+    def __init__(self, config: Config, told: None, width: int, levels: Set[Level]) -> None:
+        super().__init__(config, told, width, levels)
+        mean, std = PIXEL_RANGES[config.normalization]
         self.register_buffer("mean", 255 * torch.tensor(mean).view(3, 1, 1), persistent=False)
         self.register_buffer("std", 255 * torch.tensor(std).view(3, 1, 1), persistent=False)
         if config.backbone == "small":
             if config.frozen or config.weights is not None:
                 raise InputError(
-                    "visual.frozen and visual.weights are for torchvision's backbones; visual.backbone "
+                    "frozen and weights are for torchvision's backbones; backbone "
                     "'small' is trained from scratch. Name one such as 'resnet18', or leave both out"
                 )
             self.cnn = SmallCnn(config.channels, config.pool)

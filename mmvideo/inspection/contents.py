@@ -23,7 +23,7 @@ from mmvideo.store.decode import DecodeError, has_subtitles
 from mmvideo.store.media import Samples
 from mmvideo.store.store import BuildReport, Store, StoreSettings
 from mmvideo.store.subtitles import CONTAINERS, FORMATS
-from mmvideo.vocabulary import MODALITIES, SPLITS, Modality, Split, TaskKind
+from mmvideo.vocabulary import MODALITIES, SPLITS, Split, TaskKind
 
 SOUNDS = frozenset({".wav", ".mp3", ".m4a", ".aac", ".flac", ".ogg", ".opus"})
 
@@ -49,7 +49,7 @@ class ClipView:
     warnings: tuple[str, ...] = ()
 
     @property
-    def absent(self) -> tuple[Modality, ...]:
+    def absent(self) -> tuple[str, ...]:
         lengths = (len(self.frames), len(self.samples), len(self.pieces))
         return tuple(m for m, length in zip(MODALITIES, lengths, strict=True) if not length)
 
@@ -182,7 +182,7 @@ def view_clip(dataset: ClipDataset, index: int, warnings: tuple[str, ...] = ()) 
 
 
 def survey_manifest(
-    decoded: DecodedManifest, present: Mapping[str, tuple[Modality, ...]], task: TaskKind
+    decoded: DecodedManifest, present: Mapping[str, tuple[str, ...]], task: TaskKind
 ) -> Overview:
     """Count what a manifest holds; a failed audit is a finding, not an error.
 

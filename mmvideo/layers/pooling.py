@@ -75,13 +75,14 @@ class SegmentPool(nn.Module):
         return torch.where(tokens.mask.any(dim=1, keepdim=True), pooled, 0.0), mask / count
 
 
-POOLS: dict[str, Callable[[int], nn.Module]] = {
+ClipPool = Literal["mean", "attention", "segments"]
+POOLS: dict[ClipPool, Callable[[int], nn.Module]] = {
     "mean": lambda width: MeanPool(),
     "attention": AdditivePool,
     "segments": SegmentPool,
 }
 
 
-def make_pool(name: Literal["mean", "attention", "segments"], width: int) -> nn.Module:
+def make_pool(name: ClipPool, width: int) -> nn.Module:
     """The pooling a configuration names."""
     return POOLS[name](width)

@@ -23,10 +23,10 @@ from mmvideo.clips.safe_pickle import load_data
 from mmvideo.errors import InputError
 from mmvideo.recipes.base import BaseOptions, Known, Listing
 from mmvideo.recipes.files import read_rows, subtitles_beside
-from mmvideo.vocabulary import Modality, Split
+from mmvideo.vocabulary import Split
 
 MODES: dict[str, Split] = {"train": "train", "valid": "val", "test": "test"}
-ARRAYS: dict[Modality, str] = {"visual": "vision", "audio": "audio", "text": "text"}
+ARRAYS: dict[str, str] = {"visual": "vision", "audio": "audio", "text": "text"}
 COLUMNS = {"video_id", "clip_id", "text", "label", "mode"}
 SEVEN = ("-3", "-2", "-1", "0", "1", "2", "3")
 LabelKind = Literal["score", "seven", "negative_or_not", "negative_or_positive"]
@@ -158,7 +158,7 @@ def label_of(score: float, kind: LabelKind) -> str | float:
     return "negative" if score < 0 else "positive"
 
 
-def _clip(utterance: _Utterance, kind: LabelKind, features: dict[Modality, str], videos: Path) -> Clip:
+def _clip(utterance: _Utterance, kind: LabelKind, features: dict[str, str], videos: Path) -> Clip:
     video = videos / utterance.video / f"{utterance.clip}.mp4"
     with_video = videos.is_dir() or not features
     return Clip(
@@ -173,13 +173,13 @@ def _clip(utterance: _Utterance, kind: LabelKind, features: dict[Modality, str],
     )
 
 
-def _unpack(content: Mapping[str, Mapping[str, Any]], folder: Path) -> dict[str, dict[Modality, str]]:
+def _unpack(content: Mapping[str, Mapping[str, Any]], folder: Path) -> dict[str, dict[str, str]]:
     """Write every array as .npy, which is read without loading the whole; id → its features' references.
 
     What the pickle itself marks as padding (`text_bert`'s attention mask, `audio_lengths`, `vision_lengths`)
     is set to zeros, so that it is cut off when read.
     """
-    references: dict[str, dict[Modality, str]] = {}
+    references: dict[str, dict[str, str]] = {}
     for mode, part in content.items():
         for modality, name in ARRAYS.items():
             values = _without_padding(part, name, mode)

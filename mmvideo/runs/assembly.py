@@ -1,29 +1,22 @@
-"""What a run works with, made from its configuration and its data: device, tokenizer, model, objective."""
+"""What a run works with, made from its data: device, model, objective, batches."""
 
 from __future__ import annotations
-
-from collections.abc import Hashable, Mapping
 
 import torch
 from lightning_fabric import Fabric
 
-from mmvideo.components import OBJECTIVES, build
 from mmvideo.config import RunConfig
 from mmvideo.data.loading import SplitLoader, in_batches
-from mmvideo.data.run_data import Data
-from mmvideo.data.tokenizer import WordPieces
+from mmvideo.data.run_data import RunData
+from mmvideo.encoders.ahead import encode_frames
+from mmvideo.encoders.visual import CnnLstm
 from mmvideo.errors import InputError
-from mmvideo.model import FusionModel, build_model, fusion_class
-from mmvideo.runs.directory import RunDirectory
-from mmvideo.training.checkpoint import Checkpoints
+from mmvideo.model import FusionModel, build_model, levels_read
+from mmvideo.modalities.visual import Visual
+from mmvideo.objectives import Objective, Setting
 from mmvideo.training.encoded import EncodedData, EncodedSplit, encode_split
-from mmvideo.training.objectives import Objective, Setting, objective_class
 from mmvideo.training.session import TrainingData
-from mmvideo.types import FeatureInput
-from mmvideo.vocabulary import Modality, Split
-
-TOKENIZER = "tokenizer.json"
-FEATURES = "features.json"
+from mmvideo.vocabulary import Level, Split
 
 
 def make_fabric(config: RunConfig) -> Fabric:
@@ -40,65 +33,70 @@ def make_fabric(config: RunConfig) -> Fabric:
     return Fabric(accelerator=accelerator, devices=1, precision=config.train.precision)
 
 
-def trained_model(
-    config: RunConfig, data: Data, tokenizer: WordPieces | None, features: Mapping[Modality, FeatureInput]
-) -> FusionModel:
+def encode_ahead(data: RunData, device: torch.device) -> None:
+    """Where a frozen backbone's features are to be kept: compute those that are missing, and read them from
+    now on in place of frames."""
+    for name, modality in data.modalities.items():
+        options = data.config.inputs[name].encoder.options
+        if isinstance(modality, Visual) and isinstance(options, CnnLstm.Config) and options.cached:
+            key = (options, modality.config)
+            modality.encoded = data.source.keep(
+                ("frames", name),
+                key,
+                lambda o=options, m=modality: encode_frames(o, m, data.source, device, progress=True),
+            )
+
+
+def trained_model(data: RunData) -> FusionModel:
     """The configured model, as it is trained: with the levels that the objective reads beside the fusion."""
-    further = objective_class(config.objective.name).reads
-    return build_model(config, data.outputs, tokenizer.size if tokenizer else 0, features, further)
+    return build_model(data.config, data.outputs, data.told, _read_by_objective(data.config))
 
 
-def make_objective(config: RunConfig, data: Data) -> Objective:
+def make_objective(data: RunData) -> Objective:
     """The configured objective, told how many training clips each class has."""
+    config = data.config
     counts: tuple[int, ...] = ()
     if data.task != "regression":
         labels = torch.from_numpy(data.labels(data.clips("train")))
         one_hot = labels if labels.ndim == 2 else torch.nn.functional.one_hot(labels, data.outputs)
         counts = tuple(int(count) for count in one_hot.sum(dim=0))
     setting = Setting(config.modalities, config.width, data.outputs, data.task, counts)
-    name, options = config.objective.name, config.objective.options
-    objective: Objective = build(OBJECTIVES, "objective", name, options, setting=setting)
+    objective: Objective = config.objective.build(setting)
     return objective
 
 
-def training_data(
-    config: RunConfig, data: Data, tokenizer: WordPieces | None, model: FusionModel, device: torch.device
-) -> TrainingData:
+def training_data(data: RunData, model: FusionModel, device: torch.device) -> TrainingData:
     """The batches a run trains on; with frozen encoders, of what these make of the clips.
 
     The encoded clips are kept for the next run of this process, as long as that has the same ones.
     """
+    config = data.config
     size, seed = config.train.batch_size, config.seed
     if not config.encoders_frozen:
         return SplitLoader(
-            data.dataset("train", config, tokenizer, training=True),
-            data.dataset("val", config, tokenizer),
+            data.dataset("train", training=True),
+            data.dataset("val"),
             batch_size=size,
             seed=seed,
             workers=config.runtime.loader_workers,
             pad_to=config.train.pad_to,
         )
-    further = objective_class(config.objective.name).reads
-    levels = frozenset(fusion_class(config).levels_read(config.fusion.options) | further)
-    key = (data.fingerprint, config.data, config.modalities, config.encoders_from, levels)
-    if key not in _encoded:
-        _encoded.clear()
+
+    def encoded() -> dict[Split, EncodedSplit]:
         model.to(device)
-        _encoded[key] = {
-            split: encode_split(model, in_batches(data.dataset(split, config, tokenizer), size), device)
-            for split in ("train", "val")
+        splits: tuple[Split, ...] = ("train", "val")
+        return {
+            split: encode_split(model, in_batches(data.dataset(split), size), device) for split in splits
         }
-    return EncodedData(_encoded[key]["train"], _encoded[key]["val"], batch_size=size, seed=seed)
+
+    key = (
+        *(config.data, config.modalities, repr(config.active), config.encoders_from, config.width),
+        levels_read(config) | _read_by_objective(config),
+    )
+    held = data.source.keep("encoded", key, encoded)
+    return EncodedData(held["train"], held["val"], batch_size=size, seed=seed)
 
 
-_encoded: dict[Hashable, dict[Split, EncodedSplit]] = {}
-
-
-def load_tokenizer(run: RunDirectory) -> WordPieces | None:
-    """The run's own tokenizer; None where it reads no text."""
-    path = run.path / TOKENIZER
-    return WordPieces.load(path) if path.exists() else None
-
-
-def checkpoints(run: RunDirectory) -> Checkpoints:
-    return Checkpoints(run.path / "checkpoints")
+def _read_by_objective(config: RunConfig) -> frozenset[Level]:
+    objective: type[Objective] = config.objective.table.resolve(config.objective.name)
+    return objective.reads

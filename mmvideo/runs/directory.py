@@ -146,9 +146,15 @@ class RunDirectory:
                 ) from error
             yield
 
-    def checkpoint_path(self, name: str) -> Path:
-        """Where the checkpoint file of this name (with its suffix) belongs."""
-        return self.path / "checkpoints" / name
+    @property
+    def checkpoints(self) -> Path:
+        """The folder of its weights and of what it resumes from."""
+        return self.path / "checkpoints"
+
+    @property
+    def inputs(self) -> Path:
+        """The folder of what its modalities learnt of the training clips: tokenizer, spread of features."""
+        return self.path / "inputs"
 
     def log_metrics(self, metrics: Mapping[str, Any]) -> None:
         """Append one line to metrics.jsonl; it is on its way to the disk when this returns."""

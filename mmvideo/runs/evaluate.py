@@ -8,20 +8,18 @@ from typing import Any
 
 from lightning_fabric import Fabric
 
-from mmvideo.config import RunConfig
-from mmvideo.data.dataset import ClipDataset, ShuffledPairs
-from mmvideo.data.features import check_widths, load_inputs
+from mmvideo.data.dataset import ClipDataset, PermutedModalities
 from mmvideo.data.loading import in_batches
-from mmvideo.data.run_data import Data, open_data
-from mmvideo.data.tokenizer import WordPieces
+from mmvideo.data.run_data import RunData
 from mmvideo.errors import InputError, unknown
 from mmvideo.evaluation.tasks import TASKS
-from mmvideo.runs.assembly import FEATURES, checkpoints, load_tokenizer, make_fabric, trained_model
+from mmvideo.runs.assembly import encode_ahead, make_fabric, trained_model
 from mmvideo.runs.directory import RunDirectory
+from mmvideo.training.checkpoint import Checkpoints
 from mmvideo.training.predict import Predictions, predict
-from mmvideo.training.subsets import Subset, all_subsets, pattern, predict_subsets
+from mmvideo.training.subsets import Subset, all_subsets, predict_subsets
 from mmvideo.types import Batch
-from mmvideo.vocabulary import Split
+from mmvideo.vocabulary import Split, presence_pattern
 
 
 def evaluate_run(
@@ -45,60 +43,56 @@ def evaluate_run(
     config = run.config
     if manifest is not None:
         config = config.model_copy(update={"data": config.data.model_copy(update={"manifest": manifest})})
-    data = open_data(config.data, progress=True).for_run(config)
-    if data.manifest.classes != classes:
-        raise InputError(
-            f"{config.data.manifest} has the classes {data.manifest.classes}; "
-            f"the run at {path} knows {classes}"
-        )
     for modality in modalities or ():
         if modality not in config.modalities:
             raise unknown(f"modality of the run {path.name}", modality, config.modalities)
-    tokenizer = load_tokenizer(run)
-    features = load_inputs(run.path / FEATURES)
-    check_widths(features, data.features)
+    data = RunData.open(config, learnt=dict.fromkeys(config.modalities, run.inputs), progress=True)
+    if data.classes != classes:
+        raise InputError(
+            f"{config.data.manifest} has the classes {data.classes}; the run at {path} knows {classes}"
+        )
     fabric = make_fabric(config)
-    model = trained_model(config, data, tokenizer, features)
-    checkpoints(run).load_best(model)
+    encode_ahead(data, fabric.device)
+    model = trained_model(data)
+    Checkpoints(run.checkpoints).load_best(model)
     model.deploy()
-    batches = _batches(data.dataset(split, config, tokenizer, views=True), config)
+    batches = _batches(data.dataset(split, views=True), data)
     shown = (batch if modalities is None else batch.only(modalities) for batch in batches)
     return predict(fabric.setup(model), shown, fabric.device, data.task).metrics()
 
 
-def evaluate_splits(
-    net: Any, config: RunConfig, data: Data, run: RunDirectory, tokenizer: WordPieces | None, fabric: Fabric
-) -> dict[str, Any]:
+def evaluate_splits(net: Any, data: RunData, run: RunDirectory, fabric: Fabric) -> dict[str, Any]:
     """Predictions and metrics on validation and, this once, on test; on test also with every subset of the
-    modalities, and with modalities' pairing broken.
+    modalities, and with modalities permuted among clips.
 
     Predictions are written to the run's directory; the rest is returned, for its result.
     """
-    result: dict[str, Any] = {}
+    config, result = data.config, dict[str, Any]()
     score = TASKS[data.task].score
     parts: dict[Split, list[Subset]] = {"val": [], "test": all_subsets(config.modalities)[:-1]}
     for split, subsets in parts.items():
-        batches = _batches(data.dataset(split, config, tokenizer, views=True), config)
+        batches = _batches(data.dataset(split, views=True), data)
         predictions, restricted = predict_subsets(net, batches, fabric.device, subsets, data.task)
         run.write_predictions(split, _rows(predictions, data))
         result[split] = predictions.metrics()
     by_subset = {subset: part.metrics() for subset, part in restricted.items()}
     by_subset[config.modalities] = result["test"]
-    result["test_subsets"] = {pattern(s): {score: metrics[score]} for s, metrics in by_subset.items()}
+    result["test_subsets"] = {presence_pattern(s): {score: metrics[score]} for s, metrics in by_subset.items()}
     result["test_shuffled"] = None
     if len(config.modalities) > 1:
-        pairs = ShuffledPairs(data.dataset("test", config, tokenizer, views=True), config.seed)
-        shuffled = predict(net, _batches(pairs, config), fabric.device, data.task)
-        result["test_shuffled"] = {score: shuffled.metrics()[score]}
+        permuted = PermutedModalities(data.dataset("test", views=True), config.seed)
+        found = predict(net, _batches(permuted, data), fabric.device, data.task)
+        result["test_shuffled"] = {score: found.metrics()[score]}
     return result
 
 
-def _batches(clips: ClipDataset | ShuffledPairs, config: RunConfig) -> Iterator[Batch]:
-    return in_batches(clips, config.train.batch_size, pad_to=config.train.pad_to)
+def _batches(clips: ClipDataset | PermutedModalities, data: RunData) -> Iterator[Batch]:
+    train = data.config.train
+    return in_batches(clips, train.batch_size, pad_to=train.pad_to)
 
 
-def _rows(predictions: Predictions, data: Data) -> Iterator[dict[str, Any]]:
-    clips = {clip.id: clip for clip in data.manifest.clips}
+def _rows(predictions: Predictions, data: RunData) -> Iterator[dict[str, Any]]:
+    clips = {clip.id: clip for clip in data.source.clips}
     key = TASKS[predictions.task].outputs
     for clip_id, outputs in zip(predictions.ids, predictions.outputs, strict=True):
         clip = clips[clip_id]
@@ -106,6 +100,6 @@ def _rows(predictions: Predictions, data: Data) -> Iterator[dict[str, Any]]:
             "id": clip_id,
             "group": clip.group,
             "label": clip.label,
-            "present": list(data.present[clip_id]),
+            "present": list(data.present(clip)),
             key: [round(float(output), 6) for output in outputs],
         }

@@ -2,77 +2,69 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
+from lightning_fabric import Fabric
 
 from mmvideo.config import RunConfig
-from mmvideo.data.features import save_inputs
 from mmvideo.data.loading import in_batches
-from mmvideo.data.run_data import Data, open_data
+from mmvideo.data.opened import open_data
+from mmvideo.data.run_data import RunData
 from mmvideo.fusion.resized import Resized
 from mmvideo.model import FusionModel, build_model
-from mmvideo.runs.assembly import (
-    FEATURES,
-    TOKENIZER,
-    checkpoints,
-    load_tokenizer,
-    make_fabric,
-    make_objective,
-    trained_model,
-    training_data,
-)
+from mmvideo.objectives import Objective
+from mmvideo.runs.assembly import encode_ahead, make_fabric, make_objective, trained_model, training_data
 from mmvideo.runs.costs import PeakMemory, flops_per_clip, latency_ms, parameter_counts, step_ms
 from mmvideo.runs.directory import RunDirectory
-from mmvideo.runs.evaluate import evaluate_run, evaluate_splits
+from mmvideo.runs.evaluate import evaluate_splits
 from mmvideo.runs.tracking import Tracker, open_tracker
 from mmvideo.runs.warm_start import check_all_start_from_runs, sources, start_encoders
 from mmvideo.seeding import derive_seed
+from mmvideo.training.checkpoint import Checkpoints
 from mmvideo.training.loop import Progress, fit
-from mmvideo.training.objectives import Objective
 from mmvideo.vocabulary import SPLITS
 
-__all__ = ["evaluate_run", "execute", "make_fabric"]
 
-
-def execute(config: RunConfig, *, root: Path) -> Path:
+def execute(config: RunConfig, *, root: Path, progress: bool = False) -> Path:
     """Carry out a run and return its directory. A finished run is left as it is; an interrupted one goes on.
+
+    Args:
+        progress: show how far decoding is.
 
     Raises:
         InputError: something in the configuration or the data is wrong.
         TrainingError: the loss became NaN or infinite.
     """
-    data = open_data(config.data).for_run(config)
-    run = RunDirectory.create(root, config, data.fingerprint)
+    run = RunDirectory.create(root, config, open_data(config, progress=progress).fingerprint)
     if run.finished:
         return run.path
     with run.lock():
-        _execute(config, data, run)
+        warm = sources(config)
+        data = RunData.open(config, learnt={m: source.inputs for m, source in warm.items()}, progress=progress)
+        _execute(data, run, warm)
     return run.path
 
 
-def _execute(config: RunConfig, data: Data, run: RunDirectory) -> None:
+def _execute(data: RunData, run: RunDirectory, warm: Mapping[str, RunDirectory]) -> None:
+    config = data.config
     fabric = make_fabric(config)
     memory = PeakMemory(fabric.device)
-    warm = sources(config)
-    tokenizer = load_tokenizer(warm["text"]) if "text" in warm else data.make_tokenizer(config)
-    if tokenizer is not None:
-        tokenizer.save(run.path / TOKENIZER)
-    features = {modality: found.input for modality, found in data.features.items()}
-    save_inputs(run.path / FEATURES, features)
+    encode_ahead(data, fabric.device)
+    data.save(run.inputs)
     torch.manual_seed(derive_seed(config.seed, "weights"))
-    model = trained_model(config, data, tokenizer, features)
+    model = trained_model(data)
     start_encoders(model.encoders, warm)
     if config.encoders_frozen:
         check_all_start_from_runs(config, warm)
         model.encoders.requires_grad_(False)
     model.prior.copy_(torch.tensor(data.train_prior()))
     torch.manual_seed(derive_seed(config.seed, "objective"))
-    objective = make_objective(config, data)
-    loader = training_data(config, data, tokenizer, model, fabric.device)
+    objective = make_objective(data)
+    loader = training_data(data, model, fabric.device)
     with _tracked(config, run) as tracker:
 
         def log(metrics: dict[str, Any]) -> None:
@@ -86,38 +78,45 @@ def _execute(config: RunConfig, data: Data, run: RunDirectory) -> None:
             config.train,
             seed=config.seed,
             fabric=fabric,
-            checkpoints=checkpoints(run),
+            checkpoints=Checkpoints(run.checkpoints),
             log=log,
             task=data.task,
             resumed=run.truncate_metrics,
         )
         model.deploy()
         net = fabric.setup(model)
-        result = evaluate_splits(net, config, data, run, tokenizer, fabric)
-        vocabulary = tokenizer.size if tokenizer else 0
-        deployed = build_model(config, data.outputs, vocabulary, features) if model.extra else model
-        batches = in_batches(data.dataset("val", config, tokenizer), config.train.batch_size)
-        example = next(batches).to(fabric.device)
-        result |= _provenance(config, data, run, progress)
-        result["costs"] = {
-            **_parameters(model, deployed, objective),
-            "flops_per_clip": flops_per_clip(model, example),
-            "train_seconds": progress.seconds,
-            "latency_ms": latency_ms(net, example),
-            "peak_memory_mb": memory.megabytes(),
-            "step_ms": step_ms(net, example, fabric),
-        }
+        result = evaluate_splits(net, data, run, fabric)
+        result |= _provenance(data, run, progress)
+        result["costs"] = _costs(data, model, net, objective, fabric, progress, memory)
         fusion = model.fusion.fusion if isinstance(model.fusion, Resized) else model.fusion
         result["step_spent_on"] = fusion.cost
         run.write_result(result)
         tracker.finish(result)
 
 
-def _parameters(model: FusionModel, deployed: FusionModel, objective: Objective) -> dict[str, int]:
-    """The deployed model's parameters; and those that the objective added in training, heads and levels."""
+def _costs(
+    data: RunData,
+    model: FusionModel,
+    net: Any,
+    objective: Objective,
+    fabric: Fabric,
+    progress: Progress,
+    memory: PeakMemory,
+) -> dict[str, float]:
+    """The deployed model's costs; and the parameters that the objective added in training, heads and levels."""
+    deployed = build_model(data.config, data.outputs, data.told) if model.extra else model
     trained = sum(p.numel() for part in (model, objective) for p in part.parameters())
     counts = parameter_counts(deployed)
-    return counts | {"objective_parameters": trained - counts["parameters"]}
+    example = next(in_batches(data.dataset("val"), data.config.train.batch_size)).to(fabric.device)
+    return {
+        **counts,
+        "objective_parameters": trained - counts["parameters"],
+        "flops_per_clip": flops_per_clip(model, example),
+        "train_seconds": progress.seconds,
+        "latency_ms": latency_ms(net, example),
+        "peak_memory_mb": memory.megabytes(),
+        "step_ms": step_ms(net, example, fabric),
+    }
 
 
 @contextmanager
@@ -131,13 +130,14 @@ def _tracked(config: RunConfig, run: RunDirectory) -> Iterator[Tracker]:
         raise
 
 
-def _provenance(config: RunConfig, data: Data, run: RunDirectory, progress: Progress) -> dict[str, Any]:
+def _provenance(data: RunData, run: RunDirectory, progress: Progress) -> dict[str, Any]:
+    config = data.config
     return {
         "study": config.study,
         "arm": config.arm,
         "seed": config.seed,
         "signature": run.signature,
-        "classes": list(data.manifest.classes),
+        "classes": list(data.classes),
         "data_fingerprint": data.fingerprint,
         "best_epoch": progress.best_epoch,
         "epochs": progress.epoch,
@@ -145,7 +145,9 @@ def _provenance(config: RunConfig, data: Data, run: RunDirectory, progress: Prog
         "counts": {split: len(data.clips(split)) for split in SPLITS},
         "train_prior": data.train_prior(),
         "train_presence": data.train_presence(),
-        "failed_clips": dict(data.failed),
-        "subtitle_warnings": {name: list(told) for name, told in data.warnings.items()},
-        "feature_values_zeroed": {modality: found.zeroed for modality, found in data.features.items()},
+        "failed_clips": dict(data.source.failed),
+        "subtitle_warnings": {name: list(told) for name, told in data.source.warnings.items()},
+        "feature_values_zeroed": {
+            name: modality.zeroed for name, modality in data.modalities.items() if modality.kind == "features"
+        },
     }

@@ -12,16 +12,16 @@ from mmvideo.config import RunConfig
 from mmvideo.encoders.base import Encoder
 from mmvideo.errors import InputError
 from mmvideo.runs.directory import RunDirectory
-from mmvideo.vocabulary import Modality
 
 
-def sources(config: RunConfig) -> dict[Modality, RunDirectory]:
+
+def sources(config: RunConfig) -> dict[str, RunDirectory]:
     """For each modality whose encoder is to start from a finished run: that run.
 
     Raises:
         InputError: not a finished run, one with none of this run's modalities, or two for one modality.
     """
-    found: dict[Modality, RunDirectory] = {}
+    found: dict[str, RunDirectory] = {}
     for path in config.encoders_from:
         run = RunDirectory(Path(path))
         if not run.finished:
@@ -42,7 +42,7 @@ def sources(config: RunConfig) -> dict[Modality, RunDirectory]:
     return found
 
 
-def check_all_start_from_runs(config: RunConfig, runs: Mapping[Modality, RunDirectory]) -> None:
+def check_all_start_from_runs(config: RunConfig, runs: Mapping[str, RunDirectory]) -> None:
     """
     Raises:
         InputError: some encoder would be frozen at random weights.
@@ -54,7 +54,7 @@ def check_all_start_from_runs(config: RunConfig, runs: Mapping[Modality, RunDire
         )
 
 
-def start_encoders(encoders: nn.ModuleDict, runs: Mapping[Modality, RunDirectory]) -> None:
+def start_encoders(encoders: nn.ModuleDict, runs: Mapping[str, RunDirectory]) -> None:
     """Give encoders the weights they have in finished runs. Levels that only those runs had are left out.
 
     Raises:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from mmvideo.clips.manifest import Manifest, shown
 from mmvideo.errors import InputError
-from mmvideo.vocabulary import Modality
+
 
 
 @dataclass
@@ -21,7 +21,7 @@ class BuildReport:
     reused: int = 0
     failed: dict[str, str] = field(default_factory=dict)
     keys: dict[str, str] = field(default_factory=dict)
-    present: dict[str, tuple[Modality, ...]] = field(default_factory=dict)
+    present: dict[str, tuple[str, ...]] = field(default_factory=dict)
     decoders: Counter[str] = field(default_factory=Counter)
     """How many clips' frames each decoder gave."""
     warnings: dict[str, tuple[str, ...]] = field(default_factory=dict)

@@ -20,7 +20,7 @@ from mmvideo.files import DiskFull
 from mmvideo.store.clip_format import StoredClip, write_clip
 from mmvideo.store.decode import Backend, DecodeError, decode_audio, decode_video
 from mmvideo.store.subtitles import Subtitles, read_subtitles
-from mmvideo.vocabulary import Modality
+
 
 
 @dataclass(frozen=True)
@@ -35,8 +35,10 @@ class Job:
     start: float
     end: float | None
     frame_rate: float
-    frame_size: int
-    sample_rate: int
+    frame_size: int | None
+    """None: no pictures are read."""
+    sample_rate: int | None
+    """None: no sound is read."""
     backend: Backend
     jpeg_quality: int | None
     """None: frames are kept as they are."""
@@ -48,7 +50,7 @@ class Job:
 class Decoded:
     """What a worker found in a clip."""
 
-    present: tuple[Modality, ...]
+    present: tuple[str, ...]
     decoder: str | None
     warnings: tuple[str, ...] = ()
     """What of its subtitles could not be read, or had to be guessed."""
@@ -81,12 +83,12 @@ def decode_clip(job: Job) -> Decoded:
     decoder = None
     sound = job.audio or job.video
     heard = None
-    if sound:
+    if sound and job.sample_rate is not None:
         heard = decode_audio(sound, sample_rate=job.sample_rate, start=job.start, end=job.end)
         samples = heard[0] if heard else samples
-    if job.audio and heard is None:
-        raise DecodeError(job.audio, "no sound within the clip's span")
-    if job.video:
+        if job.audio and heard is None:
+            raise DecodeError(job.audio, "no sound within the clip's span")
+    if job.video and job.frame_size is not None:
         video = decode_video(
             job.video,
             rate=job.frame_rate,
@@ -95,13 +97,14 @@ def decode_clip(job: Job) -> Decoded:
             size=job.frame_size,
             backend=job.backend,
         )
-        if video is None and heard is None:
-            raise DecodeError(job.video, "neither picture nor sound within the clip's span")
         if video is not None:
             frames, times, decoder = video.frames, video.times, video.decoder
+        elif heard is None and job.sample_rate is not None:
+            raise DecodeError(job.video, "neither picture nor sound within the clip's span")
     subtitles = read_subtitles(job.subtitles, job.start, job.end) if job.subtitles else Subtitles(())
-    if job.video or job.audio:
-        subtitles = subtitles.until(max(len(frames) / job.frame_rate, len(samples) / job.sample_rate))
+    if len(frames) or len(samples):
+        seconds = max(len(frames) / job.frame_rate, len(samples) / (job.sample_rate or 1))
+        subtitles = subtitles.until(seconds)
     clip = StoredClip(frames, times, samples, subtitles.words)
     write_clip(
         job.target, clip, decoder, subtitles.warnings, jpeg_quality=job.jpeg_quality, origin=job.origin

@@ -15,7 +15,7 @@ from PIL import Image
 
 from mmvideo.store.object_store import Arrays, opened, read_object, read_record, write_object
 from mmvideo.store.subtitles import Word
-from mmvideo.vocabulary import Modality
+
 
 PCM_PEAK = 32767
 FRAMES = ("frames", "jpeg", "jpeg_ends")
@@ -44,9 +44,9 @@ class StoredClip:
     words: tuple[Word, ...] = ()
 
     @property
-    def present(self) -> tuple[Modality, ...]:
+    def present(self) -> tuple[str, ...]:
         """The modalities that have content. Silence is content."""
-        pairs: tuple[tuple[Modality, int], ...] = (
+        pairs: tuple[tuple[str, int], ...] = (
             ("visual", len(self.frames)),
             ("audio", len(self.samples)),
             ("text", len(self.words)),

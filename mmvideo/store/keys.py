@@ -11,7 +11,6 @@ from typing import Any, Literal
 
 from mmvideo.clips.hashing import ContentHashes
 from mmvideo.clips.manifest import MEDIA_FIELDS, Clip, Manifest
-from mmvideo.config import DataConfig
 from mmvideo.store.decode import Backend, decord_installed
 
 STORE_VERSION = 2
@@ -24,24 +23,13 @@ class StoreSettings:
 
     frame_rate: float
     """Frames per second."""
-    frame_size: int
-    """Short side in pixels."""
-    sample_rate: int
-    """Audio samples per second, mono."""
+    frame_size: int | None = None
+    """Short side in pixels; None: no pictures are kept."""
+    sample_rate: int | None = None
+    """Audio samples per second, mono; None: no sound is kept."""
     backend: Backend = "auto"
     frame_codec: Literal["raw", "jpeg"] = "raw"
     jpeg_quality: int = 90
-
-    @classmethod
-    def from_config(cls, data: DataConfig) -> StoreSettings:
-        """The settings a run's configuration asks for."""
-        return cls(
-            float(data.frame_rate),
-            data.frame_size,
-            data.sample_rate,
-            frame_codec=data.frame_codec,
-            jpeg_quality=data.jpeg_quality,
-        )
 
     @property
     def deciding(self) -> dict[str, Any]:

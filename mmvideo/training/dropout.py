@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import torch
 
-from mmvideo.config import ModalityDropout
 from mmvideo.seeding import derive_seed
 from mmvideo.types import Batch
 
 
-def drop_modalities(batch: Batch, rates: ModalityDropout, seed: int, epoch: int) -> Batch:
+def drop_modalities(batch: Batch, rates: Mapping[str, float], seed: int, epoch: int) -> Batch:
     """The batch with whole modalities made absent, each at its rate (ModDrop, Neverova et al., 2016,
     https://arxiv.org/abs/1501.00102).
 
     Draws depend on (seed, epoch, clip) and nothing else. Where all that a clip has would go, one of them,
     drawn evenly, stays: so with rates p and q for the only two, each goes at its rate less p·q / 2.
     """
-    rate = np.array([getattr(rates, m) for m in batch.modalities])
+    rate = np.array([rates.get(m, 0.0) for m in batch.modalities])
     if not rate.any():
         return batch
     present = batch.present.cpu().numpy()

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from mmvideo.config import AugmentConfig
-from mmvideo.data.memory import Memory
+from mmvideo.memory import Memory
 from tests.data.test_augment import dataset
 
 

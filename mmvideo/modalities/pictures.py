@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
+from typing import Annotated
 
+import annotated_types as at
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import grid_sample
 from torchvision.transforms.v2 import functional as F
 
-from mmvideo.config import DataConfig
+from mmvideo.schema import Fraction, Part
 from mmvideo.seeding import derive_seed
 
 ASPECTS = (3 / 4, 4 / 3)
@@ -19,22 +21,51 @@ ASPECTS = (3 / 4, 4 / 3)
 CENTRE = (0.5, 0.5)
 
 
+class PictureConfig(Part):
+    """Random changes to pictures in training, drawn from (seed, epoch, clip), the same for a clip's frames."""
+
+    random_crop: bool = True
+    """In training, crop at a random place (one draw for all frames of a clip); else at the centre."""
+    flip_probability: Fraction = 0.0
+    """Chance of a horizontal flip in training. Leave 0 where direction is part of the label."""
+    rotate_degrees: Annotated[float, at.Ge(0), at.Le(180)] = 0.0
+    """In training, rotate by an angle drawn between minus and plus this."""
+    smallest_crop: Annotated[float, at.Gt(0), at.Le(1)] = 1.0
+    """Crops take a share of the frame's area between this and 1, at an aspect of 3:4 to 4:3, and are resized
+    to the encoder's size (Szegedy et al., 2015, https://arxiv.org/abs/1409.4842). 1: squares of that size."""
+    brightness: Fraction = 0.0
+    """Brightness, contrast and saturation are scaled by a factor between 1 minus and 1 plus this."""
+    contrast: Fraction = 0.0
+    saturation: Fraction = 0.0
+    hue: Annotated[float, at.Ge(0), at.Le(0.5)] = 0.0
+    """The hue is turned by a share of the colour circle between minus and plus this."""
+
+    @property
+    def recolours(self) -> bool:
+        return bool(self.brightness or self.contrast or self.saturation or self.hue)
+
+    def changing(self) -> list[str]:
+        """The options that make a frame look different from one time to the next."""
+        plain = PictureConfig(random_crop=False)
+        return [name for name in PictureConfig.model_fields if getattr(self, name) != getattr(plain, name)]
+
+
 class ClipTransform:
     """Rotate, flip, crop and recolour (T, 3, H, W) uint8 frames; in evaluation, only crop.
 
-    Frames smaller than the crop are first resized so that the crop fits.
+    Frames smaller than `size`, the side of the crop, are first resized so that it fits.
     """
 
-    def __init__(self, config: DataConfig, *, training: bool) -> None:
-        self.config, self.training = config, training
+    def __init__(self, config: PictureConfig, size: int, *, training: bool) -> None:
+        self.config, self.size, self.training = config, size, training
 
     def __call__(self, frames: Tensor, seed: int, place: tuple[float, float] = CENTRE) -> Tensor:
-        """The same seed gives the same draw. (T, 3, crop_size, crop_size).
+        """The same seed gives the same draw. (T, 3, size, size).
 
         Args:
             place: where an evaluation crop lies, from (0, 0) at the top left to (1, 1) at the bottom right.
         """
-        size = self.config.crop_size
+        size = self.size
         if min(frames.shape[2:]) < size:
             frames = F.resize(frames, [size], antialias=True)
         if not self.training:
@@ -43,7 +74,7 @@ class ClipTransform:
         most = self.config.rotate_degrees
         degrees = draw.uniform(-most, most) if most else None
         flipped = draw.random() < self.config.flip_probability
-        if self.config.augment.smallest_crop < 1:
+        if self.config.smallest_crop < 1:
             frames = frames if degrees is None else rotate(frames, degrees)
             frames = self._resized_crop(frames.flip(-1) if flipped else frames, draw)
         else:
@@ -54,7 +85,7 @@ class ClipTransform:
         self, frames: Tensor, degrees: float | None, flipped: bool, draw: np.random.Generator
     ) -> Tensor:
         """A crop of the rotated and flipped frames. Only what it shows is rotated and flipped."""
-        size = self.config.crop_size
+        size = self.size
         height, width = frames.shape[2:]
         top, left = (round(p * (length - size)) for p, length in zip(CENTRE, (height, width), strict=True))
         if self.config.random_crop:
@@ -68,17 +99,17 @@ class ClipTransform:
     def _resized_crop(self, frames: Tensor, draw: np.random.Generator) -> Tensor:
         """A part of random area, aspect and, unless crops are to be central, place, resized to the crop."""
         height, width = frames.shape[2:]
-        area = draw.uniform(self.config.augment.smallest_crop, 1) * height * width
+        area = draw.uniform(self.config.smallest_crop, 1) * height * width
         aspect = math.exp(draw.uniform(math.log(ASPECTS[0]), math.log(ASPECTS[1])))
         h = min(height, max(1, round(math.sqrt(area / aspect))))
         w = min(width, max(1, round(math.sqrt(area * aspect))))
         y, x = draw.random(2) if self.config.random_crop else CENTRE
         top, left = round(y * (height - h)), round(x * (width - w))
-        return F.resized_crop(frames, top, left, h, w, [self.config.crop_size] * 2, antialias=True)
+        return F.resized_crop(frames, top, left, h, w, [self.size] * 2, antialias=True)
 
     def _recolour(self, frames: Tensor, seed: int) -> Tensor:
-        augment = self.config.augment
-        if not (augment.brightness or augment.contrast or augment.saturation or augment.hue):
+        augment = self.config
+        if not augment.recolours:
             return frames
         draw = np.random.default_rng(derive_seed(seed, "colour"))
         for strength, adjust in (

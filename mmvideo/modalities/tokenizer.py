@@ -55,11 +55,11 @@ class WordPieces:
         try:
             tokenizer = AutoTokenizer.from_pretrained(name, use_fast=True)
         except (OSError, ValueError) as error:
-            raise InputError(f"text.model '{name}': its tokenizer cannot be loaded: {error}") from error
+            raise InputError(f"model '{name}': its tokenizer cannot be loaded: {error}") from error
         backend = getattr(tokenizer, "backend_tokenizer", None)
         if backend is None:
             raise InputError(
-                f"text.model '{name}': its tokenizer has no fast version, which is needed for token times"
+                f"model '{name}': its tokenizer has no fast version, which is needed for token times"
             )
         return cls(backend)
 

@@ -3,52 +3,51 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from mmvideo.config import RunConfig
-from mmvideo.data.transforms import ClipTransform
 from mmvideo.encoders.visual import CnnLstm
 from mmvideo.files import locked
+from mmvideo.modalities.base import ClipSource
+from mmvideo.modalities.visual import Visual
 from mmvideo.progress import tracked
 from mmvideo.store.encoded import FrameFeatures
-from mmvideo.store.store import Store
 
 FRAMES_AT_ONCE = 64
 
 
 @torch.no_grad()
-def frozen_features(
-    config: RunConfig, store: Store, keys: Mapping[str, str], *, progress: bool = False
+def encode_frames(
+    config: CnnLstm.Config, visual: Visual, source: ClipSource, device: torch.device, *, progress: bool = False
 ) -> FrameFeatures:
-    """The features of every clip's centre crops under `visual.backbone`; what is missing is computed first.
+    """The features of every clip's centre crops under the backbone; what is missing is computed first.
 
     They are kept in the store under a hash of frames, the backbone's weights, crop and pixel range, so that
     a change of any of these is a miss, and never a stale hit.
 
     Args:
-        keys: clip id → key in the store, for all clips that will be read.
+        visual: gives the crops.
+        source: the clips that will be read.
 
     Raises:
         InputError: the backbone or its weights cannot be used.
     """
-    device = "cuda" if config.runtime.device != "cpu" and torch.cuda.is_available() else "cpu"
-    encoder = CnnLstm(config.visual, config.width, frozenset({"stem"}), config.data.normalization)
+    encoder = CnnLstm(config, None, 1, frozenset({"stem"}))  # of the width, nothing depends here
     encoder.eval().to(device)
     made_by = {
-        "backbone": config.visual.backbone,
+        "backbone": config.backbone,
         "weights": weights_digest(encoder.cnn),
-        "crop_size": config.data.crop_size,
-        "normalization": config.data.normalization,
+        "crop_size": config.picture_size,
+        "normalization": config.normalization,
     }
+    store, keys = source.store, source.keys
     features = FrameFeatures(store.root, keys, made_by, encoder.features)
     if not features.missing():
         return features
-    transform = ClipTransform(config.data, training=False)
+    transform = visual.transforms[False]
     with locked(
         store.root / "features", waiting=f"Another process computes features in {store.root}; waiting."
     ):

@@ -1,0 +1,108 @@
+"""A manifest opened once a process: read, audited, and decoded into the store."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+
+from mmvideo.clips.audit import AuditReport, audit, feature_digests
+from mmvideo.clips.hashing import ContentHashes
+from mmvideo.clips.manifest import Manifest, check_files, read_manifest
+from mmvideo.components import ENCODERS, MODALITY_KINDS
+from mmvideo.config import DataConfig, Input, RunConfig
+from mmvideo.errors import InputError
+from mmvideo.modalities.base import ClipSource, Modality
+from mmvideo.store.store import Store, StoreSettings, fingerprint
+
+
+@dataclass
+class Opened(ClipSource):
+    """A data set as far as all runs on it share it."""
+
+    audit: AuditReport = field(kw_only=True)
+    failed: Mapping[str, str] = field(kw_only=True)
+    """Clips that could not be decoded, with the reason. They take part in nothing; records count them."""
+    warnings: Mapping[str, tuple[str, ...]] = field(kw_only=True)
+    """What of a clip's subtitles could not be read, or had to be guessed."""
+    fingerprint: str = field(kw_only=True)
+    """Names the content of the data, wherever it lies."""
+
+
+def store_settings(config: RunConfig) -> StoreSettings:
+    """How the store keeps what the inputs of a configuration read, whichever of them are active: so that all
+    arms of a study share one copy."""
+    wanted: dict[str, object] = {}
+    for given in config.inputs.values():
+        needs = ENCODERS.resolve(given.encoder.name).needs(given.encoder.options)
+        wanted |= MODALITY_KINDS.resolve(given.kind).store_settings(given.options, needs)
+    return StoreSettings(float(config.data.frame_rate), **wanted)  # type: ignore[arg-type]
+
+
+def make_modality(name: str, given: Input, frame_rate: float) -> Modality:
+    """The modality of a run, not opened yet."""
+    needs = ENCODERS.resolve(given.encoder.name).needs(given.encoder.options)
+    made: Modality = MODALITY_KINDS.resolve(given.kind)(given.options, name, needs, frame_rate)
+    return made
+
+
+def open_data(config: RunConfig, *, progress: bool = False) -> Opened:
+    """Read, audit and decode what a configuration points at; what is stored already is not decoded again.
+
+    What was opened last is kept for the next run of this process.
+
+    Raises:
+        InputError: anything wrong with the manifest, its files or its splits, or too many undecodable clips.
+    """
+    return _opened(config.data, store_settings(config), progress)
+
+
+@lru_cache(maxsize=4)
+def _opened(config: DataConfig, settings: StoreSettings, progress: bool) -> Opened:
+    manifest = read_manifest(config.manifest)
+    check_files(manifest)
+    root = Path(config.store)
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"Cannot write to the store '{root}' ({error.strerror}); choose another with --data.store"
+        ) from error
+    hashes = ContentHashes(root / "hashes.json")
+    checked = audit(manifest, hashes=hashes, task=config.task)
+    store = Store(root, settings)
+    report = store.build(
+        manifest,
+        workers=os.cpu_count() or 1,
+        time_limit=config.decode_time_limit,
+        max_failed_share=config.max_failed_share,
+        hashes=hashes,
+        progress=progress,
+    )
+    if progress and (report.failed or report.warnings):
+        print(report.summary(), file=sys.stderr)
+    return Opened(
+        manifest,
+        store,
+        report.keys,
+        report.present,
+        audit=checked,
+        failed=report.failed,
+        warnings=report.warnings,
+        fingerprint=_with_features(fingerprint(manifest, report), manifest, hashes),
+    )
+
+
+def _with_features(fingerprint: str, manifest: Manifest, hashes: ContentHashes) -> str:
+    """The data's fingerprint, in which the content of precomputed features counts; without any, as it was."""
+    rows = [
+        [clip.id, modality, digest, steps, clip.features_rate.get(modality)]
+        for clip, modality, digest, steps in feature_digests(manifest, hashes)
+    ]
+    hashes.save()
+    return hashlib.sha256(json.dumps([fingerprint, rows]).encode()).hexdigest() if rows else fingerprint

@@ -1,0 +1,134 @@
+"""Sound: waveforms as the store has them, cut into hops; changes in training, and noise as a corruption."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, Self
+
+import annotated_types as at
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import model_validator
+from torch import Tensor
+
+from mmvideo.clips.manifest import Clip
+from mmvideo.modalities.base import ClipSource, Modality, Window
+from mmvideo.schema import Fraction, Part
+from mmvideo.seeding import derive_seed
+from mmvideo.store.clip_format import OpenClip
+
+Samples = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Sound:
+    """What an encoder of sound has to be given: mono at `sample_rate` Hz, in items of `hop` samples."""
+
+    sample_rate: int
+    hop: int
+
+
+class Audio(Modality):
+    """Waveforms as the store has them → hops of samples (N, hop), float in [-1, 1]."""
+
+    kind: ClassVar[str] = "audio"
+    default_encoder: ClassVar[str] = "spectrogram_cnn"
+
+    class Config(Part):
+        """Noise as a corruption of the data, and random changes in training, drawn from (seed, epoch, clip)."""
+
+        snr_db: float | None = None
+        """White noise added to every clip's sound, in every split, at this signal-to-noise ratio: a corruption of
+        the data, the same for every run and seed. None: the sound as it is."""
+        redraw_noise: bool = False
+        """The noise of `snr_db` is another one in each epoch of training, so that it cannot be learnt by heart;
+        in evaluation a clip keeps its own."""
+        shift_seconds: Annotated[float, at.Ge(0)] = 0.0
+        """The sound is moved against the other modalities by a time between minus and plus this."""
+        gain_db: Annotated[float, at.Ge(0)] = 0.0
+        """The sound is made louder by between minus and plus this."""
+        noise_probability: Fraction = 0.0
+        """Chance of white noise on the sound."""
+        noise_snr_db: tuple[float, float] = (0.0, 20.0)
+        """Range of the signal-to-noise ratio at which that noise is added."""
+
+        @property
+        def changes_sound(self) -> bool:
+            """Whether a window's sound is changed at all."""
+            return bool(self.shift_seconds or self.gain_db or self.noise_probability)
+
+        @model_validator(mode="after")
+        def _range_in_order(self) -> Self:
+            if self.noise_snr_db[0] > self.noise_snr_db[1]:
+                raise ValueError(f"noise_snr_db is a range, lowest first; got {self.noise_snr_db}")
+            return self
+
+    @classmethod
+    def store_settings(cls, config: Config, needs: Sound) -> dict[str, Any]:
+        return {"sample_rate": needs.sample_rate}
+
+    def where(self, source: ClipSource) -> frozenset[str]:
+        return frozenset(name for name, had in source.stored.items() if "audio" in had)
+
+    def varies(self) -> bool:
+        return self.config.changes_sound or (self.config.redraw_noise and self.config.snr_db is not None)
+
+    def read(self, clip: Clip, stored: OpenClip, window: Window, *, training: bool) -> tuple[Tensor, Tensor]:
+        rate, hop = self.needs.sample_rate, self.needs.hop
+        first, count = (round(t * rate) for t in (window.start, window.length))
+        redrawn = training and self.config.redraw_noise
+        whole = corrupt(
+            stored.clip.samples, self.config.snr_db, clip.id, *((window.draw,) if redrawn else ())
+        )
+        samples = whole[first : first + count]
+        if training:
+            samples = augmented(whole, first, len(samples), self.config, rate, window.draw)
+        hops = -(-len(samples) // hop)
+        padded = np.zeros(hops * hop, np.float32)
+        padded[: len(samples)] = samples
+        times = (torch.arange(hops) + 0.5) * hop / rate
+        return torch.from_numpy(padded).view(hops, hop), times
+
+
+def add_noise(samples: Samples, snr_db: float, seed: int) -> Samples:
+    """White Gaussian noise on top, its power 10^(-snr_db / 10) of the samples' mean power.
+
+    Digital silence has no signal for the noise to be measured against, and stays as it is.
+
+    Args:
+        samples: (S,), any scale.
+        seed: the same seed and samples give the same noise.
+    """
+    power = float(np.mean(np.square(samples, dtype=np.float64))) if len(samples) else 0.0
+    noise = np.random.default_rng(seed).standard_normal(len(samples), np.float32)
+    return samples + noise * np.float32(np.sqrt(power * 10 ** (-snr_db / 10)))
+
+
+def corrupt(samples: Samples, snr_db: float | None, *key: str | int) -> Samples:
+    """A whole clip's sound with noise that the key decides: the clip's id alone, where it is to have the same
+    noise in every run, split, epoch and seed."""
+    return samples if snr_db is None else add_noise(samples, snr_db, derive_seed("audio noise", *key))
+
+
+def cut(samples: Samples, first: int, count: int) -> Samples:
+    """`count` samples from `first` on, which may be negative; silence where there are none."""
+    inside = samples[max(first, 0) : max(first + count, 0)]
+    if len(inside) == count:
+        return inside
+    before = min(max(-first, 0), count)
+    return np.pad(inside, (before, count - before - len(inside)))
+
+
+def augmented(
+    samples: Samples, first: int, count: int, config: Audio.Config, sample_rate: int, seed: int
+) -> Samples:
+    """The window [first, first + count) of a clip's samples, shifted, scaled and with noise as the seed says."""
+    if not config.changes_sound:
+        return cut(samples, first, count)
+    draw = np.random.default_rng(derive_seed(seed, "audio"))
+    shift = draw.uniform(-config.shift_seconds, config.shift_seconds)
+    gain = 10 ** (draw.uniform(-config.gain_db, config.gain_db) / 20)
+    noisy, snr_db = draw.random() < config.noise_probability, draw.uniform(*config.noise_snr_db)
+    window = cut(samples, first + round(shift * sample_rate), count) * np.float32(gain)
+    return add_noise(window, snr_db, derive_seed(seed, "noise")) if noisy else window

@@ -1,0 +1,138 @@
+"""What a modality is: a way of reading one input of a clip, whatever it is called in the manifest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, TypeVar, cast
+
+from torch import Tensor
+
+from mmvideo.clips.manifest import Clip, Manifest
+from mmvideo.schema import Part
+from mmvideo.store.clip_format import OpenClip
+from mmvideo.store.store import Store
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class View:
+    """One look at a clip: which of its windows, from 0 (the first) to 1 (the last), and which variant of it,
+    where a modality has several (crops)."""
+
+    window: float = 0.5
+    variant: int | None = None
+    """None: the one in the middle."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """The part of a clip that a sample shows, in seconds; the seed of its draws; which view it is."""
+
+    start: float
+    length: float
+    clip_seconds: float
+    """How long the whole clip lasts."""
+    draw: int
+    view: View
+
+
+@dataclass
+class ClipSource:
+    """The readable clips of a manifest, and where they are stored."""
+
+    manifest: Manifest
+    store: Store
+    keys: Mapping[str, str]
+    """Readable clip's id → its key in the store."""
+    stored: Mapping[str, tuple[str, ...]]
+    """Readable clip's id → which of visual, audio, text the store has of it."""
+    kept: dict[Hashable, tuple[Hashable, Any]] = field(default_factory=dict)
+
+    @property
+    def clips(self) -> list[Clip]:
+        """Those that could be decoded, in the manifest's order."""
+        return [clip for clip in self.manifest.clips if clip.id in self.keys]
+
+    def keep(self, slot: Hashable, key: Hashable, make: Callable[[], T]) -> T:
+        """What `make` makes, kept until the slot is asked for under another key."""
+        held = self.kept.get(slot)
+        if held is None or held[0] != key:
+            self.kept.pop(slot, None)  # before the new one is made: each may be large
+            held = self.kept[slot] = (key, make())
+        return cast(T, held[1])
+
+
+class Modality:
+    """How one modality of a run is read.
+
+    A subclass names its `kind`, its `default_encoder` and its options (`Config`), and gives `where`, `read`
+    and what else is not as here. To add one: one file, and one line in `mmvideo.components.MODALITY_KINDS`.
+
+    Args:
+        config: its options.
+        name: what the manifest and the run call it.
+        needs: what its encoder has to be given (`Encoder.needs`).
+        frame_rate: frames a second, the clock that windows of all modalities are cut by.
+    """
+
+    kind: ClassVar[str]
+    default_encoder: ClassVar[str]
+    variants: int = 1
+    """Variants of a window in evaluation, whose predictions are averaged."""
+    zeroed: int = 0
+    """Values that could not be read as numbers and were set to zero."""
+
+    class Config(Part):
+        """The options; none."""
+
+    def __init__(self, config: Any, name: str, needs: Any, frame_rate: float) -> None:
+        self.config, self.name, self.needs, self.frame_rate = config, name, needs, frame_rate
+        self.present: frozenset[str] = frozenset()
+        """Ids of the clips that have the modality, once `open` has looked."""
+
+    @property
+    def told(self) -> Any:
+        """What its encoder is told of the data, learnt from the training split; None: nothing."""
+        return None
+
+    @classmethod
+    def check(cls, config: Any, needs: Any) -> None:
+        """Raises ValueError where the options cannot give what the encoder needs."""
+
+    @classmethod
+    def store_settings(cls, config: Any, needs: Any) -> dict[str, Any]:
+        """What of it is kept in the store, as fields of `mmvideo.store.keys.StoreSettings`."""
+        return {}
+
+    def open(self, source: ClipSource, learnt: Path | None = None) -> None:
+        """Find out which clips have it, and learn from the training clips what the encoder is told.
+
+        Args:
+            learnt: a folder in which `save` has kept what was learnt before; None: it is learnt here.
+
+        Raises:
+            InputError: the data cannot be read as the options say, or do not fit what was learnt.
+        """
+        self.present = self.where(source)
+
+    def where(self, source: ClipSource) -> frozenset[str]:
+        """Ids of the clips that have it, as far as can be told without reading files of its own."""
+        raise NotImplementedError(f"{type(self).__name__} defines no where")
+
+    def save(self, folder: Path) -> None:
+        """Keep what was learnt, as `<folder>/<name>.json`; nothing where there is nothing."""
+
+    def seconds(self, clip: Clip) -> float:
+        """How long the clip lasts, as far as this tells beyond what the store has of it."""
+        return 0.0
+
+    def varies(self) -> bool:
+        """Whether two readings of one window in training may differ."""
+        return False
+
+    def read(self, clip: Clip, stored: OpenClip, window: Window, *, training: bool) -> tuple[Tensor, Tensor]:
+        """The window's items: values (N, ...) and times (N,) in seconds from its start; N is 0 where absent."""
+        raise NotImplementedError(f"{type(self).__name__} defines no read")

@@ -1,0 +1,158 @@
+"""Pictures: stored frames, which of them a sample shows, how they are cropped and changed in training."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, Literal
+
+import annotated_types as at
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from mmvideo.clips.manifest import Clip
+from mmvideo.modalities.base import ClipSource, Modality, Window
+from mmvideo.modalities.pictures import CENTRE, ClipTransform, PictureConfig
+from mmvideo.schema import Positive
+from mmvideo.seeding import derive_seed
+from mmvideo.store.clip_format import OpenClip
+from mmvideo.store.encoded import FrameFeatures
+
+Sampling = Literal["rate", "uniform", "segment", "dense"]
+CROPS: dict[int, tuple[tuple[float, float], ...]] = {
+    1: ((0.5, 0.5),),
+    3: ((0.0, 0.0), (0.5, 0.5), (1.0, 1.0)),
+    5: ((0.5, 0.5), (0.0, 0.0), (0.0, 1.0), (1.0, 0.0), (1.0, 1.0)),
+}
+"""Number of crops → their places, (0, 0) top left and (1, 1) bottom right. Three crops are as high as the
+frame, or as wide: only the place along its longer side tells them apart (Feichtenhofer et al., 2019,
+https://arxiv.org/abs/1812.03982). Five are the centre and the corners."""
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """What an encoder of pictures has to be given: squares of `size` pixels."""
+
+    size: int
+    unchanging: bool = False
+    """Each frame the same whenever it is asked for, since what was made of it is kept."""
+
+
+class Visual(Modality):
+    """Frames as the store has them → uint8 pictures (N, 3, size, size)."""
+
+    kind: ClassVar[str] = "visual"
+    default_encoder: ClassVar[str] = "cnn_lstm"
+
+    class Config(PictureConfig):
+        """Which frames are stored and shown, and how they are changed in training."""
+
+        frame_size: Positive = 64
+        """Short side in pixels at which frames are stored."""
+        frame_codec: Literal["raw", "jpeg"] = "raw"
+        """How the store keeps frames: as they are, or as JPEG pictures (smaller, slower to read, not exact)."""
+        jpeg_quality: Annotated[int, at.Ge(1), at.Le(100)] = 90
+        """Quality of those pictures."""
+        sampling: Sampling = "rate"
+        """Which of a window's stored frames are used. `rate`: all. `uniform`: `frames` of them, evenly spread.
+        `segment`: one from each of `frames` equal parts, in training at random (TSN, Wang et al., 2016,
+        https://arxiv.org/abs/1608.00859). `dense`: `frames` of them, each `frame_stride` after the last."""
+        frames: Positive = 8
+        frame_stride: Positive = 1
+        eval_crops: Literal[1, 3, 5] = 1
+        """Crops of each window in evaluation, averaged too: the centre; three along the longer side; the centre
+        and the four corners."""
+
+    def __init__(self, config: Config, name: str, needs: Pictures, frame_rate: float) -> None:
+        super().__init__(config, name, needs, frame_rate)
+        self.variants = config.eval_crops
+        self.transforms = {on: ClipTransform(config, needs.size, training=on) for on in (True, False)}
+        self.encoded: FrameFeatures | None = None
+        """A frozen backbone's features, read in place of frames."""
+
+    @classmethod
+    def check(cls, config: Config, needs: Pictures) -> None:
+        if needs.size > config.frame_size:
+            raise ValueError(
+                f"the encoder's picture_size {needs.size} is larger than frame_size {config.frame_size}, at which "
+                "frames are stored; lower the one or raise the other"
+            )
+        changing = [*config.changing(), *(["eval_crops"] if config.eval_crops > 1 else [])]
+        if needs.unchanging and changing:
+            raise ValueError(
+                "the encoder's `cached` keeps the features of each frame's centre crop, which would be wrong with "
+                f"{', '.join(changing)}; switch {'it' if len(changing) == 1 else 'them'} off, or `cached`"
+            )
+
+    @classmethod
+    def store_settings(cls, config: Config, needs: Pictures) -> dict[str, Any]:
+        names = ("frame_size", "frame_codec", "jpeg_quality")
+        return {name: getattr(config, name) for name in names}
+
+    def where(self, source: ClipSource) -> frozenset[str]:
+        return frozenset(name for name, had in source.stored.items() if "visual" in had)
+
+    def varies(self) -> bool:
+        # pictures that are changed at random, or so many that memory is better spent on smaller things
+        return self.encoded is None or self.config.sampling in ("segment", "dense")
+
+    def read(self, clip: Clip, stored: OpenClip, window: Window, *, training: bool) -> tuple[Tensor, Tensor]:
+        inside = self._inside(stored.clip.frame_times, window, training)
+        times = torch.from_numpy((stored.clip.frame_times[inside] - window.start).astype(np.float32))
+        if self.encoded is not None:
+            return torch.from_numpy(self.encoded.read(clip.id)[inside]), times
+        if not len(inside):
+            side = self.needs.size
+            return torch.zeros(0, 3, side, side, dtype=torch.uint8), torch.zeros(0)
+        frames = torch.from_numpy(stored.frames(inside)).permute(0, 3, 1, 2)
+        variant = window.view.variant
+        place = CENTRE if variant is None else CROPS[self.config.eval_crops][variant]
+        return self.transforms[training](frames, window.draw, place), times
+
+    def _inside(self, times: NDArray[np.float64], window: Window, training: bool) -> NDArray[np.intp]:
+        """Indices of the stored frames that the sample shows."""
+        config, end = self.config, window.start + window.length
+        inside = np.flatnonzero((times >= window.start) & (times < end))
+        if config.sampling == "rate":
+            return inside
+        chosen = choose_frames(
+            len(inside),
+            config.sampling,
+            config.frames,
+            config.frame_stride,
+            draw=np.random.default_rng(derive_seed(window.draw, "frames")) if training else None,
+            share=window.view.window,
+        )
+        return inside[chosen]
+
+
+def choose_frames(
+    available: int,
+    how: Sampling,
+    frames: int,
+    stride: int,
+    *,
+    draw: np.random.Generator | None = None,
+    share: float = 0.5,
+) -> NDArray[np.intp]:
+    """Which of a window's `available` stored frames are used: increasing indices, none twice.
+
+    Args:
+        how: `rate` takes all; `uniform` the middle ones of `frames` equal parts; `segment` the same, or with
+            `draw` a random one of each part; `dense` takes `frames` of them, `stride` apart.
+        frames: how many; where there are fewer, fewer are taken.
+        draw: random places, as in training. None: fixed ones.
+        share: without `draw`, where dense frames lie: 0 at the window's start, 1 at its end.
+    """
+    if how == "rate" or not available:
+        return np.arange(available)
+    if how == "dense":
+        count = min(frames, (available - 1) // stride + 1)
+        spare = available - ((count - 1) * stride + 1)
+        first = int(draw.integers(spare, endpoint=True)) if draw else round(share * spare)
+        return first + stride * np.arange(count)
+    edges = np.arange(min(frames, available) + 1) * available // min(frames, available)
+    if how == "segment" and draw:
+        return draw.integers(edges[:-1], edges[1:]).astype(np.intp)
+    return (edges[:-1] + edges[1:]) // 2
