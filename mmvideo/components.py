@@ -6,12 +6,14 @@ A configuration may also name a class of your own as "package.module:Class".
 from __future__ import annotations
 
 import importlib
-import inspect
 from collections.abc import Mapping
 from typing import Any
 
+from pydantic import ValidationError
+
 from mmvideo.config import RunConfig
 from mmvideo.errors import InputError, unknown
+from mmvideo.schema import Part, explain
 
 FUSIONS: dict[str, str] = {
     "early": "mmvideo.fusion.early:EarlyFusion",
@@ -85,14 +87,33 @@ def resolve(table: Mapping[str, str], kind: str, name: str) -> type:
 
 
 def build(table: Mapping[str, str], kind: str, name: str, options: Mapping[str, Any], **given: Any) -> Any:
-    """Make the named class from what the caller gives every class, plus the configuration's own options.
+    """Make the named class from its own `Config`, which the options fill, and from what the caller gives.
 
     Raises:
-        InputError: an option the class does not take, or one the caller already gives.
+        InputError: an option the class does not take, or a value that the option cannot have.
     """
     cls = resolve(table, kind, name)
-    _check_options(cls, kind, name, options, set(given))
-    return cls(**given, **options)
+    if "config" not in given:  # an encoder's is its modality's section
+        given["config"] = read_options(cls, kind, name, options)
+    return cls(**given)
+
+
+def read_options(cls: type, kind: str, name: str, options: Mapping[str, Any]) -> Any:
+    """The options that a configuration gives a component, as the component's own `Config`.
+
+    Raises:
+        InputError: an option the class does not take, or a value that the option cannot have.
+    """
+    config = getattr(cls, "Config", None)
+    if not (isinstance(config, type) and issubclass(config, Part)):
+        raise InputError(f"{kind} '{name}': {cls.__name__} needs a `Config`, a subclass of its base's")
+    for option in options:
+        if option not in config.model_fields:
+            raise unknown(f"option of {kind} '{name}'", option, config.model_fields)
+    try:
+        return config(**options)
+    except ValidationError as error:
+        raise InputError(f"{kind} '{name}': {explain(error)}") from error
 
 
 def check_names(config: RunConfig) -> None:
@@ -103,15 +124,8 @@ def check_names(config: RunConfig) -> None:
     """
     for modality in config.modalities:
         resolve(ENCODERS[modality], f"{modality} encoder", getattr(config, modality).name)
-    fusion, objective = config.fusion, config.objective
-    cls = resolve(FUSIONS, "fusion", fusion.name)
-    _check_options(cls, "fusion", fusion.name, fusion.options, {"modalities", "width"})
-    cls = resolve(OBJECTIVES, "objective", objective.name)
-    _check_options(cls, "objective", objective.name, objective.options, {"setting"})
-
-
-def _check_options(cls: type, kind: str, name: str, options: Mapping[str, Any], given: set[str]) -> None:
-    allowed = set(inspect.signature(cls).parameters) - given
-    for option in options:
-        if option not in allowed:
-            raise unknown(f"option of {kind} '{name}'", option, allowed)
+    for table, kind, part in (
+        (FUSIONS, "fusion", config.fusion),
+        (OBJECTIVES, "objective", config.objective),
+    ):
+        read_options(resolve(table, kind, part.name), kind, part.name, part.options)

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from mmvideo.components import FUSIONS, build, resolve
+from mmvideo.components import FUSIONS, build, read_options, resolve
 from mmvideo.config import RunConfig
 from mmvideo.encoders.base import Encoder
 from mmvideo.encoders.build import build_encoders
@@ -102,9 +102,19 @@ def build_model(
     Raises:
         InputError: an unknown name or option anywhere in the configuration.
     """
-    levels = fusion_class(config).levels_read(config.fusion.options)
+    levels = levels_read(config)
     encoders = build_encoders(config, levels | further, vocabulary_size, features)
     return FusionModel(encoders, build_fusion(config), classes, extra=further - levels)
+
+
+def levels_read(config: RunConfig) -> frozenset[Level]:
+    """The levels that the configured fusion reads.
+
+    Raises:
+        InputError: an unknown name or option.
+    """
+    cls = fusion_class(config)
+    return cls.levels_read(read_options(cls, "fusion", config.fusion.name, config.fusion.options))
 
 
 def build_fusion(config: RunConfig) -> Fusion:

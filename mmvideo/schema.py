@@ -13,6 +13,7 @@ Positive = Annotated[int, at.Gt(0)]
 Dropout = Annotated[float, at.Ge(0), at.Lt(1)]
 """A probability that leaves something."""
 PositiveFloat = Annotated[float, at.Gt(0)]
+NotNegative = Annotated[float, at.Ge(0)]
 
 
 class Part(BaseModel):

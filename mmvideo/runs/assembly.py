@@ -13,7 +13,7 @@ from mmvideo.data.loading import SplitLoader, in_batches
 from mmvideo.data.run_data import Data
 from mmvideo.data.tokenizer import WordPieces
 from mmvideo.errors import InputError
-from mmvideo.model import FusionModel, build_model, fusion_class
+from mmvideo.model import FusionModel, build_model, levels_read
 from mmvideo.runs.directory import RunDirectory
 from mmvideo.training.checkpoint import Checkpoints
 from mmvideo.training.encoded import EncodedData, EncodedSplit, encode_split
@@ -79,7 +79,7 @@ def training_data(
             pad_to=config.train.pad_to,
         )
     further = objective_class(config.objective.name).reads
-    levels = frozenset(fusion_class(config).levels_read(config.fusion.options) | further)
+    levels = frozenset(levels_read(config) | further)
     key = (data.fingerprint, config.data, config.modalities, config.encoders_from, levels)
     if key not in _encoded:
         _encoded.clear()
