@@ -18,6 +18,7 @@ numbers, and its path does not."""
 ModalityName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
 """What a manifest may call a modality: it names files, flags and parts of the model too."""
 PositiveFloat = Annotated[float, at.Gt(0)]
+NotNegative = Annotated[float, at.Ge(0)]
 
 
 class Part(BaseModel):

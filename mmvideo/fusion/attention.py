@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from mmvideo.fusion.base import Fusion, mlp
-from mmvideo.fusion.options import check_choice
+from mmvideo.schema import Dropout
 from mmvideo.types import Features, FusionOutput
 
-SCORES = ("additive", "dot")
+Score = Literal["additive", "dot"]
 
 
 class AttentionFusion(Fusion):
@@ -25,22 +25,21 @@ class AttentionFusion(Fusion):
     modalities, so one of them can decide which other is read. A clip with no modality at all attends over the
     learned stand-ins. One modality has nothing to choose from, so that nothing to score with is built.
 
-    Args:
-        score: `additive` or `dot`.
-
     Diagnostics: `modality_weights` (B, M), which sum to 1.
     """
 
     cost: ClassVar[str] = "one attention over the clip vectors"
 
-    def __init__(
-        self, modalities: Sequence[str], width: int, score: str = "additive", dropout: float = 0.1
-    ) -> None:
-        super().__init__(modalities, width)
-        check_choice("attention", "score", score, SCORES)
+    class Config(Fusion.Config):
+        score: Score = "additive"
+        dropout: Dropout = 0.1
+
+    def __init__(self, config: Config, modalities: Sequence[str], width: int) -> None:
+        super().__init__(config, modalities, width)
         self.values = nn.ModuleList(nn.Linear(width, width) for _ in self.modalities)
-        self.mix = mlp(width, width, dropout)
-        self.scorer = _Scorer(len(self.modalities), width, score) if len(self.modalities) > 1 else None
+        self.mix = mlp(width, width, config.dropout)
+        count = len(self.modalities)
+        self.scorer = _Scorer(count, width, config.score) if count > 1 else None
 
     def forward(self, features: Mapping[str, Features]) -> FusionOutput:
         vectors, present = self.clips(features)
@@ -58,7 +57,7 @@ class AttentionFusion(Fusion):
 class _Scorer(nn.Module):
     """One score a modality, from its own vector and the mean of all that may be read."""
 
-    def __init__(self, count: int, width: int, score: str) -> None:
+    def __init__(self, count: int, width: int, score: Score) -> None:
         super().__init__()
         self.names = nn.Parameter(torch.randn(count, width) * 0.02)
         self.query = nn.Linear(width, width)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from mmvideo.fusion.options import check_dropout
+from mmvideo.schema import Part
 from mmvideo.types import Features, FusionOutput
-from mmvideo.vocabulary import MODALITIES, Level
+from mmvideo.vocabulary import Level
 
 
 class Fusion(nn.Module):
@@ -22,30 +22,30 @@ class Fusion(nn.Module):
     finite output for every pattern of present modalities, the empty one included: a missing modality is stood
     in for by a learned vector (`absent`), so that missing is a value and never looks like data.
 
+    Its options are the fields of its own `Config`; a subclass that has any derives one from its base's.
+
     Args:
-        modalities: which modalities take part, each once, in the order visual, audio, text; any others after
-            these.
+        modalities: which modalities take part, each once, under any names; their order is that of weights and
+            diagnostics.
         width: D of every level and of the output.
     """
 
     reads: ClassVar[frozenset[Level]] = frozenset({"clip"})
     cost: ClassVar[str] = ""
 
-    def __init__(self, modalities: Sequence[str], width: int) -> None:
+    class Config(Part):
+        """What a configuration may choose of a fusion."""
+
+    def __init__(self, config: Config, modalities: Sequence[str], width: int) -> None:
         super().__init__()
-        known = [m for m in MODALITIES if m in modalities]
-        own = [m for m in dict.fromkeys(modalities) if m not in MODALITIES]
-        assert list(modalities) == known + own != [], modalities
+        assert 0 < len(modalities) == len(set(modalities)), modalities
+        self.config = config
         self.modalities, self.width = tuple(modalities), width
         self.absent = nn.Parameter(torch.randn(len(modalities), width) * 0.02)
 
     @classmethod
-    def levels_read(cls, options: Mapping[str, Any]) -> frozenset[Level]:
-        """The levels a fusion with these options reads: `reads`, unless one of its options decides.
-
-        Raises:
-            InputError: the option that decides has a value it cannot have.
-        """
+    def levels_read(cls, config: Config) -> frozenset[Level]:
+        """The levels a fusion with these options reads: `reads`, unless one of its options decides."""
         return cls.reads
 
     def forward(self, features: Mapping[str, Features]) -> FusionOutput:
@@ -60,12 +60,7 @@ class Fusion(nn.Module):
 
 
 def mlp(inputs: int, width: int, dropout: float) -> nn.Sequential:
-    """Norm, hidden layer, output of `width`: the same two layers for every strategy that ends in vectors.
-
-    Raises:
-        InputError: `dropout` is not from 0 up to 1.
-    """
-    check_dropout(dropout)
+    """Norm, hidden layer, output of `width`: the same two layers for every strategy that ends in vectors."""
     return nn.Sequential(
         nn.LayerNorm(inputs),
         nn.Linear(inputs, width),

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import combinations
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
 from torch import nn
 
 from mmvideo.fusion.base import Fusion, mlp
-from mmvideo.fusion.options import check_choice, check_count
 from mmvideo.layers.grouped_attention import StreamLinear
+from mmvideo.schema import Dropout, Positive
 from mmvideo.types import Features, FusionOutput
-
-COMBINE = ("sum", "concat")
 
 
 class BilinearFusion(Fusion):
@@ -24,37 +22,31 @@ class BilinearFusion(Fusion):
     decomposition of the bilinear map whose core has slices of rank R. One modality alone is paired with
     itself. All pairs are one batched product a side.
 
-    Args:
-        rank: R, how many products are summed.
-        factor_width: entries of u_m.
-        combine: whether the pairs' vectors are summed (`sum`) or put side by side (`concat`).
-
     Diagnostics: `pair_share` (B, pairs), each pair's part of the summed norms, in the order of
     `itertools.combinations` of the modalities.
     """
 
     cost: ClassVar[str] = "two maps for each pair of clip vectors"
 
-    def __init__(
-        self,
-        modalities: Sequence[str],
-        width: int,
-        rank: int = 4,
-        factor_width: int = 32,
-        combine: str = "sum",
-        dropout: float = 0.1,
-    ) -> None:
-        super().__init__(modalities, width)
-        check_count("bilinear", "rank", rank)
-        check_count("bilinear", "factor_width", factor_width)
-        check_choice("bilinear", "combine", combine, COMBINE)
-        self.combine = combine
+    class Config(Fusion.Config):
+        rank: Positive = 4
+        """R, how many products are summed."""
+        factor_width: Positive = 32
+        """Entries of u_m."""
+        combine: Literal["sum", "concat"] = "sum"
+        """Whether the pairs' vectors are summed or concatenated."""
+        dropout: Dropout = 0.1
+
+    def __init__(self, config: Config, modalities: Sequence[str], width: int) -> None:
+        super().__init__(config, modalities, width)
+        rank, factor_width = config.rank, config.factor_width
+        self.combine = config.combine
         self.pairs = tuple(combinations(range(len(self.modalities)), 2)) or ((0, 0),)
         self.project = StreamLinear(len(self.modalities), width, factor_width)
         shape = (2, len(self.pairs), factor_width, rank, width)
         # both sides start with entries near 1, their product too; the sum over r is divided by its spread
         self.factors = nn.Parameter(torch.randn(shape) * (factor_width * rank**0.5) ** -0.5)
-        self.mix = mlp(width * (len(self.pairs) if combine == "concat" else 1), width, dropout)
+        self.mix = mlp(width * (len(self.pairs) if self.combine == "concat" else 1), width, config.dropout)
 
     def forward(self, features: Mapping[str, Features]) -> FusionOutput:
         vectors, _ = self.clips(features)

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
+import annotated_types as at
 import torch
 from jaxtyping import Float
+from pydantic import model_validator
 from torch import Tensor, nn
 
-from mmvideo.errors import InputError
 from mmvideo.fusion.base import mlp
-from mmvideo.fusion.options import check_count
 from mmvideo.fusion.tokens import TokenFusion
 from mmvideo.layers.grouped_attention import StreamBlock
 from mmvideo.layers.packing import Rows
+from mmvideo.schema import Dropout, Positive
 from mmvideo.types import Features, FusionOutput
 
 
@@ -26,42 +27,41 @@ class BottleneckFusion(TokenFusion):
     updated within each modality and averaged over those that are present. So what one modality knows reaches
     another one layer after the first fusion layer. The summaries are concatenated and go through two layers.
 
-    Args:
-        bottlenecks: how many tokens are shared (the authors' best: 4).
-        layers: transformer layers.
-        fusion_layer: layers before the first exchange: 0 is early, `layers` is late (no exchange at all).
-        heads: attention heads.
-        level: which tokens, `trunk` or `stem`.
     """
 
     cost: ClassVar[str] = "attention among each modality's tokens, in every layer"
 
-    def __init__(
-        self,
-        modalities: Sequence[str],
-        width: int,
-        bottlenecks: int = 4,
-        layers: int = 3,
-        fusion_layer: int = 1,
-        heads: int = 4,
-        dropout: float = 0.1,
-        level: str = "trunk",
-    ) -> None:
-        super().__init__(modalities, width, level)
-        for option, value in (("bottlenecks", bottlenecks), ("layers", layers), ("heads", heads)):
-            check_count("bottleneck", option, value)
-        if not isinstance(fusion_layer, int) or not 0 <= fusion_layer <= layers:
-            raise InputError(
-                f"fusion 'bottleneck': fusion_layer must be from 0 (early) to layers = {layers} (late), "
-                f"got {fusion_layer!r}"
-            )
-        count = len(self.modalities)
-        self.fusion_layer = fusion_layer
+    class Config(TokenFusion.Config):
+        bottlenecks: Positive = 4
+        """How many tokens are shared (the authors' best: 4)."""
+        layers: Positive = 3
+        """Transformer layers."""
+        fusion_layer: Annotated[int, at.Ge(0)] = 1
+        """Layers before the first exchange: 0 is early, `layers` is late (no exchange at all)."""
+        heads: Positive = 4
+        """Attention heads."""
+        dropout: Dropout = 0.1
+
+        @model_validator(mode="after")
+        def _fuses_in_some_layer(self) -> BottleneckFusion.Config:
+            if self.fusion_layer > self.layers:
+                raise ValueError(
+                    f"fusion_layer must be from 0 (early) to layers = {self.layers} (late), "
+                    f"got {self.fusion_layer}"
+                )
+            return self
+
+    def __init__(self, config: Config, modalities: Sequence[str], width: int) -> None:
+        super().__init__(config, modalities, width)
+        count, dropout = len(self.modalities), config.dropout
+        self.fusion_layer = config.fusion_layer
         self.mix = mlp(count * width, width, dropout)
         self.summary = nn.Parameter(torch.randn(count, 1, 1, width) * 0.02)
-        shared = bottlenecks if fusion_layer < layers else 0
+        shared = config.bottlenecks if config.fusion_layer < config.layers else 0
         self.bottlenecks = nn.Parameter(torch.randn(shared, width) * 0.02) if shared else None
-        self.blocks = nn.ModuleList(StreamBlock(count, width, heads, dropout) for _ in range(layers))
+        self.blocks = nn.ModuleList(
+            StreamBlock(count, width, config.heads, dropout) for _ in range(config.layers)
+        )
 
     def forward(self, features: Mapping[str, Features]) -> FusionOutput:
         values, real = self.stacked(features)

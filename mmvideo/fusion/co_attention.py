@@ -9,7 +9,6 @@ import torch
 from torch import Tensor, nn
 
 from mmvideo.fusion.base import mlp
-from mmvideo.fusion.options import check_count
 from mmvideo.fusion.tokens import TokenFusion
 from mmvideo.layers.grouped_attention import (
     StreamAttention,
@@ -20,6 +19,7 @@ from mmvideo.layers.grouped_attention import (
 )
 from mmvideo.layers.packing import Rows
 from mmvideo.layers.pooling import AdditivePool
+from mmvideo.schema import Dropout, Positive
 from mmvideo.types import Features, FusionOutput, Tokens
 
 
@@ -31,30 +31,22 @@ class CoAttentionFusion(TokenFusion):
     several others is added up. Unlike in `mult`, others are read as they are at that layer, so what one
     modality learnt from a second reaches the third. Attention pooling a modality, then two layers over the
     modalities' vectors. A modality alone has its self-attention left.
-
-    Args:
-        layers: pairs of a co-attention and a self-attention layer.
-        heads: attention heads.
-        level: which tokens, `trunk` or `stem`.
     """
 
     cost: ClassVar[str] = (
         "attention over tokens for each ordered pair and within each modality, in every layer"
     )
 
-    def __init__(
-        self,
-        modalities: Sequence[str],
-        width: int,
-        layers: int = 2,
-        heads: int = 4,
-        dropout: float = 0.1,
-        level: str = "trunk",
-    ) -> None:
-        super().__init__(modalities, width, level)
-        for option, value in (("layers", layers), ("heads", heads)):
-            check_count("co_attention", option, value)
-        count = len(self.modalities)
+    class Config(TokenFusion.Config):
+        layers: Positive = 2
+        """Pairs of a co-attention and a self-attention layer."""
+        heads: Positive = 4
+        """Attention heads."""
+        dropout: Dropout = 0.1
+
+    def __init__(self, config: Config, modalities: Sequence[str], width: int) -> None:
+        super().__init__(config, modalities, width)
+        count, layers, heads, dropout = len(self.modalities), config.layers, config.heads, config.dropout
         self.mix = mlp(count * width, width, dropout)
         self.cross = nn.ModuleList(
             _CoAttention(count, width, heads, dropout) for _ in range(layers if count > 1 else 0)

@@ -8,11 +8,11 @@ from typing import ClassVar
 import torch
 from torch import nn
 
-from mmvideo.errors import InputError
 from mmvideo.fusion.base import Fusion
 from mmvideo.layers.pooling import AdditivePool
 from mmvideo.layers.recurrent import DeltaLstm
 from mmvideo.layers.time import align
+from mmvideo.schema import Dropout, Positive, PositiveFloat
 from mmvideo.types import Features, FusionOutput, Tokens
 from mmvideo.vocabulary import Level
 
@@ -20,32 +20,27 @@ from mmvideo.vocabulary import Level
 class EarlyFusion(Fusion):
     """Stems on one time grid, concatenated at every step, a joint LSTM over the steps, attention pooling.
 
-    Args:
-        step_seconds: length of a step of the grid. A modality with several tokens in a step gives their mean;
-            with none, its nearest token.
-        layers: LSTM layers.
+    A modality with several tokens in a step of the grid gives their mean; with none, its nearest token.
     """
 
     reads: ClassVar[frozenset[Level]] = frozenset({"stem"})
     cost: ClassVar[str] = "a joint LSTM steps through the time grid, one step after the other"
 
-    def __init__(
-        self,
-        modalities: Sequence[str],
-        width: int,
-        step_seconds: float = 0.125,
-        layers: int = 1,
-        dropout: float = 0.1,
-    ) -> None:
-        super().__init__(modalities, width)
-        if step_seconds <= 0:
-            raise InputError(f"fusion 'early': step_seconds must be positive, got {step_seconds}")
-        self.step = step_seconds
+    class Config(Fusion.Config):
+        step_seconds: PositiveFloat = 0.125
+        """Length of a step of the grid."""
+        layers: Positive = 1
+        """LSTM layers."""
+        dropout: Dropout = 0.1
+
+    def __init__(self, config: Config, modalities: Sequence[str], width: int) -> None:
+        super().__init__(config, modalities, width)
+        self.step = config.step_seconds
         joined = len(self.modalities) * width
         self.join = nn.Sequential(
-            nn.Linear(joined, width), nn.LayerNorm(width), nn.GELU(), nn.Dropout(dropout)
+            nn.Linear(joined, width), nn.LayerNorm(width), nn.GELU(), nn.Dropout(config.dropout)
         )
-        self.lstm = DeltaLstm(width, width, layers)
+        self.lstm = DeltaLstm(width, width, config.layers)
         self.pool = AdditivePool(width)
 
     def forward(self, features: Mapping[str, Features]) -> FusionOutput:

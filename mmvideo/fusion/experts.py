@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from mmvideo.fusion.base import Fusion, mlp
+from mmvideo.schema import Dropout
 from mmvideo.types import Features, FusionOutput
 
 
@@ -25,11 +26,14 @@ class ExpertsFusion(Fusion):
 
     cost: ClassVar[str] = "two layers for each modality and for all together, all of them evaluated"
 
-    def __init__(self, modalities: Sequence[str], width: int, dropout: float = 0.1) -> None:
-        super().__init__(modalities, width)
+    class Config(Fusion.Config):
+        dropout: Dropout = 0.1
+
+    def __init__(self, config: Config, modalities: Sequence[str], width: int) -> None:
+        super().__init__(config, modalities, width)
         count = len(self.modalities)
-        self.joint = mlp(count * width, width, dropout)
-        self.experts = nn.ModuleList(mlp(width, width, dropout) for _ in self.modalities)
+        self.joint = mlp(count * width, width, config.dropout)
+        self.experts = nn.ModuleList(mlp(width, width, config.dropout) for _ in self.modalities)
         self.norm = nn.LayerNorm(width)
         weigh = nn.Linear(width, 1 + count)
         self.gate = nn.Sequential(nn.Linear(count * (width + 1), width), nn.GELU(), weigh)

@@ -8,8 +8,9 @@ from typing import ClassVar
 import torch
 from torch import nn
 
+from mmvideo.errors import unknown
 from mmvideo.fusion.base import Fusion, mlp
-from mmvideo.fusion.options import check_choice
+from mmvideo.schema import Dropout
 from mmvideo.types import Features, FusionOutput
 
 ALL = "all"
@@ -21,26 +22,28 @@ class FilmFusion(Fusion):
     FiLM (Perez et al., 2018, https://arxiv.org/abs/1709.07871): a linear generator, a normalisation without
     its own scale and shift before the modulation, and γ as a change from 1.
 
-    Args:
-        conditioned: which modality is modulated by the others: one of the modalities, or `all`.
-
     Diagnostics: `modulation` (B, conditioned), root mean square of γ: how much the others change a modality.
     """
 
     cost: ClassVar[str] = "each clip vector is scaled and shifted by the others"
 
-    def __init__(
-        self, modalities: Sequence[str], width: int, conditioned: str = ALL, dropout: float = 0.1
-    ) -> None:
-        super().__init__(modalities, width)
-        check_choice("film", "conditioned", conditioned, (ALL, *self.modalities))
+    class Config(Fusion.Config):
+        conditioned: str = ALL
+        """Which modality is modulated by the others: one of the modalities, or `all`."""
+        dropout: Dropout = 0.1
+
+    def __init__(self, config: Config, modalities: Sequence[str], width: int) -> None:
+        super().__init__(config, modalities, width)
+        conditioned, choices = config.conditioned, (ALL, *self.modalities)
+        if conditioned not in choices:
+            raise unknown("conditioned of fusion 'film'", conditioned, choices)
         others = (len(self.modalities) - 1) * width
         modulated = self.modalities if conditioned == ALL else (conditioned,)
         self.norm = nn.LayerNorm(width, elementwise_affine=False)
         self.generators = nn.ModuleDict(  # one modality alone has none: nothing to be conditioned on
             {name: nn.Linear(others, 2 * width) for name in modulated if others}
         )
-        self.mix = mlp(len(self.modalities) * width, width, dropout)
+        self.mix = mlp(len(self.modalities) * width, width, config.dropout)
 
     def forward(self, features: Mapping[str, Features]) -> FusionOutput:
         vectors, _ = self.clips(features)

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from mmvideo.fusion.base import Fusion, mlp
+from mmvideo.schema import Dropout
 from mmvideo.types import Features, FusionOutput
 
 
@@ -24,12 +25,15 @@ class GatedFusion(Fusion):
 
     cost: ClassVar[str] = "a gate for each modality's clip vector, computed from all of them"
 
-    def __init__(self, modalities: Sequence[str], width: int, dropout: float = 0.1) -> None:
-        super().__init__(modalities, width)
+    class Config(Fusion.Config):
+        dropout: Dropout = 0.1
+
+    def __init__(self, config: Config, modalities: Sequence[str], width: int) -> None:
+        super().__init__(config, modalities, width)
         count = len(self.modalities)
         self.values = nn.ModuleList(nn.Linear(width, width) for _ in self.modalities)
         self.gate = nn.Linear(count * width, count * width)
-        self.mix = mlp(width, width, dropout)
+        self.mix = mlp(width, width, config.dropout)
 
     def forward(self, features: Mapping[str, Features]) -> FusionOutput:
         vectors, _ = self.clips(features)

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from jaxtyping import Bool, Float
+from pydantic import field_validator
 from torch import Tensor, nn
 
 from mmvideo.errors import InputError, unknown
 from mmvideo.fusion.base import Fusion, mlp
-from mmvideo.fusion.options import check_choice
 from mmvideo.layers.attention import AttentionBlock
 from mmvideo.layers.cross_attention import AcrossBlock
 from mmvideo.layers.time import TimeDistanceBias, TimeEncoding
+from mmvideo.schema import Dropout, Positive
 from mmvideo.types import Features, FusionOutput, Tokens
 from mmvideo.vocabulary import LEVELS, Level
 
 COARSE_TO_FINE: tuple[Level, ...] = ("trunk", "stem")
 ALL_LEVELS = "+".join(LEVELS)
+BOTH = "both"
 
 
 class HierarchicalFusion(Fusion):
@@ -31,36 +33,41 @@ class HierarchicalFusion(Fusion):
     summaries side by side, through the same two layers as in late fusion. Cross-modal attention after MulT
     (Tsai et al., 2019, https://arxiv.org/abs/1906.00295), in one batched call for all ordered pairs of
     modalities.
-
-    Args:
-        heads: attention heads.
-        dropout: inside the attention blocks.
-        aligned: whether attention knows how far apart in time two tokens are.
-        levels: which levels are read, joined by +, such as `clip` or `stem+trunk`. Without `clip`, the
-            summaries start from learned vectors.
-        direction: `both`: every modality queries every other. `to_audio` (or another modality): that one
-            queries the others; theirs read nothing but their own.
-        shared: one set of weights for all levels, or one each.
     """
 
     reads: ClassVar[frozenset[Level]] = frozenset(LEVELS)
     cost: ClassVar[str] = "attention of tokens to the other modalities' tokens, at trunk and at stem level"
     may_read: Bool[Tensor, "M M"]  # whether a modality may read another; itself, always
 
-    def __init__(
-        self,
-        modalities: Sequence[str],
-        width: int,
-        heads: int = 4,
-        dropout: float = 0.1,
-        aligned: bool = True,
-        levels: str = ALL_LEVELS,
-        direction: str = "both",
-        shared: bool = False,
-    ) -> None:
-        super().__init__(modalities, width)
-        self.levels = _parse(levels)
-        check_choice("hierarchical", "direction", direction, ("both", *(f"to_{m}" for m in self.modalities)))
+    class Config(Fusion.Config):
+        heads: Positive = 4
+        """Attention heads."""
+        dropout: Dropout = 0.1
+        """Inside the attention blocks and the last layers."""
+        aligned: bool = True
+        """Whether attention knows how far apart in time two tokens are."""
+        levels: str = ALL_LEVELS
+        """Which levels are read, joined by +, such as `clip` or `stem+trunk`. Without `clip`, the summaries
+        start from learned vectors."""
+        direction: str = BOTH
+        """`both`: every modality queries every other. `to_audio` (or another modality): that one queries the
+        others; theirs read nothing but their own."""
+        shared: bool = False
+        """One set of weights for all levels, or one each."""
+
+        @field_validator("levels")
+        @classmethod
+        def _names_levels(cls, value: str) -> str:
+            _parse(value)
+            return value
+
+    def __init__(self, config: Config, modalities: Sequence[str], width: int) -> None:
+        super().__init__(config, modalities, width)
+        self.levels = _parse(config.levels)
+        heads, dropout, aligned, shared = config.heads, config.dropout, config.aligned, config.shared
+        direction, directions = config.direction, (BOTH, *(f"to_{m}" for m in self.modalities))
+        if direction not in directions:
+            raise unknown("direction of fusion 'hierarchical'", direction, directions)
         token_levels = [level for level in COARSE_TO_FINE if level in self.levels]
         self.modality = nn.Parameter(torch.randn(len(self.modalities), width) * 0.02)
         self.time = TimeEncoding(width) if aligned and token_levels else None
@@ -75,15 +82,16 @@ class HierarchicalFusion(Fusion):
         )
         self.shared = shared
         self.mix = mlp(len(self.modalities) * width, width, dropout)
-        reader = None if direction == "both" else self.modalities.index(direction.removeprefix("to_"))
+        reader = None if direction == BOTH else self.modalities.index(direction.removeprefix("to_"))
         numbers = range(len(self.modalities))
         who = [[n == m or reader in (None, m) for n in numbers] for m in numbers]
         self.register_buffer("may_read", torch.tensor(who), persistent=False)
         self.others = [[n for n in numbers if who[m][n] and n != m] for m in numbers]
 
     @classmethod
-    def levels_read(cls, options: Mapping[str, Any]) -> frozenset[Level]:
-        return _parse(options.get("levels", ALL_LEVELS))
+    def levels_read(cls, config: Fusion.Config) -> frozenset[Level]:
+        assert isinstance(config, HierarchicalFusion.Config)
+        return _parse(config.levels)
 
     def forward(self, features: Mapping[str, Features]) -> FusionOutput:
         summaries = self._start(features)
@@ -146,18 +154,18 @@ class _Stage(nn.Module):
         return self.read(summaries, values, may_read[:, owner] & mask[:, None, :])
 
 
-def _parse(levels: object) -> frozenset[Level]:
+def _parse(levels: str) -> frozenset[Level]:
     """`stem+clip` → the set of levels.
 
     Raises:
         InputError: an unknown or repeated level, or none.
     """
-    names = [name.strip() for name in str(levels).split("+")]
+    names = [name.strip() for name in levels.split("+")]
     for name in names:
         if name not in LEVELS:
-            raise unknown("level of fusion 'hierarchical'", name, LEVELS)
+            raise unknown("level", name, LEVELS)
     if len(set(names)) < len(names):
-        raise InputError(f"fusion 'hierarchical': levels names a level twice: {levels!r}")
+        raise InputError("a level is named twice")
     return frozenset(level for level in LEVELS if level in names)
 
 

@@ -8,10 +8,10 @@ from typing import ClassVar
 from torch import nn
 
 from mmvideo.fusion.base import mlp
-from mmvideo.fusion.options import check_count
 from mmvideo.fusion.tokens import TokenFusion
 from mmvideo.layers.attention import AttentionBlock
 from mmvideo.layers.pooling import AdditivePool
+from mmvideo.schema import Dropout, Positive
 from mmvideo.types import Features, FusionOutput
 
 
@@ -19,29 +19,24 @@ class JointTransformerFusion(TokenFusion):
     """Every token attends to every token of every modality; attention pooling, then two layers.
 
     As in VideoBERT (Sun et al., 2019, https://arxiv.org/abs/1904.01766), with time in seconds for positions.
-
-    Args:
-        layers: transformer layers.
-        heads: attention heads.
-        level: which tokens, `trunk` or `stem` (the earliest fusion).
+    Of stems, it is the earliest fusion.
     """
 
     cost: ClassVar[str] = "attention between all tokens of all modalities, in every layer"
 
-    def __init__(
-        self,
-        modalities: Sequence[str],
-        width: int,
-        layers: int = 2,
-        heads: int = 4,
-        dropout: float = 0.1,
-        level: str = "trunk",
-    ) -> None:
-        super().__init__(modalities, width, level)
-        for option, value in (("layers", layers), ("heads", heads)):
-            check_count("joint_transformer", option, value)
-        self.mix = mlp(width, width, dropout)
-        self.blocks = nn.ModuleList(AttentionBlock(width, heads, dropout) for _ in range(layers))
+    class Config(TokenFusion.Config):
+        layers: Positive = 2
+        """Transformer layers."""
+        heads: Positive = 4
+        """Attention heads."""
+        dropout: Dropout = 0.1
+
+    def __init__(self, config: Config, modalities: Sequence[str], width: int) -> None:
+        super().__init__(config, modalities, width)
+        self.mix = mlp(width, width, config.dropout)
+        self.blocks = nn.ModuleList(
+            AttentionBlock(width, config.heads, config.dropout) for _ in range(config.layers)
+        )
         self.pool = AdditivePool(width)
 
     def forward(self, features: Mapping[str, Features]) -> FusionOutput:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from mmvideo.fusion.base import Fusion, mlp
+from mmvideo.schema import Dropout
 from mmvideo.types import Features, FusionOutput
 
 
@@ -14,9 +15,12 @@ class LateFusion(Fusion):
 
     cost: ClassVar[str] = "two layers over the clip vectors"
 
-    def __init__(self, modalities: Sequence[str], width: int, dropout: float = 0.1) -> None:
-        super().__init__(modalities, width)
-        self.mix = mlp(len(self.modalities) * width, width, dropout)
+    class Config(Fusion.Config):
+        dropout: Dropout = 0.1
+
+    def __init__(self, config: Config, modalities: Sequence[str], width: int) -> None:
+        super().__init__(config, modalities, width)
+        self.mix = mlp(len(self.modalities) * width, width, config.dropout)
 
     def forward(self, features: Mapping[str, Features]) -> FusionOutput:
         vectors, _ = self.clips(features)

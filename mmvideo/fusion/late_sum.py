@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from mmvideo.fusion.base import Fusion, mlp
+from mmvideo.schema import Dropout
 from mmvideo.types import Features, FusionOutput
 
 
@@ -21,9 +22,12 @@ class LateSumFusion(Fusion):
 
     cost: ClassVar[str] = "two layers for each modality's clip vector"
 
-    def __init__(self, modalities: Sequence[str], width: int, dropout: float = 0.1) -> None:
-        super().__init__(modalities, width)
-        self.experts = nn.ModuleList(mlp(width, width, dropout) for _ in self.modalities)
+    class Config(Fusion.Config):
+        dropout: Dropout = 0.1
+
+    def __init__(self, config: Config, modalities: Sequence[str], width: int) -> None:
+        super().__init__(config, modalities, width)
+        self.experts = nn.ModuleList(mlp(width, width, config.dropout) for _ in self.modalities)
 
     def forward(self, features: Mapping[str, Features]) -> FusionOutput:
         vectors, _ = self.clips(features)

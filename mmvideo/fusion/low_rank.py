@@ -11,8 +11,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from mmvideo.fusion.base import Fusion, mlp
-from mmvideo.fusion.options import check_count
 from mmvideo.layers.grouped_attention import stream_norm
+from mmvideo.schema import Dropout, Positive
 from mmvideo.types import Features, FusionOutput
 
 
@@ -23,21 +23,22 @@ class LowRankFusion(Fusion):
     weights instead of D (D + 1)^M. All factors are one registered parameter and one batched product. Each x_m
     is normalised first (its scale and shift are in the factors), since a product of M of them grows with the
     M-th power of their scale.
-
-    Args:
-        rank: R, how many products are summed.
     """
 
     cost: ClassVar[str] = "a map of the clip vectors for each rank"
 
-    def __init__(self, modalities: Sequence[str], width: int, rank: int = 4, dropout: float = 0.1) -> None:
-        super().__init__(modalities, width)
-        check_count("low_rank", "rank", rank)
-        count = len(self.modalities)
+    class Config(Fusion.Config):
+        rank: Positive = 4
+        """R, how many products are summed."""
+        dropout: Dropout = 0.1
+
+    def __init__(self, config: Config, modalities: Sequence[str], width: int) -> None:
+        super().__init__(config, modalities, width)
+        count, rank = len(self.modalities), config.rank
         self.factors = nn.Parameter(torch.empty(count, width + 1, rank, width))
         self.rank_weights = nn.Parameter(torch.empty(1, rank))
         self.bias = nn.Parameter(torch.zeros(width))
-        self.mix = mlp(width, width, dropout)
+        self.mix = mlp(width, width, config.dropout)
         with torch.no_grad():  # Glorot for every factor and for the weights, as the authors do
             self.factors.normal_(std=(2 / (2 * width + 1)) ** 0.5)
             nn.init.xavier_normal_(self.rank_weights)

@@ -9,8 +9,8 @@ import torch
 from torch import nn
 
 from mmvideo.fusion.base import Fusion, mlp
-from mmvideo.fusion.options import check_count
 from mmvideo.layers.pooling import AdditivePool, MeanPool
+from mmvideo.schema import Dropout, Positive
 from mmvideo.types import Features, FusionOutput, Tokens
 from mmvideo.vocabulary import Level
 
@@ -23,27 +23,26 @@ class MmtmFusion(Fusion):
     every token of modality m; a gate of 1 leaves a channel as it is. Pooling is by attention, one pool a
     modality: before a plain mean, gating the tokens would be no more than gating their mean.
 
-    Args:
-        reduction: the joint code has M · width / reduction channels (4 in the paper), at least one.
-
     Diagnostics: `gates` (B, M), each modality's mean gate, 0 closed, 1 as it was, 2 doubled.
     """
 
     reads: ClassVar[frozenset[Level]] = frozenset({"trunk"})
     cost: ClassVar[str] = "every trunk token of every modality is gated and pooled"
 
-    def __init__(
-        self, modalities: Sequence[str], width: int, reduction: int = 4, dropout: float = 0.1
-    ) -> None:
-        super().__init__(modalities, width)
-        check_count("mmtm", "reduction", reduction)
+    class Config(Fusion.Config):
+        reduction: Positive = 4
+        """The joint code has M · width / reduction channels (4 in the paper), at least one."""
+        dropout: Dropout = 0.1
+
+    def __init__(self, config: Config, modalities: Sequence[str], width: int) -> None:
+        super().__init__(config, modalities, width)
         joined = len(self.modalities) * width
-        code = max(1, joined // reduction)
+        code = max(1, joined // config.reduction)
         self.squeeze = MeanPool()
         self.code = nn.Linear(joined, code)
         self.excite = nn.Linear(code, joined)
         self.pools = nn.ModuleList(AdditivePool(width) for _ in self.modalities)
-        self.mix = mlp(joined, width, dropout)
+        self.mix = mlp(joined, width, config.dropout)
 
     def forward(self, features: Mapping[str, Features]) -> FusionOutput:
         trunks = [_trunk(features[m]) for m in self.modalities]

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from mmvideo.fusion.base import mlp
-from mmvideo.fusion.options import check_count
 from mmvideo.fusion.tokens import TokenFusion
 from mmvideo.layers.grouped_attention import StreamBlock, ordered_pairs, stream_norm
 from mmvideo.layers.packing import Rows
+from mmvideo.schema import Dropout, Positive
 from mmvideo.types import Features, FusionOutput
 
 
@@ -26,12 +26,6 @@ class MultFusion(TokenFusion):
     authors' code: padding is masked everywhere; the summary token is read in place of the last step, which
     may be padding; time comes in seconds. All pairs go through each operation together. A modality alone has
     its self-attention left.
-
-    Args:
-        heads: attention heads.
-        layers: of each cross-modal transformer.
-        self_layers: of each modality's self-attention after that.
-        level: which tokens, `trunk` or `stem`.
     """
 
     cost: ClassVar[str] = (
@@ -41,30 +35,30 @@ class MultFusion(TokenFusion):
     target: Tensor
     source: Tensor
 
-    def __init__(
-        self,
-        modalities: Sequence[str],
-        width: int,
-        heads: int = 4,
-        layers: int = 2,
-        self_layers: int = 1,
-        dropout: float = 0.1,
-        level: str = "trunk",
-    ) -> None:
-        super().__init__(modalities, width, level)
-        for option, value in (("heads", heads), ("layers", layers), ("self_layers", self_layers)):
-            check_count("mult", option, value)
-        count = len(self.modalities)
+    class Config(TokenFusion.Config):
+        heads: Positive = 4
+        """Attention heads."""
+        layers: Positive = 2
+        """Of each cross-modal transformer."""
+        self_layers: Positive = 1
+        """Of each modality's self-attention after that."""
+        dropout: Dropout = 0.1
+
+    def __init__(self, config: Config, modalities: Sequence[str], width: int) -> None:
+        super().__init__(config, modalities, width)
+        count, heads, dropout = len(self.modalities), config.heads, config.dropout
         pairs = ordered_pairs(count)
         self.register_buffer("target", pairs[:, 0], persistent=False)
         self.register_buffer("source", pairs[:, 1], persistent=False)
         joined = max(count - 1, 1) * width
         self.mix = mlp(count * joined, width, dropout)
         self.cross = nn.ModuleList(
-            StreamBlock(len(pairs), width, heads, dropout) for _ in range(layers if count > 1 else 0)
+            StreamBlock(len(pairs), width, heads, dropout) for _ in range(config.layers if count > 1 else 0)
         )
         self.summary = nn.Parameter(torch.randn(count, 1, 1, joined) * 0.02)
-        self.own = nn.ModuleList(StreamBlock(count, joined, heads, dropout) for _ in range(self_layers))
+        self.own = nn.ModuleList(
+            StreamBlock(count, joined, heads, dropout) for _ in range(config.self_layers)
+        )
 
     def forward(self, features: Mapping[str, Features]) -> FusionOutput:
         values, real = self.stacked(features)

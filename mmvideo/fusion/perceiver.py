@@ -9,9 +9,9 @@ import torch
 from torch import nn
 
 from mmvideo.fusion.base import mlp
-from mmvideo.fusion.options import check_count
 from mmvideo.fusion.tokens import TokenFusion
 from mmvideo.layers.attention import AttentionBlock
+from mmvideo.schema import Dropout, Positive
 from mmvideo.types import Features, FusionOutput
 
 
@@ -20,33 +20,26 @@ class PerceiverFusion(TokenFusion):
 
     Perceiver (Jaegle et al., 2021, https://arxiv.org/abs/2103.03206) with one reading of the input. Costs
     grow linearly with the number of tokens.
-
-    Args:
-        latents: how many vectors read.
-        layers: self-attention layers among the latents.
-        heads: attention heads.
-        level: which tokens, `trunk` or `stem`.
     """
 
     cost: ClassVar[str] = "the latents read every token once, then attend to each other"
 
-    def __init__(
-        self,
-        modalities: Sequence[str],
-        width: int,
-        latents: int = 16,
-        layers: int = 2,
-        heads: int = 4,
-        dropout: float = 0.1,
-        level: str = "trunk",
-    ) -> None:
-        super().__init__(modalities, width, level)
-        for option, value in (("latents", latents), ("layers", layers), ("heads", heads)):
-            check_count("perceiver", option, value)
+    class Config(TokenFusion.Config):
+        latents: Positive = 16
+        """How many vectors read."""
+        layers: Positive = 2
+        """Self-attention layers among the latents."""
+        heads: Positive = 4
+        """Attention heads."""
+        dropout: Dropout = 0.1
+
+    def __init__(self, config: Config, modalities: Sequence[str], width: int) -> None:
+        super().__init__(config, modalities, width)
+        heads, dropout = config.heads, config.dropout
         self.mix = mlp(width, width, dropout)
-        self.latents = nn.Parameter(torch.randn(latents, width) * 0.02)
+        self.latents = nn.Parameter(torch.randn(config.latents, width) * 0.02)
         self.read = AttentionBlock(width, heads, dropout)
-        self.think = nn.ModuleList(AttentionBlock(width, heads, dropout) for _ in range(layers))
+        self.think = nn.ModuleList(AttentionBlock(width, heads, dropout) for _ in range(config.layers))
 
     def forward(self, features: Mapping[str, Features]) -> FusionOutput:
         tokens = self.joined(features)

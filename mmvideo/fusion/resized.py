@@ -23,7 +23,7 @@ class Resized(Fusion):
 
     def __init__(self, fusion: Fusion, inputs: int) -> None:
         nn.Module.__init__(self)  # `absent` is the wrapped fusion's
-        self.modalities, self.width = fusion.modalities, fusion.width
+        self.config, self.modalities, self.width = fusion.config, fusion.modalities, fusion.width
         self.maps = nn.ModuleDict({m: nn.Linear(inputs, fusion.width) for m in fusion.modalities})
         self.fusion = fusion
 

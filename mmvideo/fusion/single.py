@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
+from mmvideo.errors import InputError
 from mmvideo.fusion.base import Fusion, mlp
+from mmvideo.schema import Dropout
 from mmvideo.types import Features, FusionOutput
 
 
@@ -14,10 +16,17 @@ class SingleModality(Fusion):
 
     cost: ClassVar[str] = "two layers over one clip vector"
 
-    def __init__(self, modalities: Sequence[str], width: int, dropout: float = 0.1) -> None:
-        super().__init__(modalities, width)
-        assert len(self.modalities) == 1, self.modalities
-        self.mix = mlp(width, width, dropout)
+    class Config(Fusion.Config):
+        dropout: Dropout = 0.1
+
+    def __init__(self, config: Config, modalities: Sequence[str], width: int) -> None:
+        super().__init__(config, modalities, width)
+        if len(modalities) != 1:
+            raise InputError(
+                f"fusion 'single' takes exactly one modality, got {', '.join(modalities)}; "
+                "name one, or choose another fusion"
+            )
+        self.mix = mlp(width, width, config.dropout)
 
     def forward(self, features: Mapping[str, Features]) -> FusionOutput:
         vectors, _ = self.clips(features)

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mmvideo.fusion.base import Fusion, mlp
-from mmvideo.fusion.options import check_count
 from mmvideo.layers.grouped_attention import StreamLinear, stream_norm
+from mmvideo.schema import Dropout, Positive
 from mmvideo.types import Features, FusionOutput
 
 
@@ -29,26 +29,25 @@ class TensorFusion(Fusion):
     result contracted with the outer product of the rest. That is the same sum in another order: about
     2 D (R + 1)^M operations a clip either way, but fewer numbers on the way, which must be kept for the
     backward pass.
-
-    Args:
-        rank_width: R, entries each modality is projected to. Costs grow with its M-th power.
     """
 
     cost: ClassVar[str] = (
         "products of the clip vectors' entries, which grow with the power of the number of modalities"
     )
 
-    def __init__(
-        self, modalities: Sequence[str], width: int, rank_width: int = 8, dropout: float = 0.1
-    ) -> None:
-        super().__init__(modalities, width)
-        check_count("tensor", "rank_width", rank_width)
-        count, side = len(self.modalities), rank_width + 1
-        self.project = StreamLinear(count, width, rank_width)
+    class Config(Fusion.Config):
+        rank_width: Positive = 8
+        """R, entries each modality is projected to. Costs grow with its M-th power."""
+        dropout: Dropout = 0.1
+
+    def __init__(self, config: Config, modalities: Sequence[str], width: int) -> None:
+        super().__init__(config, modalities, width)
+        count, side = len(self.modalities), config.rank_width + 1
+        self.project = StreamLinear(count, width, config.rank_width)
         self.split = best_split(count, side, width)
         shape = (side**self.split, side ** (count - self.split), width)
         self.core = nn.Parameter(torch.randn(shape) * side ** (-count / 2))  # entries of h start near 1
-        self.mix = mlp(width, width, dropout)
+        self.mix = mlp(width, width, config.dropout)
 
     def forward(self, features: Mapping[str, Features]) -> FusionOutput:
         vectors, _ = self.clips(features)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, cast
+from typing import ClassVar, Literal
 
 import torch
 from jaxtyping import Bool, Float
@@ -11,12 +11,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mmvideo.fusion.base import Fusion
-from mmvideo.fusion.options import check_choice
 from mmvideo.layers.time import TimeEncoding
 from mmvideo.types import Features, Tokens
 from mmvideo.vocabulary import Level
-
-TOKEN_LEVELS: tuple[Level, ...] = ("stem", "trunk")
 
 
 class TokenFusion(Fusion):
@@ -25,24 +22,24 @@ class TokenFusion(Fusion):
     Tokens carry their modality (a learned vector) and their time (Fourier features of seconds). A clip
     without a modality has one token of it, the learned vector `absent`: so no sequence is ever empty, and
     others can read that something is missing.
-
-    Args:
-        level: which tokens, `trunk` (after temporal modelling) or `stem` (before).
     """
 
     reads: ClassVar[frozenset[Level]] = frozenset({"trunk"})
 
-    def __init__(self, modalities: Sequence[str], width: int, level: str = "trunk") -> None:
-        super().__init__(modalities, width)
-        (self.level,) = self.levels_read({"level": level})
+    class Config(Fusion.Config):
+        level: Literal["stem", "trunk"] = "trunk"
+        """Which tokens: after temporal modelling (`trunk`) or before (`stem`)."""
+
+    def __init__(self, config: Config, modalities: Sequence[str], width: int) -> None:
+        super().__init__(config, modalities, width)
+        self.level: Level = config.level
         self.modality = nn.Parameter(torch.randn(len(self.modalities), width) * 0.02)
         self.time = TimeEncoding(width)
 
     @classmethod
-    def levels_read(cls, options: Mapping[str, Any]) -> frozenset[Level]:
-        level = options.get("level", "trunk")
-        check_choice(cls.__name__, "level", level, TOKEN_LEVELS)
-        return frozenset({cast(Level, level)})
+    def levels_read(cls, config: Fusion.Config) -> frozenset[Level]:
+        assert isinstance(config, TokenFusion.Config)
+        return frozenset({config.level})
 
     def sequences(self, features: Mapping[str, Features]) -> list[Tokens]:
         """Each modality's marked tokens, in order; padding holds zeros, at time 0."""

@@ -13,7 +13,7 @@ from mmvideo.encoders.visual import CnnLstm
 from mmvideo.errors import InputError
 from mmvideo.model import FusionModel, build_model, levels_read
 from mmvideo.modalities.visual import Visual
-from mmvideo.objectives import Objective, Setting
+from mmvideo.training.objectives import Objective, Setting
 from mmvideo.training.encoded import EncodedData, EncodedSplit, encode_split
 from mmvideo.training.session import TrainingData
 from mmvideo.vocabulary import Level, Split

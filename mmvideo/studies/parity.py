@@ -7,11 +7,11 @@ outputs to it. Chosen per strategy, it gives all of them the same number of para
 from __future__ import annotations
 
 import dataclasses
-import inspect
 from collections.abc import Sequence
 
 import torch
 
+from mmvideo.components import read_options
 from mmvideo.config import RunConfig
 from mmvideo.errors import InputError
 from mmvideo.model import build_fusion, fusion_class
@@ -69,8 +69,9 @@ def _sized(arm: Arm, target: int, tolerance: float) -> Arm:
 
 def _heads(config: RunConfig) -> int | None:
     """The strategy's attention heads; None where it has none."""
-    parameter = inspect.signature(fusion_class(config)).parameters.get("heads")
-    return None if parameter is None else int(config.fusion.options.get("heads", parameter.default))
+    options = config.fusion.options
+    heads = getattr(read_options(fusion_class(config), "fusion", config.fusion.name, options), "heads", None)
+    return None if heads is None else int(heads)
 
 
 def _sizes_around(config: RunConfig, heads: int | None, target: int) -> dict[int, RunConfig]:

@@ -24,7 +24,7 @@ class Twin(Fusion):
     reads = frozenset({"trunk", "clip"})
 
     def __init__(self) -> None:
-        super().__init__(MODALITIES, WIDTH)
+        super().__init__(self.Config(), MODALITIES, WIDTH)
         self.mix = mlp(len(MODALITIES) * WIDTH, WIDTH, 0.0)
 
     def forward(self, features: Mapping[str, Features]) -> FusionOutput:

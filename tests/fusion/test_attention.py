@@ -7,7 +7,6 @@ import pytest
 from fusion_contract import WIDTH
 from numpy_layers import SUBSETS, linear, made, mlp, run, same, softmax, vectors, weights
 
-from mmvideo.errors import InputError
 from mmvideo.vocabulary import MODALITIES
 
 
@@ -44,8 +43,3 @@ def test_weights_sum_to_one_and_the_absent_have_none() -> None:
     np.testing.assert_allclose(alpha.sum(axis=1), 1, rtol=1e-6)
     assert (alpha[~present & present.any(axis=1, keepdims=True)] == 0).all()
     assert (alpha[present] > 0).all()
-
-
-def test_score_is_one_of_two() -> None:
-    with pytest.raises(InputError, match=r"score of fusion 'attention' 'cosine'.*Known: additive, dot\."):
-        made("attention", MODALITIES, score="cosine")

@@ -8,9 +8,6 @@ import numpy as np
 import pytest
 from numpy_layers import SUBSETS, made, mlp, run, same, vectors, weights
 
-from mmvideo.errors import InputError
-from mmvideo.vocabulary import MODALITIES
-
 
 @pytest.mark.parametrize("combine", ["sum", "concat"])
 @pytest.mark.parametrize("modalities", SUBSETS, ids="+".join)
@@ -29,12 +26,3 @@ def test_it_is_the_papers_formula(modalities: tuple[str, ...], combine: str) -> 
     same(pooled, mlp(w, "mix", joined))
     norms = np.stack([np.linalg.norm(product, axis=1) for product in products], axis=1)
     same(diagnostics["pair_share"], norms / norms.sum(axis=1, keepdims=True))
-
-
-def test_options_are_checked() -> None:
-    with pytest.raises(InputError, match=r"combine of fusion 'bilinear' 'mean'.*Known: concat, sum\."):
-        made("bilinear", MODALITIES, combine="mean")
-    with pytest.raises(InputError, match="'bilinear': rank must be a whole number"):
-        made("bilinear", MODALITIES, rank=0)
-    with pytest.raises(InputError, match="'bilinear': factor_width must be a whole number"):
-        made("bilinear", MODALITIES, factor_width=-1)

@@ -9,7 +9,6 @@ from fusion_contract import WIDTH, draw
 from numpy_layers import SUBSETS, made, mlp, run, same, weights
 from numpy_tokens import sequences, stream_block
 
-from mmvideo.errors import InputError
 from mmvideo.vocabulary import MODALITIES
 
 
@@ -58,15 +57,3 @@ def test_one_modality_reaches_another_through_the_bottlenecks_only(fusion_layer:
 def test_late_has_no_bottlenecks() -> None:
     fusion, _ = made("bottleneck", MODALITIES, layers=2, fusion_layer=2)
     assert "bottlenecks" not in fusion.state_dict()
-
-
-@pytest.mark.parametrize("fusion_layer", [-1, 4])
-def test_the_fusion_layer_is_one_of_the_layers(fusion_layer: int) -> None:
-    with pytest.raises(InputError, match=r"from 0 \(early\) to layers = 3 \(late\), got"):
-        made("bottleneck", MODALITIES, layers=3, fusion_layer=fusion_layer)
-
-
-@pytest.mark.parametrize("option", ["bottlenecks", "layers", "heads"])
-def test_options_are_counts(option: str) -> None:
-    with pytest.raises(InputError, match=f"'bottleneck': {option} must be a whole number of at least 1"):
-        made("bottleneck", MODALITIES, **{option: 0})

@@ -9,7 +9,6 @@ from fusion_contract import draw
 from numpy_layers import SUBSETS, layer_norm, made, mlp, run, same, weights
 from numpy_tokens import additive_pool, sequences, stream_attention, stream_block, stream_feed_forward
 
-from mmvideo.errors import InputError
 from mmvideo.vocabulary import MODALITIES
 
 
@@ -50,9 +49,3 @@ def test_each_modality_hears_every_other_through_its_own_tokens() -> None:
             fusion(features if name is None else features | {name: other[name]})
     for changed in given[1:]:
         assert ((changed - given[0]).unflatten(1, (3, -1)).abs().amax(dim=2) > 1e-3).all()
-
-
-@pytest.mark.parametrize("option", ["layers", "heads"])
-def test_options_are_counts(option: str) -> None:
-    with pytest.raises(InputError, match=f"'co_attention': {option} must be a whole number of at least 1"):
-        made("co_attention", MODALITIES, **{option: 0})

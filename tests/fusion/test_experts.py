@@ -37,7 +37,7 @@ def test_a_clip_without_any_modality_is_left_to_the_joint_expert() -> None:
 
 
 def test_all_experts_start_with_about_the_same_say() -> None:
-    fusion = prepare(lambda: ExpertsFusion(MODALITIES, WIDTH), training=False)
+    fusion = prepare(lambda: ExpertsFusion(ExpertsFusion.Config(), MODALITIES, WIDTH), training=False)
     gates = fusion(draw(MODALITIES, patterns(3)[:1].repeat(32, 1))).diagnostics["expert_weights"]
     torch.testing.assert_close(gates, torch.full((32, 4), 0.25), atol=0.05, rtol=0)
 
@@ -45,7 +45,7 @@ def test_all_experts_start_with_about_the_same_say() -> None:
 def test_the_gate_learns_which_modality_to_rely_on() -> None:
     """The answer is in the clean vector; which one that is, text says."""
     torch.manual_seed(0)
-    fusion = ExpertsFusion(MODALITIES, WIDTH, dropout=0.0)
+    fusion = ExpertsFusion(ExpertsFusion.Config(dropout=0.0), MODALITIES, WIDTH)
     head = torch.nn.Linear(WIDTH, 2)
     optimiser = torch.optim.Adam([*fusion.parameters(), *head.parameters()], lr=1e-2)
     everything = torch.ones(128, 3, dtype=torch.bool)

@@ -7,7 +7,6 @@ import pytest
 import torch
 from numpy_layers import SUBSETS, layer_norm, linear, made, mlp, run, same, vectors, weights
 
-from mmvideo.errors import InputError
 from mmvideo.vocabulary import MODALITIES
 
 
@@ -43,10 +42,3 @@ def test_a_generator_that_says_nothing_changes_nothing() -> None:
     x, _ = vectors(fusion, features)
     expected = mlp(weights(fusion), "mix", np.concatenate([layer_norm(v) for v in x], axis=1))
     same(run(fusion, features)[0], expected)
-
-
-def test_only_a_modality_that_takes_part_can_be_conditioned() -> None:
-    with pytest.raises(
-        InputError, match=r"Unknown conditioned of fusion 'film' 'text'.*Known: all, audio, vis"
-    ):
-        made("film", ("visual", "audio"), conditioned="text")

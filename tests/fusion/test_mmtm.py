@@ -6,9 +6,6 @@ import numpy as np
 import pytest
 from numpy_layers import SUBSETS, Array, linear, made, mlp, run, same, sigmoid, softmax, weights
 
-from mmvideo.errors import InputError
-from mmvideo.vocabulary import MODALITIES
-
 
 def attention_pool(w: dict[str, Array], name: str, tokens: Array) -> Array:
     """Real tokens (N, D) → (D,)."""
@@ -37,8 +34,3 @@ def test_it_is_the_papers_formula(modalities: tuple[str, ...], reduction: int) -
         ]
         same(pooled[row], mlp(w, "mix", np.concatenate(vectors)))
         same(diagnostics["gates"][row], np.array([gate.mean() for gate in gates]))
-
-
-def test_reduction_is_a_count() -> None:
-    with pytest.raises(InputError, match=r"'mmtm': reduction must be a whole number of at least 1, got 0"):
-        made("mmtm", MODALITIES, reduction=0)

@@ -10,7 +10,6 @@ from numpy_layers import SUBSETS, made, mlp, run, same, weights
 from numpy_tokens import sequences, stream_block
 
 from mmvideo.components import FUSIONS, build
-from mmvideo.errors import InputError
 from mmvideo.vocabulary import MODALITIES
 
 
@@ -64,14 +63,3 @@ def test_every_query_gets_gradient() -> None:
     grads = [p.grad for name, p in fusion.named_parameters() if name.endswith("query.weight")]
     assert [len(grad) for grad in grads] == [6, 6, 3]  # two cross-modal layers of six pairs, one layer each
     assert all((grad.abs().amax(dim=(1, 2)) > 0).all() for grad in grads)
-
-
-@pytest.mark.parametrize("option", ["heads", "layers", "self_layers"])
-def test_options_are_counts(option: str) -> None:
-    with pytest.raises(InputError, match=f"'mult': {option} must be a whole number of at least 1, got 0"):
-        made("mult", MODALITIES, **{option: 0})
-
-
-def test_heads_divide_the_width() -> None:
-    with pytest.raises(InputError, match="width 16 cannot be split over 3 heads"):
-        made("mult", MODALITIES, heads=3)

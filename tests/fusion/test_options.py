@@ -1,50 +1,66 @@
-"""Wrong options are the user's mistake, and are named."""
+"""What a fusion's options may be: wrong ones are the user's mistake, told by fusion, option and value."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from numpy_layers import made
 
+from mmvideo.components import FUSIONS, resolve
+from mmvideo.config import NamedConfig, RunConfig
 from mmvideo.errors import InputError
-from mmvideo.fusion.options import check_choice, check_count, check_dropout
+from mmvideo.model import build_model
 from mmvideo.vocabulary import MODALITIES
 
-WITH_DROPOUT = ("late", "gated", "film", "mmtm", "tensor", "low_rank", "bilinear", "attention", "experts")
+COUNTS = ("heads", "layers", "self_layers", "latents", "bottlenecks", "rank", "factor_width", "rank_width")
 
 
-@given(st.integers(min_value=1))
-def test_any_positive_whole_number_is_a_count(value: int) -> None:
-    check_count("tensor", "rank", value)
+@pytest.mark.parametrize("value", [0, -1, 1.5, True, "2"])
+@pytest.mark.parametrize("name", FUSIONS)
+def test_counts_are_whole_numbers_of_at_least_one(name: str, value: Any) -> None:
+    for option in set(COUNTS) & set(resolve(FUSIONS, "fusion", name).Config.model_fields):
+        with pytest.raises(InputError, match=rf"fusion '{name}': {option}: Input should be .*got {value!r}"):
+            made(name, MODALITIES, **{option: value})
 
 
-@given(st.one_of(st.integers(max_value=0), st.floats(), st.booleans(), st.text()))
-def test_nothing_else_is(value: object) -> None:
-    with pytest.raises(InputError, match="fusion 'tensor': rank must be a whole number"):
-        check_count("tensor", "rank", value)
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("late", {"dropuot": 0.1}, r"Unknown option of fusion 'late' 'dropuot'\. Did you mean 'dropout'\?"),
+        ("late", {"dropout": 1.0}, r"dropout: Input should be less than 1 \(got 1\.0\)"),
+        ("late", {"dropout": True}, r"dropout: Input should be a valid number \(got True\)"),
+        ("early", {"step_seconds": 0.0}, "step_seconds: Input should be greater than 0"),
+        ("mmtm", {"reduction": 0}, "reduction: Input should be greater than 0"),
+        ("attention", {"score": "cosine"}, r"score: Input should be 'additive' or 'dot' \(got 'cosine'\)"),
+        ("bilinear", {"combine": "mean"}, "combine: Input should be 'sum' or 'concat'"),
+        ("mult", {"level": "clip"}, "level: Input should be 'stem' or 'trunk'"),
+        ("mult", {"heads": 3}, "width 16 cannot be split over 3 heads"),
+        ("bottleneck", {"fusion_layer": -1}, "fusion_layer: Input should be greater than or equal to 0"),
+        ("bottleneck", {"fusion_layer": 4}, r"from 0 \(early\) to layers = 3 \(late\), got 4"),
+        ("film", {"conditioned": "depth"}, r"conditioned of fusion 'film' 'depth'.*Known: all, audio"),
+        ("hierarchical", {"levels": "stem+trnk"}, r"levels: Unknown level 'trnk'\. Did you mean 'trunk'\?"),
+        ("hierarchical", {"levels": ""}, "Unknown level ''"),
+        ("hierarchical", {"levels": "clip+clip"}, r"named twice \(got 'clip\+clip'\)"),
+        ("hierarchical", {"direction": "to_depth"}, "Unknown direction of fusion 'hierarchical' 'to_depth'"),
+        ("single", {}, "takes exactly one modality, got visual, audio, text"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_built(name: str, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        made(name, MODALITIES, **options)
 
 
-def test_a_choice_names_the_nearest() -> None:
-    check_choice("attention", "score", "dot", ("additive", "dot"))
-    with pytest.raises(InputError, match=r"Did you mean 'additive'\? Known: additive, dot\."):
-        check_choice("attention", "score", "adaptive", ("additive", "dot"))
-    with pytest.raises(InputError, match="'True'"):
-        check_choice("attention", "score", True, ("additive", "dot"))
+def test_wrong_options_are_refused_before_anything_is_built() -> None:
+    config = RunConfig(fusion=NamedConfig(name="mult", options={"level": "frames"}))
+    with pytest.raises(InputError, match="fusion 'mult': level: Input should be 'stem' or 'trunk'"):
+        build_model(config, classes=3, vocabulary_size=10)
 
 
-@pytest.mark.parametrize("value", [0, 0.0, 0.5, 0.999])
-def test_a_dropout(value: float) -> None:
-    check_dropout(value)
-
-
-@pytest.mark.parametrize("value", [-0.1, 1, 1.5, float("nan"), "0.1", True, None])
-def test_no_dropout(value: object) -> None:
-    with pytest.raises(InputError, match="dropout must be a number from 0 up to"):
-        check_dropout(value)
-
-
-@pytest.mark.parametrize("name", WITH_DROPOUT)
-def test_every_strategy_checks_its_dropout(name: str) -> None:
-    with pytest.raises(InputError, match=r"dropout must be .* got 1\.0"):
-        made(name, MODALITIES, dropout=1.0)
+def test_modalities_may_have_any_names_in_any_order() -> None:
+    fusion, features = made("late", ("text", "visual"))
+    assert fusion.modalities == ("text", "visual")
+    assert fusion(features).pooled.shape == (4, 16)
+    for wrong in ((), ("visual", "visual")):
+        with pytest.raises(AssertionError):
+            made("late", wrong)

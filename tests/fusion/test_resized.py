@@ -11,7 +11,7 @@ from mmvideo.types import Features
 
 def test_equals_the_fusion_on_mapped_vectors_and_knows_who_is_absent() -> None:
     torch.manual_seed(0)
-    inner = LateFusion(("visual", "text"), 6, dropout=0.0)
+    inner = LateFusion(LateFusion.Config(dropout=0.0), ("visual", "text"), 6)
     resized = Resized(inner, 4)
     present = torch.tensor([True, False])
     vectors = {"visual": torch.randn(2, 4), "text": torch.randn(2, 4) * present[:, None]}

@@ -9,7 +9,6 @@ import pytest
 from fusion_contract import WIDTH
 from numpy_layers import SUBSETS, layer_norm, made, mlp, run, same, vectors, weights
 
-from mmvideo.errors import InputError
 from mmvideo.fusion.tensor import best_split
 from mmvideo.vocabulary import MODALITIES
 
@@ -50,8 +49,3 @@ def test_where_the_outer_product_is_split(count: int, side: int, width: int, exp
 def test_the_stated_number_of_weights() -> None:
     for modalities, expected in ((MODALITIES, 46_656), ((*MODALITIES, "depth"), 419_904)):
         assert made("tensor", modalities)[0].core.numel() * 64 // WIDTH == expected
-
-
-def test_rank_width_is_a_count() -> None:
-    with pytest.raises(InputError, match=r"'tensor': rank_width must be a whole number of at least 1, got 0"):
-        made("tensor", MODALITIES, rank_width=0)

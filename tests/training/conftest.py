@@ -42,7 +42,7 @@ class TinyEncoder(Encoder):
 def tiny_model(modalities: tuple[str, ...]) -> FusionModel:
     torch.manual_seed(3)
     encoders = nn.ModuleDict({m: TinyEncoder() for m in modalities})
-    return FusionModel(encoders, LateFusion(modalities, WIDTH), CLASSES)
+    return FusionModel(encoders, LateFusion(LateFusion.Config(), modalities, WIDTH), CLASSES)
 
 
 def tiny_batch(modalities: tuple[str, ...], size: int, seed: int, missing: float = 0.25) -> Batch:

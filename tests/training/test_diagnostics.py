@@ -19,6 +19,10 @@ from mmvideo.training.predict import predict
 TWO = ("visual", "audio")
 
 
+def plain_loss(setting: Setting) -> CrossEntropy:
+    return CrossEntropy(CrossEntropy.Config(), setting)
+
+
 def test_norms_are_those_before_clipping(model: Any, batch: Any) -> None:
     net = model(TWO)
     session: Any = SimpleNamespace(model=net, config=TrainConfig(clip_norm=0.01))
@@ -47,7 +51,7 @@ def _norm(parts: list[torch.nn.Module]) -> float:
 def test_each_epoch_tells_of_gradients_and_of_each_modality_alone(
     setting: Callable[..., Setting], fitted: Any
 ) -> None:
-    _, _, records = fitted(CrossEntropy(setting()))
+    _, _, records = fitted(plain_loss(setting()))
     for record in records:
         if record["split"] == "train":
             assert {k for k in record if k.startswith("gradient")} == {
@@ -61,7 +65,7 @@ def test_each_epoch_tells_of_gradients_and_of_each_modality_alone(
 def test_alone_is_the_accuracy_with_the_others_taken_away(
     setting: Callable[..., Setting], fitted: Any, batch: Any
 ) -> None:
-    net, progress, records = fitted(CrossEntropy(setting()))
+    net, progress, records = fitted(plain_loss(setting()))
     best = next(r for r in records if r["split"] == "val" and r["epoch"] == progress.best_epoch)
     for m in TWO:
         shown = [batch(TWO, 10, seed).only((m,)) for seed in (10, 11)]
@@ -70,8 +74,8 @@ def test_alone_is_the_accuracy_with_the_others_taken_away(
 
 
 def test_looking_changes_no_number(setting: Callable[..., Setting], fitted: Any) -> None:
-    looked, _, records = fitted(CrossEntropy(setting()), "looked")
-    blind, _, plain = fitted(CrossEntropy(setting()), "blind", diagnostics=False)
+    looked, _, records = fitted(plain_loss(setting()), "looked")
+    blind, _, plain = fitted(plain_loss(setting()), "blind", diagnostics=False)
     assert all(torch.equal(a, b) for a, b in zip(looked.parameters(), blind.parameters(), strict=True))
     assert [r["loss"] for r in records] == [r["loss"] for r in plain]
     assert not any("gradient" in key or "only" in key for r in plain for key in r)
@@ -80,9 +84,9 @@ def test_looking_changes_no_number(setting: Callable[..., Setting], fitted: Any)
 def test_modality_dropout_changes_training_but_not_validation_clips(
     setting: Callable[..., Setting], fitted: Any
 ) -> None:
-    _, _, plain = fitted(CrossEntropy(setting()), "plain", epochs=1)
+    _, _, plain = fitted(plain_loss(setting()), "plain", epochs=1)
     dropped = {"visual": 0.5, "audio": 0.5, "text": 0.0}
-    _, _, records = fitted(CrossEntropy(setting()), "drop", epochs=1, modality_dropout=dropped)
-    _, _, again = fitted(CrossEntropy(setting()), "again", epochs=1, modality_dropout=dropped)
+    _, _, records = fitted(plain_loss(setting()), "drop", epochs=1, modality_dropout=dropped)
+    _, _, again = fitted(plain_loss(setting()), "again", epochs=1, modality_dropout=dropped)
     assert records == again
     assert records[0]["loss"] != plain[0]["loss"]

@@ -87,7 +87,7 @@ def train(
     folder.mkdir(exist_ok=True)
     progress = fit(
         model,
-        objective or CrossEntropy(SETTING),
+        objective or CrossEntropy(CrossEntropy.Config(), SETTING),
         data or ToyData(),
         config,
         seed=7,
@@ -141,7 +141,7 @@ class Breaks(CrossEntropy):
     """Cross-entropy that is NaN at the given step."""
 
     def __init__(self, step: int, value: float = math.nan) -> None:
-        super().__init__(SETTING)
+        super().__init__(self.Config(), SETTING)
         self.left, self.value = step, value
 
     def forward(self, prediction: Prediction, batch: Batch) -> Tensor:
@@ -243,7 +243,7 @@ class TestResume:
         model = Toy()
         fit(
             model,
-            CrossEntropy(SETTING),
+            CrossEntropy(CrossEntropy.Config(), SETTING),
             ToyData(),
             FIVE_EPOCHS,
             seed=8,
@@ -271,7 +271,7 @@ def test_long_gradients_are_scaled_down(tmp_path: Path, monkeypatch: pytest.Monk
         return before
 
     monkeypatch.setattr(Session, "clip", watched)
-    train(tmp_path, TrainConfig(epochs=1, clip_norm=0.5), objective=Loud(SETTING))
+    train(tmp_path, TrainConfig(epochs=1, clip_norm=0.5), objective=Loud(Loud.Config(), SETTING))
     assert [after for _, after in norms] == pytest.approx([0.5] * 4, rel=1e-3)
     assert min(before for before, _ in norms) > 1e3
 

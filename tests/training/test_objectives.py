@@ -13,13 +13,17 @@ from mmvideo.components import OBJECTIVES, build, resolve
 from mmvideo.errors import InputError
 from mmvideo.model import Prediction
 from mmvideo.training.objectives import Objective, Setting, objective_class
-from mmvideo.training.objectives.supervised import CrossEntropy, Focal
 from mmvideo.types import Batch
 
 LOGITS = torch.tensor([[2.0, 0.5, -1.0], [0.0, 0.0, 3.0], [-1.0, 1.0, 0.3]])
 LABELS = torch.tensor([0, 1, 0])
 BATCH = Batch(("a", "b", "c"), {}, LABELS)
 SETTING = Setting(("visual",), 4, 3, class_counts=(6, 3, 1))
+
+
+def made(name: str, setting: Setting, **options: Any) -> Objective:
+    objective: Objective = build(OBJECTIVES, "objective", name, options, setting=setting)
+    return objective
 
 
 def log_softmax(logits: torch.Tensor) -> np.ndarray:
@@ -29,23 +33,23 @@ def log_softmax(logits: torch.Tensor) -> np.ndarray:
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.6])
 def test_cross_entropy(smoothing: float) -> None:
-    loss = CrossEntropy(SETTING, smoothing)(Prediction(LOGITS, {}), BATCH)
+    loss = made("cross_entropy", SETTING, label_smoothing=smoothing)(Prediction(LOGITS, {}), BATCH)
     target = np.eye(3)[LABELS.numpy()] * (1 - smoothing) + smoothing / 3
     assert loss.item() == pytest.approx(float(-(target * log_softmax(LOGITS)).sum(axis=1).mean()), rel=1e-6)
 
 
 def test_balanced_weights_count_rare_classes_more() -> None:
-    loss = CrossEntropy(SETTING, class_weights="balanced")(Prediction(LOGITS, {}), BATCH)
+    loss = made("cross_entropy", SETTING, class_weights="balanced")(Prediction(LOGITS, {}), BATCH)
     weight = (10 / (3 * np.array([6, 3, 1])))[LABELS.numpy()]
     losses = -log_softmax(LOGITS)[np.arange(3), LABELS.numpy()]
     assert loss.item() == pytest.approx(float((weight * losses).sum() / weight.sum()), rel=1e-6)
-    plain = CrossEntropy(SETTING)(Prediction(LOGITS, {}), BATCH)
+    plain = made("cross_entropy", SETTING)(Prediction(LOGITS, {}), BATCH)
     assert loss.item() != pytest.approx(plain.item(), rel=1e-3)
 
 
 @pytest.mark.parametrize("gamma", [0.0, 0.5, 2.0])
 def test_focal(gamma: float) -> None:
-    loss = Focal(SETTING, gamma)(Prediction(LOGITS, {}), BATCH)
+    loss = made("focal", SETTING, gamma=gamma)(Prediction(LOGITS, {}), BATCH)
     log_p = log_softmax(LOGITS)[np.arange(3), LABELS.numpy()]
     assert loss.item() == pytest.approx(float(((1 - np.exp(log_p)) ** gamma * -log_p).mean()), rel=1e-6)
 
@@ -53,7 +57,7 @@ def test_focal(gamma: float) -> None:
 def test_focal_of_many_labels_is_the_mean_over_clips_and_classes() -> None:
     setting = Setting(("visual",), 4, 3, "multi_label", (1, 1, 1))
     target = torch.tensor([[1.0, 0.0, 1.0], [0.0, 0.0, 0.0], [0.0, 1.0, 1.0]])
-    loss = Focal(setting)(Prediction(LOGITS, {}), Batch(("a", "b", "c"), {}, target))
+    loss = made("focal", setting)(Prediction(LOGITS, {}), Batch(("a", "b", "c"), {}, target))
     yes = 1 / (1 + np.exp(-LOGITS.double().numpy()))
     p = np.where(target.numpy() == 1, yes, 1 - yes)
     assert loss.item() == pytest.approx(float(((1 - p) ** 2 * -np.log(p)).mean()), rel=1e-6)
@@ -61,7 +65,8 @@ def test_focal_of_many_labels_is_the_mean_over_clips_and_classes() -> None:
 
 def test_focal_has_finite_gradients_where_the_model_is_certain() -> None:
     logits = torch.tensor([[200.0, 0.0, 0.0], [0.0, 200.0, 0.0]], requires_grad=True)
-    Focal(SETTING, 0.5)(Prediction(logits, {}), Batch(("a", "b"), {}, torch.tensor([0, 0]))).backward()
+    wrong = Batch(("a", "b"), {}, torch.tensor([0, 0]))
+    made("focal", SETTING, gamma=0.5)(Prediction(logits, {}), wrong).backward()
     assert logits.grad is not None
     assert torch.isfinite(logits.grad).all()
 
@@ -76,14 +81,14 @@ def test_focal_has_finite_gradients_where_the_model_is_certain() -> None:
 def test_other_tasks_have_their_own_plain_loss(
     task: Any, outputs: torch.Tensor, labels: torch.Tensor, expected: float
 ) -> None:
-    loss = CrossEntropy(Setting(("visual",), 4, outputs.shape[1], task))(
+    loss = made("cross_entropy", Setting(("visual",), 4, outputs.shape[1], task))(
         Prediction(outputs, {}), Batch(("a", "b"), {}, labels)
     )
     assert loss.item() == pytest.approx(expected)
 
 
 def test_half_precision_logits_are_summed_in_full() -> None:
-    loss = CrossEntropy(SETTING)(Prediction(LOGITS.bfloat16(), {}), BATCH)
+    loss = made("cross_entropy", SETTING)(Prediction(LOGITS.bfloat16(), {}), BATCH)
     assert loss.dtype == torch.float32
 
 
@@ -93,18 +98,18 @@ REGRESSION = {"task": "regression", "outputs": 1}
 @pytest.mark.parametrize(
     ("name", "options", "changes", "message"),
     [
-        ("cross_entropy", {"label_smoothing": -0.1}, {}, r"label_smoothing must be in \[0, 1\), got -0.1"),
-        ("cross_entropy", {"label_smoothing": 1.0}, {}, r"label_smoothing must be in \[0, 1\), got 1.0"),
-        ("cross_entropy", {"class_weights": "balance"}, {}, "Did you mean 'balanced'"),
+        ("cross_entropy", {"label_smoothing": -0.1}, {}, r"label_smoothing: Input .* \(got -0.1\)"),
+        ("cross_entropy", {"label_smoothing": 1.0}, {}, r"label_smoothing: Input .* less than 1 "),
+        ("cross_entropy", {"class_weights": "balance"}, {}, "class_weights: .* 'none' or 'balanced'"),
         ("cross_entropy", {"label_smoothing": 0.1}, REGRESSION, "'single_label', not 'regression'"),
-        ("focal", {"gamma": -1.0}, {}, "gamma must be 0 or more, got -1.0"),
+        ("focal", {"gamma": -1.0}, {}, r"gamma: Input should be greater than or equal to 0 \(got -1.0\)"),
         ("focal", {}, REGRESSION, "for a regression use 'cross_entropy'"),
-        ("unimodal_auxiliary", {"weight": -1.0}, {}, "weight must be 0 or more"),
-        ("ogm", {"alpha": -1.0}, {}, "'ogm': alpha and epochs"),
-        ("ogm_ge", {"epochs": -1}, {}, "'ogm_ge': alpha and epochs"),
-        ("agm", {"alpha": -1.0}, {}, "alpha must be 0 or more"),
-        ("mmpareto", {"gamma": 0.0}, {}, "gamma must be positive"),
-        ("gradient_blend", {"estimation_epochs": 0}, {}, "estimation_epochs must be 1 or more"),
+        ("unimodal_auxiliary", {"weight": -1.0}, {}, "'unimodal_auxiliary': weight: Input should be"),
+        ("ogm", {"alpha": -1.0}, {}, "'ogm': alpha: Input should be greater"),
+        ("ogm_ge", {"epochs": -1}, {}, "'ogm_ge': epochs: Input should be greater"),
+        ("agm", {"alpha": -1.0}, {}, "'agm': alpha: Input should be greater"),
+        ("mmpareto", {"gamma": 0.0}, {}, "gamma: Input should be greater than 0"),
+        ("gradient_blend", {"estimation_epochs": 0}, {}, "estimation_epochs: Input should be greater than 0"),
         ("agm", {"beta": 1.0}, {}, "Unknown option of objective 'agm' 'beta'"),
     ],
 )
@@ -113,7 +118,7 @@ def test_what_cannot_be_built(
 ) -> None:
     given = {"modalities": ("visual", "audio"), "width": 4, "outputs": 3} | changes
     with pytest.raises(InputError, match=message):
-        build(OBJECTIVES, "objective", name, options, setting=Setting(**given))
+        made(name, Setting(**given), **options)
 
 
 @pytest.mark.parametrize("name", OBJECTIVES)
@@ -122,12 +127,6 @@ def test_every_registered_objective_is_one(name: str) -> None:
     assert issubclass(cls, Objective)
     assert cls.__doc__
     assert cls is resolve(OBJECTIVES, "objective", name)
-
-
-def test_the_registry_holds_these() -> None:
-    assert set(OBJECTIVES) == {
-        "cross_entropy", "focal", "unimodal_auxiliary", "gradient_blend", "ogm", "ogm_ge", "mmpareto", "agm",
-    }  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -140,8 +139,8 @@ def test_what_is_no_objective(name: str, message: str) -> None:
 
 
 def test_plain_objectives_add_nothing(setting: Callable[..., Setting]) -> None:
-    for cls in (CrossEntropy, Focal):
-        objective = cls(setting())
+    for name in ("cross_entropy", "focal"):
+        objective = made(name, setting())
         assert not list(objective.parameters())
         assert not objective.state_dict()
         assert (objective.reads, objective.subsets, objective.report()) == (frozenset(), (), {})

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from itertools import permutations
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ from lightning_fabric import Fabric
 from torch import Tensor
 
 from mmvideo.model import FusionModel, Prediction
-from mmvideo.training.objectives import Setting
+from mmvideo.training.objectives import Objective, Setting
 from mmvideo.training.objectives.agm import Agm, ratios, shapley
 from mmvideo.training.objectives.auxiliary import UnimodalAuxiliary
 from mmvideo.training.objectives.base import UnimodalObjective
@@ -30,6 +30,11 @@ TWO = ("visual", "audio")
 Settings = Callable[..., Setting]
 Models = Callable[[tuple[str, ...]], FusionModel]
 Batches = Callable[..., Batch]
+Kind = TypeVar("Kind", bound=Objective)
+
+
+def made(cls: type[Kind], setting: Setting, **options: Any) -> Kind:
+    return cls(cls.Config(**options), setting)
 
 
 def losses_of(logits: Tensor, labels: Tensor) -> np.ndarray:
@@ -71,7 +76,7 @@ def vectors(model: FusionModel) -> dict[str, np.ndarray]:
 
 
 def test_auxiliary_losses_are_added(setting: Settings, model: Models, batch: Batches) -> None:
-    objective, clips = UnimodalAuxiliary(setting(), weight=0.3), batch(TWO, 12, 0)
+    objective, clips = made(UnimodalAuxiliary, setting(), weight=0.3), batch(TWO, 12, 0)
     prediction = model(TWO)(clips)
     expected = losses_of(prediction.logits, clips.labels).mean()
     alone = alone_in_numpy(objective, prediction, clips)
@@ -107,7 +112,7 @@ class TestModulation:
     def test_gradients_of_the_encoders_alone_are_scaled(
         self, setting: Settings, model: Models, batch: Batches
     ) -> None:
-        net, clips, objective = model(TWO).eval(), batch(TWO, 16, 1), Ogm(setting(), alpha=0.7)
+        net, clips, objective = model(TWO).eval(), batch(TWO, 16, 1), made(Ogm, setting(), alpha=0.7)
         plain = gradients(objective, net, clips, lambda p: objective.joint_loss(p, clips))
         fusion = [p.grad.clone() for p in net.fusion.parameters() if p.grad is not None]
         net.zero_grad()
@@ -130,7 +135,7 @@ class TestModulation:
     def test_probes_learn_and_leave_loss_and_encoders_alone(
         self, setting: Settings, model: Models, batch: Batches
     ) -> None:
-        net, clips, objective = model(TWO).eval(), batch(TWO, 8, 0), Ogm(setting(), alpha=0.0)
+        net, clips, objective = model(TWO).eval(), batch(TWO, 8, 0), made(Ogm, setting(), alpha=0.0)
         loss = objective(prediction := net(clips), clips)
         assert loss.item() == pytest.approx(losses_of(prediction.logits, clips.labels).mean(), rel=1e-6)
         plain = gradients(objective, net, clips, lambda p: objective.joint_loss(p, clips))
@@ -142,7 +147,8 @@ class TestModulation:
     def test_after_its_epochs_nothing_is_modulated(
         self, setting: Settings, model: Models, batch: Batches
     ) -> None:
-        net, clips, objective = model(TWO).eval(), batch(TWO, 16, 1), Ogm(setting(), alpha=5.0, epochs=2)
+        net, clips = model(TWO).eval(), batch(TWO, 16, 1)
+        objective = made(Ogm, setting(), alpha=5.0, epochs=2)
         found = []
         for epoch in (2, 3):
             objective.begin_epoch(epoch, session(net))
@@ -157,13 +163,13 @@ class TestModulation:
         torch.manual_seed(0)
         gradient = torch.randn(200, 100) * 3 + 1
         before = gradient.clone()
-        OgmGe(setting())._modulate(gradient, 0.25)
+        made(OgmGe, setting())._modulate(gradient, 0.25)
         noise = gradient - 0.25 * before
         assert noise.mean().item() == pytest.approx(0, abs=0.1)
         assert noise.std().item() == pytest.approx(before.std().item(), rel=0.02)
         assert abs(np.corrcoef(noise.flatten(), before.flatten())[0, 1]) < 0.03
         single = torch.tensor([2.0])
-        OgmGe(setting())._modulate(single, 0.5)
+        made(OgmGe, setting())._modulate(single, 0.5)
         assert single.item() == 1.0
 
 
@@ -210,7 +216,7 @@ class TestPareto:
         self, setting: Settings, model: Models, batch: Batches
     ) -> None:
         torch.manual_seed(0)
-        net, clips, objective = model(TWO).eval(), batch(TWO, 16, 2), MMPareto(setting(), gamma=1.3)
+        net, clips, objective = model(TWO).eval(), batch(TWO, 16, 2), made(MMPareto, setting(), gamma=1.3)
         for head in objective.heads.values():
             torch.nn.init.normal_(head.weight, std=3.0)  # type: ignore[arg-type]
         joint = gradients(objective, net, clips, lambda p: objective.joint_loss(p, clips))
@@ -241,7 +247,7 @@ class TestAgm:
         """Against the definition by orders of arrival."""
         modalities = ("visual", "audio", "text")
         torch.manual_seed(0)
-        values = {s: torch.randn(4, 3) for s in (*Agm(Setting(modalities, 4, 3)).subsets, modalities)}
+        values = {s: torch.randn(4, 3) for s in (*made(Agm, Setting(modalities, 4, 3)).subsets, modalities)}
         for m in modalities:
             gains = []
             for order in permutations(modalities):
@@ -265,7 +271,7 @@ class TestAgm:
     def test_the_loss_is_plain_and_gradients_are_scaled_by_what_is_unusual(
         self, setting: Settings, model: Models, batch: Batches
     ) -> None:
-        net, objective = model(TWO).eval(), Agm(setting(), alpha=0.8)
+        net, objective = model(TWO).eval(), made(Agm, setting(), alpha=0.8)
         running = np.zeros(2)
         for step in (1, 2, 3):
             clips = batch(TWO, 12, step)
@@ -303,7 +309,7 @@ class TestAgm:
     def test_asking_in_evaluation_changes_no_state(
         self, setting: Settings, model: Models, batch: Batches
     ) -> None:
-        net, clips, objective = model(TWO).eval(), batch(TWO, 6, 0), Agm(setting()).eval()
+        net, clips, objective = model(TWO).eval(), batch(TWO, 6, 0), made(Agm, setting()).eval()
         objective(net(clips, objective.subsets), clips)
         assert objective.steps.tolist() == [0, 0]
 
@@ -330,7 +336,7 @@ class TestGradientBlend:
         )
 
     def test_the_loss_is_the_weighted_sum(self, setting: Settings, model: Models, batch: Batches) -> None:
-        objective, clips = GradientBlend(setting()), batch(TWO, 12, 0)
+        objective, clips = made(GradientBlend, setting()), batch(TWO, 12, 0)
         objective.weights.copy_(torch.tensor([0.2, 0.5, 0.3]))
         prediction = model(TWO)(clips)
         alone = alone_in_numpy(objective, prediction, clips)

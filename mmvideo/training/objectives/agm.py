@@ -10,8 +10,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from mmvideo.errors import InputError
 from mmvideo.model import Prediction
+from mmvideo.schema import NotNegative
 from mmvideo.training.objectives.base import Objective, Setting
 from mmvideo.types import Batch
 
@@ -27,19 +27,18 @@ class Agm(Objective):
     The gradient through φ_m is multiplied by exp(α (r̂_m - r_m)); the loss itself is unchanged.
 
     Encoders run once a step, the fusion once for each subset: 2^M - 2 times more than otherwise.
-
-    Args:
-        alpha: α, strength; 0 is no modulation.
     """
 
     running: Tensor
     steps: Tensor
 
-    def __init__(self, setting: Setting, alpha: float = 1.0) -> None:
-        super().__init__(setting)
-        if alpha < 0:
-            raise InputError(f"objective 'agm': alpha must be 0 or more, got {alpha}")
-        self.alpha = alpha
+    class Config(Objective.Config):
+        alpha: NotNegative = 1.0
+        """α, strength; 0 is no modulation."""
+
+    def __init__(self, config: Config, setting: Setting) -> None:
+        super().__init__(config, setting)
+        self.alpha = config.alpha
         self.register_buffer("running", torch.zeros(len(setting.modalities)))
         self.register_buffer("steps", torch.zeros(len(setting.modalities)))
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from jaxtyping import Float
 from torch import Tensor
 
-from mmvideo.errors import InputError
 from mmvideo.model import Prediction
+from mmvideo.schema import NotNegative
 from mmvideo.training.objectives.base import Setting, UnimodalObjective
 from mmvideo.types import Batch
 
@@ -16,16 +16,15 @@ class UnimodalAuxiliary(UnimodalObjective):
 
     The multi-task baseline of Wang et al. (2020, https://arxiv.org/abs/1905.12681) and of later work on
     imbalance. L_m is averaged over the clips that have the modality.
-
-    Args:
-        weight: of every unimodal loss.
     """
 
-    def __init__(self, setting: Setting, weight: float = 1.0) -> None:
-        super().__init__(setting)
-        if weight < 0:
-            raise InputError(f"objective 'unimodal_auxiliary': weight must be 0 or more, got {weight}")
-        self.weight = weight
+    class Config(UnimodalObjective.Config):
+        weight: NotNegative = 1.0
+        """Of every unimodal loss."""
+
+    def __init__(self, config: Config, setting: Setting) -> None:
+        super().__init__(config, setting)
+        self.weight = config.weight
 
     def forward(self, prediction: Prediction, batch: Batch) -> Float[Tensor, ""]:
         loss = self.joint_loss(prediction, batch)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from mmvideo.components import OBJECTIVES, resolve
 from mmvideo.errors import InputError
 from mmvideo.model import Prediction
+from mmvideo.schema import Part
 from mmvideo.training.losses import ClipLoss, per_clip_loss
 from mmvideo.training.session import Session
 from mmvideo.types import Batch
@@ -42,15 +43,18 @@ class Objective(nn.Module):
 
     An objective may have parameters, which are trained, and buffers; both are in every checkpoint to resume
     from, and neither is part of the model that is evaluated. It draws random numbers from torch's global
-    generator only, which the loop seeds every epoch.
+    generator only, which the loop seeds every epoch. Its options are the fields of its own `Config`.
     """
 
     reads: ClassVar[frozenset[Level]] = frozenset()
     """Levels that encoders build for the objective, whether or not the fusion reads them."""
 
-    def __init__(self, setting: Setting) -> None:
+    class Config(Part):
+        """What a configuration may choose of an objective."""
+
+    def __init__(self, config: Config, setting: Setting) -> None:
         super().__init__()
-        self.setting = setting
+        self.config, self.setting = config, setting
         self.clip_loss: ClipLoss = per_clip_loss(setting.task)
 
     @property
@@ -82,8 +86,8 @@ class UnimodalObjective(Objective):
 
     reads = frozenset({"clip"})
 
-    def __init__(self, setting: Setting) -> None:
-        super().__init__(setting)
+    def __init__(self, config: Objective.Config, setting: Setting) -> None:
+        super().__init__(config, setting)
         self.balanced = setting.modalities if len(setting.modalities) > 1 else ()
         self.heads = nn.ModuleDict({m: nn.Linear(setting.width, setting.outputs) for m in self.balanced})
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from copy import deepcopy
-from typing import Any
+from typing import Annotated, Any
 
+import annotated_types as at
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from mmvideo.errors import InputError
 from mmvideo.model import Prediction
+from mmvideo.schema import Positive
 from mmvideo.seeding import derive_seed
 from mmvideo.training.objectives.base import Setting, UnimodalObjective
 from mmvideo.training.optimization import make_optimizer, trained_parts
@@ -34,23 +35,20 @@ class GradientBlend(UnimodalObjective):
 
     The weights come from the validation split, as the choice of the epoch does; test is never seen. An
     estimation of n epochs over M modalities costs (M+1) · n epochs, which are part of the training time.
-
-    Args:
-        estimation_epochs: n, epochs that each loss is trained on its own for an estimation.
-        every: estimate again after so many epochs (the paper's online variant, by super-epoch); 0: once,
-            before the first (its offline variant).
     """
 
     weights: Tensor
 
-    def __init__(self, setting: Setting, estimation_epochs: int = 2, every: int = 0) -> None:
-        super().__init__(setting)
-        if estimation_epochs < 1 or every < 0:
-            raise InputError(
-                "objective 'gradient_blend': estimation_epochs must be 1 or more and every 0 or more, "
-                f"got {estimation_epochs} and {every}"
-            )
-        self.estimation_epochs, self.every = estimation_epochs, every
+    class Config(UnimodalObjective.Config):
+        estimation_epochs: Positive = 2
+        """n, epochs that each loss is trained on its own for an estimation."""
+        every: Annotated[int, at.Ge(0)] = 0
+        """Estimate again after so many epochs (the paper's online variant, by super-epoch); 0: once, before
+        the first (its offline variant)."""
+
+    def __init__(self, config: Config, setting: Setting) -> None:
+        super().__init__(config, setting)
+        self.estimation_epochs, self.every = config.estimation_epochs, config.every
         self.parts = (*self.balanced, "joint")
         self.register_buffer("weights", torch.full((len(self.parts),), 1 / len(self.parts)))
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from jaxtyping import Float
 from torch import Tensor
 
-from mmvideo.errors import InputError
 from mmvideo.model import Prediction
+from mmvideo.schema import PositiveFloat
 from mmvideo.training.objectives.base import Setting, UnimodalObjective, encoder_parameters, joined
 from mmvideo.training.session import Session
 from mmvideo.types import Batch
@@ -24,16 +24,15 @@ class MMPareto(UnimodalObjective):
     |g_j + g_u| if it is shorter, times γ; opposite gradients have no combination that helps both, and what is
     left of them is not lengthened. All other parameters follow the plain sum. Costs a second backward pass.
     Cosine, a and lengths are those of a whole encoder's gradient.
-
-    Args:
-        gamma: γ; above 1 it enhances the magnitude, and with it the noise of SGD.
     """
 
-    def __init__(self, setting: Setting, gamma: float = 1.5) -> None:
-        super().__init__(setting)
-        if gamma <= 0:
-            raise InputError(f"objective 'mmpareto': gamma must be positive, got {gamma}")
-        self.gamma = gamma
+    class Config(UnimodalObjective.Config):
+        gamma: PositiveFloat = 1.5
+        """γ; above 1 it enhances the magnitude, and with it the noise of SGD."""
+
+    def __init__(self, config: Config, setting: Setting) -> None:
+        super().__init__(config, setting)
+        self.gamma = config.gamma
 
     def forward(self, prediction: Prediction, batch: Batch) -> Float[Tensor, ""]:
         loss = self.joint_loss(prediction, batch)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import Annotated
 
+import annotated_types as at
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from mmvideo.errors import InputError
 from mmvideo.model import Prediction
+from mmvideo.schema import NotNegative
 from mmvideo.training.objectives.base import Setting, UnimodalObjective, encoder_parameters
 from mmvideo.training.session import Session
 from mmvideo.types import Batch
@@ -26,21 +28,17 @@ class Ogm(UnimodalObjective):
     probe on each clip vector gives it; probes learn beside the model and send no gradient into it. In other
     tasks, s_m is the mean of exp(-loss). With an optimiser that rescales gradients, as AdamW does, only
     changes of k_m over time act, not a constant k_m: the paper used SGD.
-
-    Args:
-        alpha: α, strength; 0 is no modulation.
-        epochs: only in the first so many epochs; 0: in all.
     """
 
-    name = "ogm"
+    class Config(UnimodalObjective.Config):
+        alpha: NotNegative = 0.5
+        """α, strength; 0 is no modulation."""
+        epochs: Annotated[int, at.Ge(0)] = 0
+        """Only in the first so many epochs; 0: in all."""
 
-    def __init__(self, setting: Setting, alpha: float = 0.5, epochs: int = 0) -> None:
-        super().__init__(setting)
-        if alpha < 0 or epochs < 0:
-            raise InputError(
-                f"objective '{self.name}': alpha and epochs must be 0 or more, got {alpha} and {epochs}"
-            )
-        self.alpha, self.epochs, self.epoch = alpha, epochs, 0
+    def __init__(self, config: Config, setting: Setting) -> None:
+        super().__init__(config, setting)
+        self.alpha, self.epochs, self.epoch = config.alpha, config.epochs, 0
         self._kept: list[dict[str, float]] = []
 
     def begin_epoch(self, epoch: int, session: Session) -> None:
@@ -92,8 +90,6 @@ class OgmGe(Ogm):
     As in the authors' code, its standard deviation is that of the parameter's own gradient before modulation;
     here for every trained parameter of the encoders with more than one element, not for convolutions only.
     """
-
-    name = "ogm_ge"
 
     def _modulate(self, gradient: Tensor, share: float) -> None:
         deviation = gradient.std() if gradient.numel() > 1 else gradient.new_zeros(())

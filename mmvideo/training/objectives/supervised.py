@@ -2,50 +2,43 @@
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import Annotated, Literal
 
+import annotated_types as at
 import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
-from mmvideo.errors import InputError, unknown
+from mmvideo.errors import InputError
 from mmvideo.model import Prediction
+from mmvideo.schema import NotNegative
 from mmvideo.training.objectives.base import Objective, Setting
 from mmvideo.types import Batch
 
-ClassWeights = Literal["none", "balanced"]
-
 
 class CrossEntropy(Objective):
-    """The task's plain loss: mean cross-entropy in nats (multi-label: binary; regression: absolute error).
-
-    Args:
-        label_smoothing: share of the target spread evenly over all classes (Szegedy et al., 2016,
-            https://arxiv.org/abs/1512.00567). Single-label only.
-        class_weights: `balanced` weighs clips by n / (C · n_class) of the training split (King & Zeng, 2001,
-            https://doi.org/10.1093/oxfordjournals.pan.a004868), normalised over the batch. Single-label only.
-    """
+    """The task's plain loss: mean cross-entropy in nats (multi-label: binary; regression: absolute error)."""
 
     weights: Tensor | None
 
-    def __init__(
-        self, setting: Setting, label_smoothing: float = 0.0, class_weights: ClassWeights = "none"
-    ) -> None:
-        super().__init__(setting)
-        if not 0 <= label_smoothing < 1:
-            raise InputError(
-                f"objective 'cross_entropy': label_smoothing must be in [0, 1), got {label_smoothing}"
-            )
-        if class_weights not in get_args(ClassWeights):
-            raise unknown("class_weights of objective 'cross_entropy'", class_weights, get_args(ClassWeights))
-        if setting.task != "single_label" and (label_smoothing or class_weights != "none"):
+    class Config(Objective.Config):
+        label_smoothing: Annotated[float, at.Ge(0), at.Lt(1)] = 0.0
+        """Share of the target spread evenly over all classes (Szegedy et al., 2016,
+        https://arxiv.org/abs/1512.00567). Single-label only."""
+        class_weights: Literal["none", "balanced"] = "none"
+        """`balanced` weighs clips by n / (C · n_class) of the training split (King & Zeng, 2001,
+        https://doi.org/10.1093/oxfordjournals.pan.a004868), normalised over the batch. Single-label only."""
+
+    def __init__(self, config: Config, setting: Setting) -> None:
+        super().__init__(config, setting)
+        if setting.task != "single_label" and config != CrossEntropy.Config():
             raise InputError(
                 "objective 'cross_entropy': label_smoothing and class_weights are for the task "
                 f"'single_label', not '{setting.task}'; leave them out"
             )
-        self.label_smoothing = label_smoothing
-        balanced = _balanced(setting.class_counts) if class_weights == "balanced" else None
+        self.label_smoothing = config.label_smoothing
+        balanced = _balanced(setting.class_counts) if config.class_weights == "balanced" else None
         self.register_buffer("weights", balanced, persistent=False)
 
     def forward(self, prediction: Prediction, batch: Batch) -> Float[Tensor, ""]:
@@ -62,18 +55,17 @@ class Focal(Objective):
 
     In the multi-label task, the mean over all classes' yes or no, as in the paper; single-label, p is the
     softmax's.
-
-    Args:
-        gamma: γ; 0 is cross-entropy.
     """
 
-    def __init__(self, setting: Setting, gamma: float = 2.0) -> None:
-        super().__init__(setting)
-        if gamma < 0:
-            raise InputError(f"objective 'focal': gamma must be 0 or more, got {gamma}")
+    class Config(Objective.Config):
+        gamma: NotNegative = 2.0
+        """γ; 0 is cross-entropy."""
+
+    def __init__(self, config: Config, setting: Setting) -> None:
+        super().__init__(config, setting)
         if setting.task == "regression":
             raise InputError("objective 'focal' is for classes; for a regression use 'cross_entropy'")
-        self.gamma = gamma
+        self.gamma = config.gamma
 
     def forward(self, prediction: Prediction, batch: Batch) -> Float[Tensor, ""]:
         logits = prediction.logits.float()
