@@ -1,8 +1,8 @@
 """Components: every name that a configuration may use, in visible tables, and what a component is.
 
 A component is a class with a nested `Config`, a strict piece of configuration that holds its options. A run's
-configuration names components as {name, options}; the options are checked by the `Config` of the class that the
-name stands for. Instead of a registered name, "package.module:Class" names a class of one's own.
+configuration names components as {name, options}; the options are checked by the `Config` of the class that
+the name stands for. Instead of a registered name, "package.module:Class" names a class of one's own.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ class Table(dict[str, str]):
         """The class behind a registered name, or behind "package.module:Class".
 
         Raises:
-            InputError: the name is unknown (with the nearest match and the full list), cannot be imported, or is
-                of something else.
+            InputError: the name is unknown (with the nearest match and the full list), cannot be imported, or
+                is of something else.
         """
         target = self.get(name, name)
         if ":" not in target:
@@ -127,7 +127,8 @@ def _load(target: str, what: str) -> Any:
 
 @contextmanager
 def _working_directory_importable() -> Iterator[None]:
-    """The working directory at the end of the path, for a user's own modules; never before what is installed."""
+    """The working directory at the end of the path, for a user's own modules; never before what is
+    installed."""
     here = os.getcwd()
     sys.path.append(here)
     try:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
 from pathlib import PurePath
 from typing import Annotated, Any, Literal, Self
@@ -40,7 +42,8 @@ class Input(Part):
     """One modality of a run: how it is read, and what encodes it."""
 
     kind: str
-    """`visual`, `audio`, `text`, `features` (files that the manifest names), or your own "package.module:Class"."""
+    """`visual`, `audio`, `text`, `features` (files that the manifest names), or your own
+    "package.module:Class"."""
     options: SerializeAsAny[Part]
     """How it is read: what is stored, which part a sample shows, how that is changed in training."""
     encoder: EncoderChoice
@@ -95,11 +98,12 @@ class TrainConfig(Part):
     """Epochs without a better validation loss after which training stops."""
     precision: Literal["32-true", "16-mixed", "bf16-mixed"] = "32-true"
     modality_dropout: dict[ModalityName, Fraction] = Field(default_factory=dict)
-    """By modality, the rate at which a clip is shown without it in training, drawn from (seed, epoch, clip). One
-    that is present always stays."""
+    """By modality, the rate at which a clip is shown without it in training, drawn from (seed, epoch, clip).
+    One that is present always stays."""
     pad_to: dict[ModalityName, Positive] = Field(default_factory=dict)
     """By modality, a multiple to which a batch's length, that of its longest clip, is rounded up, so that a
-    compiler or cuDNN meets few shapes. Padding changes no prediction; in training, dropout draws differently."""
+    compiler or cuDNN meets few shapes. Padding changes no prediction; in training, dropout draws
+    differently."""
     diagnostics: bool = True
     """Each epoch, log gradient norms of encoders and fusion, and validation with each modality alone: 1 to
     7 % of an epoch's time on planted data, by fusion. No other number depends on it."""
@@ -136,10 +140,12 @@ class RunConfig(Part):
     arm: str = "run"
     """The study's arm: runs that differ only in seed."""
     seed: Annotated[int, at.Ge(0)] = 0
-    modalities: tuple[ModalityName, ...] = ()
-    """Which of the inputs the model is given, in the order visual, audio, text, then others; none named: all."""
     inputs: dict[ModalityName, Input] = Field(default_factory=_video)
     """By the manifest's names, each modality that runs of the study may be given."""
+    modalities: tuple[ModalityName, ...] = Field(
+        default_factory=lambda earlier: in_order(earlier.get("inputs", ()))
+    )
+    """Which of the inputs the model is given, in the order visual, audio, text, then the others; by default all."""
     width: Positive = 64
     """Width D in which every encoder ends, and every fusion works unless `fusion_width` is given."""
     fusion_width: Positive | None = None
@@ -156,13 +162,6 @@ class RunConfig(Part):
     runtime: RuntimeConfig = RuntimeConfig()
     tracking: TrackingConfig = TrackingConfig()
 
-    @model_validator(mode="before")
-    @classmethod
-    def _all_inputs(cls, given: Any) -> Any:
-        if isinstance(given, Mapping) and not given.get("modalities"):
-            return {**given, "modalities": in_order(given.get("inputs", MODALITIES))}
-        return given
-
     @model_validator(mode="after")
     def _modalities_are_inputs(self) -> Self:
         ordered = tuple(m for m in in_order(self.inputs) if m in self.modalities)
@@ -176,7 +175,9 @@ class RunConfig(Part):
                 raise ValueError(f"train.{section} names {', '.join(strange)}, which is none of the inputs")
         for kind in MODALITIES:
             if len(twice := [name for name, given in self.inputs.items() if given.kind == kind]) > 1:
-                raise ValueError(f"inputs {' and '.join(twice)} both read a clip's {kind} track; name it once")
+                raise ValueError(
+                    f"inputs {' and '.join(twice)} both read a clip's {kind} track; name it once"
+                )
         return self
 
     @model_validator(mode="after")
@@ -219,6 +220,11 @@ class RunConfig(Part):
         config["encoders_from"] = [PurePath(run).name for run in self.encoders_from]  # ends in its signature
         config["inputs"] = {name: config["inputs"][name] for name in self.modalities}
         return config
+
+    def signature(self, data_fingerprint: str) -> str:
+        """Ten hex digits that name what decides the run's numbers: configuration and content of the data."""
+        record = json.dumps([self.deciding(), data_fingerprint], sort_keys=True)
+        return hashlib.sha256(record.encode()).hexdigest()[:10]
 
 
 def load_config(text: str, source: str) -> RunConfig:

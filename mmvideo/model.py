@@ -94,7 +94,8 @@ def build_model(
 
     Args:
         outputs: C, numbers that the head gives for a clip.
-        told: by modality, what its encoder is told of the data (`Modality.told`); nothing where it needs nothing.
+        told: by modality, what its encoder is told of the data (`Modality.told`); nothing where it needs
+        nothing.
         further: levels to build beside those the fusion reads, for an objective (see `deploy`).
 
     Raises:
@@ -113,7 +114,9 @@ def build_model(
 def levels_read(config: RunConfig) -> frozenset[Level]:
     """The levels of the encoders that the configured fusion reads."""
     fusion: type[Fusion] = FUSIONS.resolve(config.fusion.name)
-    return fusion.levels_read(config.fusion.options)
+    options = config.fusion.options
+    assert isinstance(options, Fusion.Config)
+    return fusion.levels_read(options)
 
 
 def build_fusion(config: RunConfig) -> Fusion:

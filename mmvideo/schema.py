@@ -31,6 +31,8 @@ def explain(error: ValidationError) -> str:
     """pydantic's findings, each with its field: `data.crop_size: …`; a value is quoted, a section is not."""
     lines = []
     for finding in error.errors(include_url=False):
+        if finding["type"] == "default_factory_not_called":
+            continue  # it follows from another finding
         where = ".".join(str(part) for part in finding["loc"]) or "configuration"
         message = finding["msg"].removeprefix("Value error, ")
         given = finding["input"]

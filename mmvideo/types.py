@@ -14,7 +14,6 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 
-
 @dataclass(frozen=True)
 class Tokens:
     """A masked sequence per clip. Masks are prefixes: what is real comes first, padding after.
@@ -96,8 +95,8 @@ class FeatureInput:
 
 
 class Batch:
-    """What collate makes and a model eats. Every configured modality is in `inputs`, in order, absent ones all
-    masked.
+    """What collate makes and a model eats. Every configured modality is in `inputs`, in order, absent ones
+    all masked.
 
     Labels are class indices (B,) int64; 0 and 1 per class (B, C) float for multi-label; (B,) float for
     regression. Not a dataclass: Fabric walks into those and would cast times to half precision.

@@ -10,7 +10,8 @@ Split = Literal["train", "val", "test"]
 TaskKind = Literal["single_label", "multi_label", "regression"]
 
 MODALITIES = ("visual", "audio", "text")
-"""The modalities that video has, in the order in which all tables have them; any of a user's own come after."""
+"""The modalities that video has, in the order in which all tables have them; any of a user's own come
+after."""
 LEVELS: tuple[Level, ...] = get_args(Level)
 SPLITS: tuple[Split, ...] = get_args(Split)
 TASK_KINDS: tuple[TaskKind, ...] = get_args(TaskKind)
@@ -23,5 +24,6 @@ def in_order(names: Iterable[str]) -> tuple[str, ...]:
 
 
 def presence_pattern(names: Iterable[str]) -> str:
-    """`visual+audio`: what a set of modalities, given in order, is called in records and on the command line."""
+    """`visual+audio`: what a set of modalities, given in order, is called in records and on the command
+    line."""
     return "+".join(names) or "none"

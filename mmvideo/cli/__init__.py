@@ -102,7 +102,7 @@ def _explained(error: ValueError) -> str:
         return str(error)
     from pydantic import ValidationError
 
-    from mmvideo.config import explain
+    from mmvideo.schema import explain
 
     if isinstance(error, ValidationError):
         return explain(error)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import Any, TypeVar
 
 import tyro
 from pydantic import ValidationError
 from tyro.constructors import ConstructorRegistry, StructConstructorSpec, StructTypeInfo
 
-from mmvideo.config import Part, RunConfig, explain
+from mmvideo.components import EncoderChoice, FusionChoice, ObjectiveChoice
+from mmvideo.config import Input, RunConfig
 from mmvideo.errors import InputError
+from mmvideo.schema import Part, explain
 
 T = TypeVar("T")
 
@@ -31,6 +34,40 @@ def parse(command: type[T], name: str, arguments: Sequence[str], default: T | No
         default=tyro.MISSING_NONPROP if default is None else default,
         registry=registry,
     )
+
+
+def with_choices(config: RunConfig, arguments: Sequence[str]) -> RunConfig:
+    """The configuration with the components that the arguments name, so that the flags are those of their own
+    options: `--fusion.name`, `--objective.name`, `--inputs.<modality>.kind` and `….encoder.name`.
+
+    Raises:
+        InputError: there is no such component.
+    """
+    for flag, value in _given(arguments):
+        path = flag.removeprefix("--").replace("-", "_").split(".")
+        match path:
+            case ["fusion", "name"]:
+                config = config.model_copy(update={"fusion": FusionChoice.of(value)})
+            case ["objective", "name"]:
+                config = config.model_copy(update={"objective": ObjectiveChoice.of(value)})
+            case ["inputs", name, "kind"] if name in config.inputs:
+                config = _with_input(config, name, Input.of(value))
+            case ["inputs", name, "encoder", "name"] if name in config.inputs:
+                chosen = config.inputs[name].model_copy(update={"encoder": EncoderChoice.of(value)})
+                config = _with_input(config, name, chosen)
+    return config
+
+
+def _with_input(config: RunConfig, name: str, given: Input) -> RunConfig:
+    return config.model_copy(update={"inputs": {**config.inputs, name: given}})
+
+
+def _given(arguments: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Flags with their values, as `--flag value` or `--flag=value`."""
+    for word, following in pairwise([*arguments, ""]):
+        flag, equals, value = word.partition("=")
+        if flag.startswith("--"):
+            yield flag, value if equals else following
 
 
 def checked(config: RunConfig) -> RunConfig:

@@ -10,8 +10,7 @@ from typing import Annotated
 
 import tyro
 
-from mmvideo.cli.options import checked, first_positional, parse
-from mmvideo.components import check_names
+from mmvideo.cli.options import checked, first_positional, parse, with_choices
 from mmvideo.config import RunConfig, load_config
 from mmvideo.errors import InputError
 from mmvideo.runs.directory import make_folder
@@ -39,11 +38,10 @@ class Train:
 def train(arguments: list[str]) -> int:
     """`mmvideo train BASE [OPTIONS]`"""
     base = first_positional(arguments)
-    default = RunConfig() if base is None else load_base(base)
+    default = with_choices(RunConfig() if base is None else load_base(base), arguments)
     shown = tyro.MISSING if base is None else base
     options = parse(Train, "train", arguments, Train(base=shown, config=default))
     config = checked(options.config)
-    check_names(config)
     if options.dry_run:
         print(config.model_dump_json(indent=2))
         return 0
@@ -52,7 +50,7 @@ def train(arguments: list[str]) -> int:
 
     make_folder(options.root)  # before hours of decoding, not after
     began = time.monotonic()
-    path = execute(config, root=options.root)
+    path = execute(config, root=options.root, progress=True)
     result = json.loads((path / "result.json").read_text(encoding="utf-8"))
     score = TASKS[config.data.task].score
     name = "" if score == "accuracy" else f"{score} "
@@ -97,7 +95,7 @@ class Evaluate:
 def evaluate(arguments: list[str]) -> int:
     """`mmvideo evaluate RUN_DIR [OPTIONS]`"""
     options = parse(Evaluate, "evaluate", arguments)
-    from mmvideo.runs.execute import evaluate_run
+    from mmvideo.runs.evaluate import evaluate_run
 
     shown = None if options.modalities is None else options.modalities.split("+")
     metrics = evaluate_run(options.run_dir, manifest=options.manifest, modalities=shown)

@@ -21,9 +21,9 @@ from pydantic import Field, ValidationError, model_validator
 
 from mmvideo.clips.feature_files import split_reference
 from mmvideo.clips.labels import Label, classes_of, task_of
-from mmvideo.schema import ModalityName, Part, PositiveFloat
 from mmvideo.errors import InputError
 from mmvideo.files import write_whole
+from mmvideo.schema import ModalityName, Part, PositiveFloat
 from mmvideo.vocabulary import Split
 
 MediaField = Literal["video", "audio", "subtitles"]

@@ -21,9 +21,7 @@ def collate(samples: Sequence[Sample], pad_to: Mapping[str, int] = AS_LONG_AS_NE
 
     Labels become (B,) int64 class indices, (B, C) float of 0 and 1 (multi-label), or (B,) float (regression).
     """
-    inputs = {
-        m: _pad([sample.inputs[m] for sample in samples], pad_to.get(m, 1)) for m in samples[0].inputs
-    }
+    inputs = {m: _pad([sample.inputs[m] for sample in samples], pad_to.get(m, 1)) for m in samples[0].inputs}
     labels = torch.tensor([sample.label for sample in samples])
     return Batch(tuple(sample.id for sample in samples), inputs, labels)
 

@@ -56,7 +56,12 @@ class ClipDataset(Dataset[Sample]):
         seed: int = 0,
     ) -> None:
         assert not (training and views), "views are for evaluation"
-        self.clips, self.source, self.modalities, self.config = tuple(clips), source, tuple(modalities), config
+        self.clips, self.source, self.modalities, self.config = (
+            tuple(clips),
+            source,
+            tuple(modalities),
+            config,
+        )
         self.classes = {name: index for index, name in enumerate(source.manifest.classes)}
         self.views = evaluation_views(config.eval_views, modalities) if views else (View(),)
         self.training, self.seed, self.epoch = training, seed, 0

@@ -9,7 +9,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from mmvideo.data.collate import AS_LONG_AS_NEEDED, collate
-from mmvideo.data.dataset import ClipDataset, Sample, PermutedModalities
+from mmvideo.data.dataset import ClipDataset, PermutedModalities, Sample
 from mmvideo.seeding import derive_seed
 from mmvideo.types import Batch
 

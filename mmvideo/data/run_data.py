@@ -23,7 +23,8 @@ from mmvideo.vocabulary import Split, TaskKind, in_order, presence_pattern
 
 @dataclass(frozen=True)
 class RunData:
-    """The clips that could be decoded, each modality's way of reading them, and what it has learnt of them."""
+    """The clips that could be decoded, each modality's way of reading them, and what it has learnt of
+    them."""
 
     config: RunConfig
     source: Opened
@@ -36,8 +37,8 @@ class RunData:
         """Open what a configuration points at.
 
         Args:
-            learnt: by modality, the folder in which another run has saved what it learnt of its training clips;
-                of the others it is learnt here.
+            learnt: by modality, the folder in which another run has saved what it learnt of its training
+                clips; of the others it is learnt here.
 
         Raises:
             InputError: anything wrong with the data, or data that do not fit what was learnt.
@@ -135,7 +136,8 @@ class RunData:
 
 
 def available_modalities(config: RunConfig, *, progress: bool = False) -> tuple[str, ...]:
-    """Those of a configuration's modalities that at least one training clip has; the data are opened for it."""
+    """Those of a configuration's modalities that at least one training clip has; the data are opened for
+    it."""
     source = open_data(config, progress=progress)
     training = {clip.id for clip in source.clips if clip.split == "train"}
     found: list[str] = []

@@ -21,7 +21,12 @@ FRAMES_AT_ONCE = 64
 
 @torch.no_grad()
 def encode_frames(
-    config: CnnLstm.Config, visual: Visual, source: ClipSource, device: torch.device, *, progress: bool = False
+    config: CnnLstm.Config,
+    visual: Visual,
+    source: ClipSource,
+    device: torch.device,
+    *,
+    progress: bool = False,
 ) -> FrameFeatures:
     """The features of every clip's centre crops under the backbone; what is missing is computed first.
 

@@ -96,7 +96,8 @@ class SpectrogramCnn(Encoder):
         """Each mel band with mean 0 and standard deviation 1 over the clip: steady noise drops out."""
         trunk_layers: Positive = 2
         time_masks: Annotated[int, at.Ge(0)] = 0
-        """SpecAugment in training: how many stretches of time are blanked, each of up to `time_mask_columns`."""
+        """SpecAugment in training: how many stretches of time are blanked, each of up to
+        `time_mask_columns`."""
         time_mask_columns: Positive = 20
         mel_masks: Annotated[int, at.Ge(0)] = 0
         """How many bands of frequency are blanked, each up to `mel_mask_bins` wide."""

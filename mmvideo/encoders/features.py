@@ -31,9 +31,7 @@ class FeatureLstm(Encoder):
     mean: Tensor
     std: Tensor
 
-    def __init__(
-        self, config: Encoder.Config, told: FeatureInput, width: int, levels: Set[Level]
-    ) -> None:
+    def __init__(self, config: Encoder.Config, told: FeatureInput, width: int, levels: Set[Level]) -> None:
         super().__init__(config, told, width, levels)
         self.register_buffer("mean", torch.tensor(told.mean))
         self.register_buffer("std", torch.tensor(told.std))

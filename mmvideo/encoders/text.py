@@ -35,7 +35,8 @@ class TextTransformer(Encoder):
         """The transformer, its tokenizer, and whether it is trained."""
 
         model: WeightsFile | None = None
-        """None: a small BERT from scratch. Else any local folder or hub name transformers' AutoModel loads."""
+        """None: a small BERT from scratch. Else any local folder or hub name transformers' AutoModel
+        loads."""
         frozen: bool = False
         """Leave a pretrained model as loaded."""
         max_tokens: Positive = 48

@@ -55,8 +55,9 @@ class CnnLstm(Encoder):
         frozen: bool = False
         """Leave the backbone as loaded; only what stands on it is trained."""
         cached: bool = False
-        """Compute the frozen backbone's features once, keep them in the store and read them instead of frames.
-        Only without augmentation of frames. FLOPs and latency are then those of what stands on the features."""
+        """Compute the frozen backbone's features once, keep them in the store and read them instead of
+        frames. Only without augmentation of frames. FLOPs and latency are then those of what stands on the
+        features."""
         picture_size: Positive = 56
         """Side in pixels of the square the model sees."""
         normalization: Normalization = "symmetric"

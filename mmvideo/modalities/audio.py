@@ -36,14 +36,15 @@ class Audio(Modality):
     default_encoder: ClassVar[str] = "spectrogram_cnn"
 
     class Config(Part):
-        """Noise as a corruption of the data, and random changes in training, drawn from (seed, epoch, clip)."""
+        """Noise as a corruption of the data, and random changes in training, drawn from (seed, epoch,
+        clip)."""
 
         snr_db: float | None = None
-        """White noise added to every clip's sound, in every split, at this signal-to-noise ratio: a corruption of
-        the data, the same for every run and seed. None: the sound as it is."""
+        """White noise added to every clip's sound, in every split, at this signal-to-noise ratio: a
+        corruption of the data, the same for every run and seed. None: the sound as it is."""
         redraw_noise: bool = False
-        """The noise of `snr_db` is another one in each epoch of training, so that it cannot be learnt by heart;
-        in evaluation a clip keeps its own."""
+        """The noise of `snr_db` is another one in each epoch of training, so that it cannot be learnt by
+        heart; in evaluation a clip keeps its own."""
         shift_seconds: Annotated[float, at.Ge(0)] = 0.0
         """The sound is moved against the other modalities by a time between minus and plus this."""
         gain_db: Annotated[float, at.Ge(0)] = 0.0
@@ -123,7 +124,8 @@ def cut(samples: Samples, first: int, count: int) -> Samples:
 def augmented(
     samples: Samples, first: int, count: int, config: Audio.Config, sample_rate: int, seed: int
 ) -> Samples:
-    """The window [first, first + count) of a clip's samples, shifted, scaled and with noise as the seed says."""
+    """The window [first, first + count) of a clip's samples, shifted, scaled and with noise as the seed
+    says."""
     if not config.changes_sound:
         return cut(samples, first, count)
     draw = np.random.default_rng(derive_seed(seed, "audio"))

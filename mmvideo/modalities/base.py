@@ -134,5 +134,6 @@ class Modality:
         return False
 
     def read(self, clip: Clip, stored: OpenClip, window: Window, *, training: bool) -> tuple[Tensor, Tensor]:
-        """The window's items: values (N, ...) and times (N,) in seconds from its start; N is 0 where absent."""
+        """The window's items: values (N, ...) and times (N,) in seconds from its start; N is 0 where
+        absent."""
         raise NotImplementedError(f"{type(self).__name__} defines no read")

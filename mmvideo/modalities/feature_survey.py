@@ -66,8 +66,8 @@ def read_features(
         if config.non_finite == "error":
             raise InputError(
                 f"{name} hold {bad.sum()} of {bad.size} values that are NaN or infinite, the first in "
-                f"dimension {np.argwhere(bad)[0, 1]}. Repair the file, or set inputs.{modality}.options.non_finite "
-                "to 'zero'."
+                f"dimension {np.argwhere(bad)[0, 1]}. Repair the file, or set "
+                f"inputs.{modality}.options.non_finite to 'zero'."
             )
         values[bad] = 0.0
     real = np.flatnonzero(values.any(axis=1))

@@ -57,8 +57,8 @@ class PrecomputedFeatures(Modality):
             before = _loaded(learnt / f"{self.name}.json")
             if before.width != self.measured.width:
                 raise InputError(
-                    f"The {self.name} features have {self.measured.width} numbers each; the run was trained on "
-                    f"{before.width}. Give features made in the same way."
+                    f"The {self.name} features have {self.measured.width} numbers each; the run was "
+                    f"trained on {before.width}. Give features made in the same way."
                 )
             self.measured = before
 

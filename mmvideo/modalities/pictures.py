@@ -22,7 +22,8 @@ CENTRE = (0.5, 0.5)
 
 
 class PictureConfig(Part):
-    """Random changes to pictures in training, drawn from (seed, epoch, clip), the same for a clip's frames."""
+    """Random changes to pictures in training, drawn from (seed, epoch, clip), the same for a clip's
+    frames."""
 
     random_crop: bool = True
     """In training, crop at a random place (one draw for all frames of a clip); else at the centre."""

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Self
+from typing import ClassVar, Self
 
-import annotated_types as at
 import numpy as np
 import torch
 from pydantic import model_validator
@@ -68,7 +67,8 @@ class Text(Modality):
         return frozenset(told.union(name for name, had in source.stored.items() if "text" in had))
 
     def open(self, source: ClipSource, learnt: Path | None = None) -> None:
-        """Raises InputError where metadata are asked for that no clip has, or the tokenizer cannot be loaded."""
+        """Raises InputError where metadata are asked for that no clip has, or the tokenizer cannot be
+        loaded."""
         check_fields(
             [clip.metadata for clip in source.manifest.clips],
             self.config.metadata_fields,
@@ -111,7 +111,8 @@ class Text(Modality):
         return torch.from_numpy(ids), torch.from_numpy(times)
 
     def words(self, clip: Clip, spoken: Sequence[Word], start: float, length: float) -> list[Word]:
-        """The clip's text in reading order: metadata (as if shown throughout), then the window's subtitles."""
+        """The clip's text in reading order: metadata (as if shown throughout), then the window's
+        subtitles."""
         told = [Word(w, 0.0, length) for w in self._metadata(clip).split()]
         inside = [w for w in spoken if start <= (w.start + w.end) / 2 < start + length]
         return told + [Word(w.text, w.start - start, w.end - start) for w in inside]

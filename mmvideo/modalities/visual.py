@@ -51,18 +51,20 @@ class Visual(Modality):
         frame_size: Positive = 64
         """Short side in pixels at which frames are stored."""
         frame_codec: Literal["raw", "jpeg"] = "raw"
-        """How the store keeps frames: as they are, or as JPEG pictures (smaller, slower to read, not exact)."""
+        """How the store keeps frames: as they are, or as JPEG pictures (smaller, slower to read, not
+        exact)."""
         jpeg_quality: Annotated[int, at.Ge(1), at.Le(100)] = 90
         """Quality of those pictures."""
         sampling: Sampling = "rate"
-        """Which of a window's stored frames are used. `rate`: all. `uniform`: `frames` of them, evenly spread.
+        """Which of a window's stored frames are used. `rate`: all. `uniform`: `frames` of them, evenly
+        spread.
         `segment`: one from each of `frames` equal parts, in training at random (TSN, Wang et al., 2016,
         https://arxiv.org/abs/1608.00859). `dense`: `frames` of them, each `frame_stride` after the last."""
         frames: Positive = 8
         frame_stride: Positive = 1
         eval_crops: Literal[1, 3, 5] = 1
-        """Crops of each window in evaluation, averaged too: the centre; three along the longer side; the centre
-        and the four corners."""
+        """Crops of each window in evaluation, averaged too: the centre; three along the longer side; the
+        centre and the four corners."""
 
     def __init__(self, config: Config, name: str, needs: Pictures, frame_rate: float) -> None:
         super().__init__(config, name, needs, frame_rate)
@@ -75,14 +77,14 @@ class Visual(Modality):
     def check(cls, config: Config, needs: Pictures) -> None:
         if needs.size > config.frame_size:
             raise ValueError(
-                f"the encoder's picture_size {needs.size} is larger than frame_size {config.frame_size}, at which "
-                "frames are stored; lower the one or raise the other"
+                f"the encoder's picture_size {needs.size} is larger than frame_size {config.frame_size}, at "
+                "which frames are stored; lower the one or raise the other"
             )
         changing = [*config.changing(), *(["eval_crops"] if config.eval_crops > 1 else [])]
         if needs.unchanging and changing:
             raise ValueError(
-                "the encoder's `cached` keeps the features of each frame's centre crop, which would be wrong with "
-                f"{', '.join(changing)}; switch {'it' if len(changing) == 1 else 'them'} off, or `cached`"
+                "the encoder's `cached` keeps the features of each frame's centre crop, which would be wrong "
+                f"with {', '.join(changing)}; switch off one or the other"
             )
 
     @classmethod

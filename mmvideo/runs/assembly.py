@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 from lightning_fabric import Fabric
 
@@ -11,10 +13,10 @@ from mmvideo.data.run_data import RunData
 from mmvideo.encoders.ahead import encode_frames
 from mmvideo.encoders.visual import CnnLstm
 from mmvideo.errors import InputError
-from mmvideo.model import FusionModel, build_model, levels_read
 from mmvideo.modalities.visual import Visual
-from mmvideo.training.objectives import Objective, Setting
+from mmvideo.model import FusionModel, build_model, levels_read
 from mmvideo.training.encoded import EncodedData, EncodedSplit, encode_split
+from mmvideo.training.objectives import Objective, Setting
 from mmvideo.training.session import TrainingData
 from mmvideo.vocabulary import Level, Split
 
@@ -40,11 +42,8 @@ def encode_ahead(data: RunData, device: torch.device) -> None:
         options = data.config.inputs[name].encoder.options
         if isinstance(modality, Visual) and isinstance(options, CnnLstm.Config) and options.cached:
             key = (options, modality.config)
-            modality.encoded = data.source.keep(
-                ("frames", name),
-                key,
-                lambda o=options, m=modality: encode_frames(o, m, data.source, device, progress=True),
-            )
+            make = partial(encode_frames, options, modality, data.source, device, progress=True)
+            modality.encoded = data.source.keep(("frames", name), key, make)
 
 
 def trained_model(data: RunData) -> FusionModel:
@@ -85,9 +84,7 @@ def training_data(data: RunData, model: FusionModel, device: torch.device) -> Tr
     def encoded() -> dict[Split, EncodedSplit]:
         model.to(device)
         splits: tuple[Split, ...] = ("train", "val")
-        return {
-            split: encode_split(model, in_batches(data.dataset(split), size), device) for split in splits
-        }
+        return {split: encode_split(model, in_batches(data.dataset(split), size), device) for split in splits}
 
     key = (
         *(config.data, config.modalities, repr(config.active), config.encoders_from, config.width),

@@ -77,7 +77,9 @@ def evaluate_splits(net: Any, data: RunData, run: RunDirectory, fabric: Fabric) 
         result[split] = predictions.metrics()
     by_subset = {subset: part.metrics() for subset, part in restricted.items()}
     by_subset[config.modalities] = result["test"]
-    result["test_subsets"] = {presence_pattern(s): {score: metrics[score]} for s, metrics in by_subset.items()}
+    result["test_subsets"] = {
+        presence_pattern(s): {score: metrics[score]} for s, metrics in by_subset.items()
+    }
     result["test_shuffled"] = None
     if len(config.modalities) > 1:
         permuted = PermutedModalities(data.dataset("test", views=True), config.seed)

@@ -16,7 +16,6 @@ from mmvideo.data.opened import open_data
 from mmvideo.data.run_data import RunData
 from mmvideo.fusion.resized import Resized
 from mmvideo.model import FusionModel, build_model
-from mmvideo.training.objectives import Objective
 from mmvideo.runs.assembly import encode_ahead, make_fabric, make_objective, trained_model, training_data
 from mmvideo.runs.costs import PeakMemory, flops_per_clip, latency_ms, parameter_counts, step_ms
 from mmvideo.runs.directory import RunDirectory
@@ -26,6 +25,7 @@ from mmvideo.runs.warm_start import check_all_start_from_runs, sources, start_en
 from mmvideo.seeding import derive_seed
 from mmvideo.training.checkpoint import Checkpoints
 from mmvideo.training.loop import Progress, fit
+from mmvideo.training.objectives import Objective
 from mmvideo.vocabulary import SPLITS
 
 
@@ -44,7 +44,9 @@ def execute(config: RunConfig, *, root: Path, progress: bool = False) -> Path:
         return run.path
     with run.lock():
         warm = sources(config)
-        data = RunData.open(config, learnt={m: source.inputs for m, source in warm.items()}, progress=progress)
+        data = RunData.open(
+            config, learnt={m: source.inputs for m, source in warm.items()}, progress=progress
+        )
         _execute(data, run, warm)
     return run.path
 
@@ -103,7 +105,8 @@ def _costs(
     progress: Progress,
     memory: PeakMemory,
 ) -> dict[str, float]:
-    """The deployed model's costs; and the parameters that the objective added in training, heads and levels."""
+    """The deployed model's costs; and the parameters that the objective added in training, heads and
+    levels."""
     deployed = build_model(data.config, data.outputs, data.told) if model.extra else model
     trained = sum(p.numel() for part in (model, objective) for p in part.parameters())
     counts = parameter_counts(deployed)

@@ -14,7 +14,6 @@ from mmvideo.errors import InputError
 from mmvideo.runs.directory import RunDirectory
 
 
-
 def sources(config: RunConfig) -> dict[str, RunDirectory]:
     """For each modality whose encoder is to start from a finished run: that run.
 

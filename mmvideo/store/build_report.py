@@ -12,7 +12,6 @@ from mmvideo.clips.manifest import Manifest, shown
 from mmvideo.errors import InputError
 
 
-
 @dataclass
 class BuildReport:
     """What a build did. `keys` and `present` hold the readable clips, `failed` the reasons of the others."""

@@ -22,7 +22,6 @@ from mmvideo.store.decode import Backend, DecodeError, decode_audio, decode_vide
 from mmvideo.store.subtitles import Subtitles, read_subtitles
 
 
-
 @dataclass(frozen=True)
 class Job:
     """All a worker needs to decode one clip and store it at `target`."""

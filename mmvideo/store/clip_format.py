@@ -16,7 +16,6 @@ from PIL import Image
 from mmvideo.store.object_store import Arrays, opened, read_object, read_record, write_object
 from mmvideo.store.subtitles import Word
 
-
 PCM_PEAK = 32767
 FRAMES = ("frames", "jpeg", "jpeg_ends")
 """The arrays that hold pictures."""

@@ -11,10 +11,10 @@ from collections.abc import Sequence
 
 import torch
 
-from mmvideo.components import read_options
+from mmvideo.components import FusionChoice
 from mmvideo.config import RunConfig
 from mmvideo.errors import InputError
-from mmvideo.model import build_fusion, fusion_class
+from mmvideo.model import build_fusion
 from mmvideo.studies.study import Arm
 
 TOLERANCE = 0.05
@@ -69,16 +69,15 @@ def _sized(arm: Arm, target: int, tolerance: float) -> Arm:
 
 def _heads(config: RunConfig) -> int | None:
     """The strategy's attention heads; None where it has none."""
-    options = config.fusion.options
-    heads = getattr(read_options(fusion_class(config), "fusion", config.fusion.name, options), "heads", None)
+    heads = getattr(config.fusion.options, "heads", None)
     return None if heads is None else int(heads)
 
 
 def _sizes_around(config: RunConfig, heads: int | None, target: int) -> dict[int, RunConfig]:
     """Number of parameters → configuration, at the last width below the target and the next."""
     step = heads or 1
-    options = dict(config.fusion.options) | ({"heads": heads} if heads else {})
-    fusion = config.fusion.model_copy(update={"options": options})
+    options = config.fusion.options.model_dump() | ({"heads": heads} if heads else {})
+    fusion = FusionChoice.of(config.fusion.name, **options)
     tried: dict[int, RunConfig] = {}
 
     def size(width: int) -> int:

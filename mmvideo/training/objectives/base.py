@@ -10,8 +10,6 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from mmvideo.components import OBJECTIVES, resolve
-from mmvideo.errors import InputError
 from mmvideo.model import Prediction
 from mmvideo.schema import Part
 from mmvideo.training.losses import ClipLoss, per_clip_loss
@@ -108,18 +106,6 @@ class UnimodalObjective(Objective):
     @staticmethod
     def present(batch: Batch, modality: str) -> Bool[Tensor, " B"]:
         return batch.inputs[modality].mask.any(dim=1)
-
-
-def objective_class(name: str) -> type[Objective]:
-    """The class behind a configuration's `objective.name`.
-
-    Raises:
-        InputError: the name is unknown, or of something else.
-    """
-    cls = resolve(OBJECTIVES, "objective", name)
-    if not (isinstance(cls, type) and issubclass(cls, Objective)):
-        raise InputError(f"objective '{name}' is not a subclass of mmvideo.training.objectives.Objective")
-    return cls
 
 
 def encoder_parameters(model: nn.Module, modality: str) -> list[nn.Parameter]:
