@@ -14,10 +14,10 @@ from mmvideo.data.run_data import Data
 from mmvideo.data.tokenizer import WordPieces
 from mmvideo.errors import InputError
 from mmvideo.model import FusionModel, build_model, levels_read
+from mmvideo.objectives import Objective, Setting, objective_class
 from mmvideo.runs.directory import RunDirectory
 from mmvideo.training.checkpoint import Checkpoints
 from mmvideo.training.encoded import EncodedData, EncodedSplit, encode_split
-from mmvideo.training.objectives import Objective, Setting, objective_class
 from mmvideo.training.session import TrainingData
 from mmvideo.types import FeatureInput
 from mmvideo.vocabulary import Modality, Split

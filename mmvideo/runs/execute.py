@@ -15,6 +15,7 @@ from mmvideo.data.loading import in_batches
 from mmvideo.data.run_data import Data, open_data
 from mmvideo.fusion.resized import Resized
 from mmvideo.model import FusionModel, build_model
+from mmvideo.objectives import Objective
 from mmvideo.runs.assembly import (
     FEATURES,
     TOKENIZER,
@@ -32,7 +33,6 @@ from mmvideo.runs.tracking import Tracker, open_tracker
 from mmvideo.runs.warm_start import check_all_start_from_runs, sources, start_encoders
 from mmvideo.seeding import derive_seed
 from mmvideo.training.loop import Progress, fit
-from mmvideo.training.objectives import Objective
 from mmvideo.vocabulary import SPLITS
 
 __all__ = ["evaluate_run", "execute", "make_fabric"]
