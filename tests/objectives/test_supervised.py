@@ -130,7 +130,7 @@ def test_every_registered_objective_is_one(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "message"),
-    [("focl", "Did you mean 'focal'"), ("json:loads", "'json:loads' is not a subclass of mmvideo.objectives")],
+    [("focl", "Did you mean 'focal'"), ("json:loads", "'json:loads' is not a subclass of mmvideo.obj")],
 )
 def test_what_is_no_objective(name: str, message: str) -> None:
     with pytest.raises(InputError, match=message):
