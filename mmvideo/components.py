@@ -164,16 +164,16 @@ FUSIONS = Table(
 
 OBJECTIVES = Table(
     "objective",
-    "mmvideo.training.objectives.base:Objective",
+    "mmvideo.objectives.base:Objective",
     {
-        "cross_entropy": "mmvideo.training.objectives.supervised:CrossEntropy",
-        "focal": "mmvideo.training.objectives.supervised:Focal",
-        "unimodal_auxiliary": "mmvideo.training.objectives.auxiliary:UnimodalAuxiliary",
-        "gradient_blend": "mmvideo.training.objectives.gradient_blend:GradientBlend",
-        "ogm": "mmvideo.training.objectives.modulation:Ogm",
-        "ogm_ge": "mmvideo.training.objectives.modulation:OgmGe",
-        "mmpareto": "mmvideo.training.objectives.mmpareto:MMPareto",
-        "agm": "mmvideo.training.objectives.agm:Agm",
+        "cross_entropy": "mmvideo.objectives.supervised:CrossEntropy",
+        "focal": "mmvideo.objectives.supervised:Focal",
+        "unimodal_auxiliary": "mmvideo.objectives.auxiliary:UnimodalAuxiliary",
+        "gradient_blend": "mmvideo.objectives.gradient_blend:GradientBlend",
+        "ogm": "mmvideo.objectives.modulation:Ogm",
+        "ogm_ge": "mmvideo.objectives.modulation:OgmGe",
+        "mmpareto": "mmvideo.objectives.mmpareto:MMPareto",
+        "agm": "mmvideo.objectives.agm:Agm",
     },
 )
 

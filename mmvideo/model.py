@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence, Set
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -15,21 +15,8 @@ from mmvideo.config import RunConfig
 from mmvideo.encoders.base import Encoder
 from mmvideo.fusion.base import Fusion
 from mmvideo.fusion.resized import Resized
-from mmvideo.types import Batch, EncodedBatch, Features
+from mmvideo.types import Batch, EncodedBatch, Features, Prediction
 from mmvideo.vocabulary import Level
-
-
-class Prediction(NamedTuple):
-    """Logits (B, C); what may be looked at but not trained on; and what objectives read beside the logits.
-
-    `clips`: each modality's clip vector (B, D), where its encoder builds one. `subsets`: the logits with
-    only a subset of the modalities present, for each subset that was asked for.
-    """
-
-    logits: Float[Tensor, "B C"]
-    diagnostics: dict[str, Tensor]
-    clips: Mapping[str, Tensor] = MappingProxyType({})
-    subsets: tuple[Tensor, ...] = ()
 
 
 class FusionModel(nn.Module):

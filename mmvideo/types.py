@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -165,3 +166,16 @@ class FusionOutput:
 
     pooled: Float[Tensor, "B D"]
     diagnostics: dict[str, Tensor] = field(default_factory=dict)
+
+
+class Prediction(NamedTuple):
+    """Logits (B, C); what may be looked at but not trained on; and what objectives read beside the logits.
+
+    `clips`: each modality's clip vector (B, D), where its encoder builds one. `subsets`: the logits with
+    only a subset of the modalities present, for each subset that was asked for.
+    """
+
+    logits: Float[Tensor, "B C"]
+    diagnostics: dict[str, Tensor]
+    clips: Mapping[str, Tensor] = MappingProxyType({})
+    subsets: tuple[Tensor, ...] = ()

@@ -30,7 +30,7 @@ CORE = {
 }
 STORED = {"clips", "store"}
 LEAVES = {"planted", "transcribe", "inspection"}
-MODEL = {"layers", "encoders", "fusion", "model"}
+MODEL = {"layers", "encoders", "fusion", "objectives", "model"}
 ALLOWED = {
     **dict.fromkeys(CORE, CORE),
     "clips": CORE,
@@ -39,6 +39,7 @@ ALLOWED = {
     "store": CORE | {"clips"},
     "encoders": CORE | {"layers"},
     "fusion": CORE | {"layers"},
+    "objectives": CORE | {"layers"},
     "model": CORE | {"layers", "encoders", "fusion"},
     "data": CORE | STORED | {"evaluation", "encoders", "runs"},
     "training": CORE | STORED | MODEL | {"data", "evaluation"},
@@ -161,6 +162,7 @@ def test_every_part_has_a_layer() -> None:
         (layer_violations, "mmvideo.fusion.late", "from mmvideo.store.store import Store"),
         (layer_violations, "mmvideo.fusion.late", "def f():\n    import mmvideo.encoders.text"),
         (layer_violations, "mmvideo.clips.manifest", "from mmvideo import training"),
+        (layer_violations, "mmvideo.objectives.agm", "from mmvideo.model import FusionModel"),
         (layer_violations, "mmvideo.studies.grid", "from mmvideo.report import write_report"),
         (layer_violations, "mmvideo.vocabulary", "from mmvideo.studies.study import Study"),
         (layer_violations, "mmvideo", "from mmvideo.model import build_model"),

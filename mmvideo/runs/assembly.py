@@ -15,8 +15,8 @@ from mmvideo.encoders.visual import CnnLstm
 from mmvideo.errors import InputError
 from mmvideo.modalities.visual import Visual
 from mmvideo.model import FusionModel, build_model, levels_read
+from mmvideo.objectives import Objective, Setting
 from mmvideo.training.encoded import EncodedData, EncodedSplit, encode_split
-from mmvideo.training.objectives import Objective, Setting
 from mmvideo.training.session import TrainingData
 from mmvideo.vocabulary import Level, Split
 

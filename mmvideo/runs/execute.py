@@ -16,6 +16,7 @@ from mmvideo.data.opened import open_data
 from mmvideo.data.run_data import RunData
 from mmvideo.fusion.resized import Resized
 from mmvideo.model import FusionModel, build_model
+from mmvideo.objectives import Objective
 from mmvideo.runs.assembly import encode_ahead, make_fabric, make_objective, trained_model, training_data
 from mmvideo.runs.costs import PeakMemory, flops_per_clip, latency_ms, parameter_counts, step_ms
 from mmvideo.runs.directory import RunDirectory
@@ -25,7 +26,6 @@ from mmvideo.runs.warm_start import check_all_start_from_runs, sources, start_en
 from mmvideo.seeding import derive_seed
 from mmvideo.training.checkpoint import Checkpoints
 from mmvideo.training.loop import Progress, fit
-from mmvideo.training.objectives import Objective
 from mmvideo.vocabulary import SPLITS
 
 

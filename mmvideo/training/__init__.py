@@ -1,1 +1,1 @@
-"""The one training loop, the objectives it minimises, and its checkpoints. It never sees the test split."""
+"""The one training loop and its checkpoints. It never sees the test split."""

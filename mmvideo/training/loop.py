@@ -18,10 +18,10 @@ from torch import nn
 from mmvideo.config import TrainConfig
 from mmvideo.errors import TrainingError
 from mmvideo.evaluation.tasks import TASKS
+from mmvideo.objectives import Objective
 from mmvideo.seeding import derive_seed
 from mmvideo.training.checkpoint import Checkpoints
 from mmvideo.training.diagnostics import GradientNorms, diagnoses, validate_alone
-from mmvideo.training.objectives import Objective
 from mmvideo.training.optimization import make_optimizer, make_schedule, trained_parts
 from mmvideo.training.predict import as_outputs, predict
 from mmvideo.training.session import Session, TrainingData

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from mmvideo.config import TrainConfig
+from mmvideo.objectives.base import LossOf, Objective
 from mmvideo.training.dropout import drop_modalities
+from mmvideo.training.optimization import make_optimizer, trained_parts
 from mmvideo.types import Batch
 
 
@@ -27,7 +32,10 @@ class TrainingData(Protocol):
 
 @dataclass(frozen=True)
 class Session:
-    """One training: the model (plain, and as Fabric runs it), its data, and how it is trained."""
+    """One training: the model (plain, and as Fabric runs it), its data, and how it is trained.
+
+    It is what objectives see of a training (mmvideo.objectives.Session).
+    """
 
     model: nn.Module
     net: Any
@@ -42,6 +50,36 @@ class Session:
             yield drop_modalities(batch, self.config.modality_dropout, self.seed, epoch).to(
                 self.fabric.device
             )
+
+    def val_batches(self) -> Iterator[Batch]:
+        """The validation batches on the device."""
+        for batch in self.data.val_batches():
+            yield batch.to(self.fabric.device)
+
+    def backward(self, loss: Tensor, *, retain_graph: bool = False) -> None:
+        """Add the loss's gradient to that of every trained parameter."""
+        self.fabric.backward(loss, retain_graph=retain_graph)
+
+    @contextmanager
+    def trial(
+        self, objective: Objective, loss_of: LossOf, epochs: Iterable[int], seed: int
+    ) -> Iterator[None]:
+        """Within it, model and objective are as training on one loss alone leaves them; see the protocol."""
+        trained = trained_parts(self.model, objective)
+        kept = deepcopy(trained.state_dict())
+        optimizer: Any = self.fabric.setup_optimizers(make_optimizer(trained, self.config))
+        torch.manual_seed(seed)
+        self.net.train()
+        for epoch in epochs:
+            for batch in self.train_batches(epoch):
+                self.backward(loss_of(self.net(batch), batch))
+                self.clip(optimizer)
+                optimizer.step()
+                optimizer.zero_grad(set_to_none=True)
+        try:
+            yield
+        finally:
+            trained.load_state_dict(kept)
 
     def clip(self, optimizer: Any) -> Tensor:
         """Scale the model's gradients down to the configured norm; returns their norm before.

@@ -8,9 +8,8 @@ from itertools import combinations
 import torch
 from torch import Tensor, nn
 
-from mmvideo.model import Prediction
 from mmvideo.training.predict import Predictions, predict
-from mmvideo.types import Batch, Tokens
+from mmvideo.types import Batch, Prediction, Tokens
 from mmvideo.vocabulary import TaskKind
 
 Subset = tuple[str, ...]

@@ -13,9 +13,9 @@ from torch.nn import functional as F
 
 from mmvideo.components import FUSIONS
 from mmvideo.config import AudioConfig, NamedConfig, RunConfig, TextConfig
-from mmvideo.model import Prediction, build_model
+from mmvideo.model import build_model
 from mmvideo.runs.costs import PeakMemory, flops_per_clip, latency_ms, parameter_counts, step_ms
-from mmvideo.types import Batch, Tokens
+from mmvideo.types import Batch, Prediction, Tokens
 
 CLIPS, STEPS, INPUTS = 3, 5, 8
 

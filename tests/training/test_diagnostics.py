@@ -11,9 +11,9 @@ import pytest
 import torch
 
 from mmvideo.config import TrainConfig
+from mmvideo.objectives import Setting
+from mmvideo.objectives.supervised import CrossEntropy
 from mmvideo.training.diagnostics import GradientNorms
-from mmvideo.training.objectives import Setting
-from mmvideo.training.objectives.supervised import CrossEntropy
 from mmvideo.training.predict import predict
 
 TWO = ("visual", "audio")

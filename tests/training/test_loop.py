@@ -16,15 +16,14 @@ from torch import Tensor, nn
 
 from mmvideo.config import TrainConfig
 from mmvideo.errors import TrainingError
-from mmvideo.model import Prediction
+from mmvideo.objectives import Objective, Setting
+from mmvideo.objectives.supervised import CrossEntropy
 from mmvideo.seeding import derive_seed
 from mmvideo.training.checkpoint import Checkpoints
 from mmvideo.training.loop import Progress, fit
-from mmvideo.training.objectives import Objective, Setting
-from mmvideo.training.objectives.supervised import CrossEntropy
 from mmvideo.training.predict import predict
 from mmvideo.training.session import Session
-from mmvideo.types import Batch, Tokens
+from mmvideo.types import Batch, Prediction, Tokens
 
 Records = list[dict[str, Any]]
 SETTING = Setting(("visual",), 4, 2)

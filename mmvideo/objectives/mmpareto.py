@@ -5,11 +5,9 @@ from __future__ import annotations
 from jaxtyping import Float
 from torch import Tensor
 
-from mmvideo.model import Prediction
+from mmvideo.objectives.base import Session, Setting, UnimodalObjective, encoder_parameters, joined
 from mmvideo.schema import PositiveFloat
-from mmvideo.training.objectives.base import Setting, UnimodalObjective, encoder_parameters, joined
-from mmvideo.training.session import Session
-from mmvideo.types import Batch
+from mmvideo.types import Batch, Prediction
 
 OPPOSITE = 1e-3
 """A combination of least norm that is shorter than this share of both gradients points nowhere."""
@@ -40,14 +38,14 @@ class MMPareto(UnimodalObjective):
 
     def backward(self, loss: Tensor, prediction: Prediction, batch: Batch, session: Session) -> None:
         if not self.balanced:
-            session.fabric.backward(loss)
+            session.backward(loss)
             return
-        session.fabric.backward(self.joint_loss(prediction, batch), retain_graph=True)
+        session.backward(self.joint_loss(prediction, batch), retain_graph=True)
         encoders = {m: encoder_parameters(session.model, m) for m in self.balanced}
         joint = {m: [_take(p) for p in parameters] for m, parameters in encoders.items()}
         # one pass for all: a unimodal loss reaches its own encoder and head only
         alone_losses = list(self.alone_means(prediction.clips, batch).values())
-        session.fabric.backward(sum(alone_losses[1:], alone_losses[0]))
+        session.backward(sum(alone_losses[1:], alone_losses[0]))
         for modality, parameters in encoders.items():
             alone = [_take(p) for p in parameters]
             a, b = combination(joined(joint[modality]), joined(alone), self.gamma)

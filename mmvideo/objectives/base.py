@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar, Protocol
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from mmvideo.model import Prediction
+from mmvideo.objectives.losses import ClipLoss, per_clip_loss
 from mmvideo.schema import Part
-from mmvideo.training.losses import ClipLoss, per_clip_loss
-from mmvideo.training.session import Session
-from mmvideo.types import Batch
+from mmvideo.types import Batch, Prediction
 from mmvideo.vocabulary import Level, TaskKind
 
 
@@ -34,6 +33,45 @@ class Setting:
     outputs: int
     task: TaskKind = "single_label"
     class_counts: tuple[int, ...] = ()
+
+
+LossOf = Callable[[Prediction, Batch], Float[Tensor, ""]]
+
+
+class Session(Protocol):
+    """What an objective may ask of the training that minimises it."""
+
+    @property
+    def model(self) -> nn.Module:
+        """The model, as it is saved."""
+
+    @property
+    def net(self) -> Any:
+        """The same model as it is run: called with a batch, it gives a Prediction."""
+
+    @property
+    def seed(self) -> int: ...
+
+    def train_batches(self, epoch: int) -> Iterable[Batch]:
+        """The epoch's training batches on the device."""
+
+    def val_batches(self) -> Iterable[Batch]:
+        """The validation batches on the device."""
+
+    def backward(self, loss: Tensor, *, retain_graph: bool = False) -> None:
+        """Add the loss's gradient to that of every trained parameter."""
+
+    def trial(
+        self, objective: Objective, loss_of: LossOf, epochs: Iterable[int], seed: int
+    ) -> AbstractContextManager[None]:
+        """Within it, model and objective are as training them on one loss alone leaves them, from where they
+        stand, at the full learning rate; afterwards they are as before.
+
+        Args:
+            loss_of: the loss.
+            epochs: whose training batches to train on, one after the other.
+            seed: of torch's global generator.
+        """
 
 
 class Objective(nn.Module):
@@ -69,7 +107,7 @@ class Objective(nn.Module):
 
     def backward(self, loss: Tensor, prediction: Prediction, batch: Batch, session: Session) -> None:
         """Leave in every trained parameter the gradient that the optimiser is to follow."""
-        session.fabric.backward(loss)
+        session.backward(loss)
 
     def report(self) -> dict[str, float]:
         """Values for the epoch's record in metrics.jsonl."""

@@ -11,11 +11,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from mmvideo.model import Prediction
+from mmvideo.objectives.base import Session, Setting, UnimodalObjective, encoder_parameters
 from mmvideo.schema import NotNegative
-from mmvideo.training.objectives.base import Setting, UnimodalObjective, encoder_parameters
-from mmvideo.training.session import Session
-from mmvideo.types import Batch
+from mmvideo.types import Batch, Prediction
 
 
 class Ogm(UnimodalObjective):
@@ -53,7 +51,7 @@ class Ogm(UnimodalObjective):
         return loss
 
     def backward(self, loss: Tensor, prediction: Prediction, batch: Batch, session: Session) -> None:
-        session.fabric.backward(loss)
+        session.backward(loss)
         if not self.balanced or (self.epochs and self.epoch > self.epochs):
             return
         kept = coefficients(self._scores(prediction, batch), self.alpha)

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from copy import deepcopy
-from typing import Annotated, Any
+from typing import Annotated
 
 import annotated_types as at
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from mmvideo.model import Prediction
+from mmvideo.objectives.base import Session, Setting, UnimodalObjective
 from mmvideo.schema import Positive
 from mmvideo.seeding import derive_seed
-from mmvideo.training.objectives.base import Setting, UnimodalObjective
-from mmvideo.training.optimization import make_optimizer, trained_parts
-from mmvideo.training.session import Session
-from mmvideo.types import Batch
+from mmvideo.types import Batch, Prediction
 
 LEAST_OVERFITTING = (
     0.01  # nats; smaller changes of the gap are noise, and their square would rule the weights
@@ -73,33 +69,21 @@ class GradientBlend(UnimodalObjective):
 
     def _trial(self, session: Session, epoch: int, part: int) -> Float[Tensor, " 2"]:
         """Train on one loss alone; its training and validation value afterwards. Everything is put back."""
-        trained = trained_parts(session.model, self)
-        kept = deepcopy(trained.state_dict())
-        optimizer: Any = session.fabric.setup_optimizers(make_optimizer(trained, session.config))
-        torch.manual_seed(derive_seed(session.seed, "gradient_blend", epoch, part))
-        session.net.train()
-        for offset in range(self.estimation_epochs):
-            for batch in session.train_batches(epoch + offset):
-                loss = self.losses(session.net(batch), batch)[part]
-                session.fabric.backward(loss)
-                session.clip(optimizer)
-                optimizer.step()
-                optimizer.zero_grad(set_to_none=True)
-        after = self._measure(session, epoch)[:, part]
-        trained.load_state_dict(kept)
-        return after
+        epochs = range(epoch, epoch + self.estimation_epochs)
+        seed = derive_seed(session.seed, "gradient_blend", epoch, part)
+        with session.trial(self, lambda p, batch: self.losses(p, batch)[part], epochs, seed):
+            return self._measure(session, epoch)[:, part]
 
     @torch.no_grad()
     def _measure(self, session: Session, epoch: int) -> Float[Tensor, "2 K"]:
         """Every loss on the training and on the validation split, in evaluation mode."""
         session.net.eval()
-        splits: tuple[Iterable[Batch], ...] = (session.train_batches(epoch), session.data.val_batches())
+        splits: tuple[Iterable[Batch], ...] = (session.train_batches(epoch), session.val_batches())
         means = []
         for batches in splits:
             total, seen = torch.zeros_like(self.weights), 0
             for batch in batches:
-                moved = batch.to(session.fabric.device)
-                total += self.losses(session.net(moved), moved) * len(batch)
+                total += self.losses(session.net(batch), batch) * len(batch)
                 seen += len(batch)
             means.append(total / seen)
         return torch.stack(means)

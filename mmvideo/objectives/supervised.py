@@ -11,10 +11,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from mmvideo.errors import InputError
-from mmvideo.model import Prediction
+from mmvideo.objectives.base import Objective, Setting
 from mmvideo.schema import NotNegative
-from mmvideo.training.objectives.base import Objective, Setting
-from mmvideo.types import Batch
+from mmvideo.types import Batch, Prediction
 
 
 class CrossEntropy(Objective):

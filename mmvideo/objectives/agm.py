@@ -10,10 +10,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from mmvideo.model import Prediction
+from mmvideo.objectives.base import Objective, Setting
 from mmvideo.schema import NotNegative
-from mmvideo.training.objectives.base import Objective, Setting
-from mmvideo.types import Batch
+from mmvideo.types import Batch, Prediction
 
 Subset = tuple[str, ...]
 

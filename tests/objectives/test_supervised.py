@@ -11,9 +11,8 @@ import torch
 
 from mmvideo.components import OBJECTIVES, build, resolve
 from mmvideo.errors import InputError
-from mmvideo.model import Prediction
-from mmvideo.training.objectives import Objective, Setting, objective_class
-from mmvideo.types import Batch
+from mmvideo.objectives import Objective, Setting, objective_class
+from mmvideo.types import Batch, Prediction
 
 LOGITS = torch.tensor([[2.0, 0.5, -1.0], [0.0, 0.0, 3.0], [-1.0, 1.0, 0.3]])
 LABELS = torch.tensor([0, 1, 0])
@@ -131,7 +130,7 @@ def test_every_registered_objective_is_one(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "message"),
-    [("focl", "Did you mean 'focal'"), ("json:loads", "'json:loads' is not a subclass of mmvideo.training")],
+    [("focl", "Did you mean 'focal'"), ("json:loads", "'json:loads' is not a subclass of mmvideo.obj")],
 )
 def test_what_is_no_objective(name: str, message: str) -> None:
     with pytest.raises(InputError, match=message):

@@ -13,18 +13,17 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from lightning_fabric import Fabric
 from torch import Tensor
 
-from mmvideo.model import FusionModel, Prediction
-from mmvideo.training.objectives import Objective, Setting
-from mmvideo.training.objectives.agm import Agm, ratios, shapley
-from mmvideo.training.objectives.auxiliary import UnimodalAuxiliary
-from mmvideo.training.objectives.base import UnimodalObjective
-from mmvideo.training.objectives.gradient_blend import GradientBlend, blend
-from mmvideo.training.objectives.mmpareto import MMPareto, combination
-from mmvideo.training.objectives.modulation import Ogm, OgmGe, coefficients
-from mmvideo.types import Batch
+from mmvideo.model import FusionModel
+from mmvideo.objectives import Objective, Setting
+from mmvideo.objectives.agm import Agm, ratios, shapley
+from mmvideo.objectives.auxiliary import UnimodalAuxiliary
+from mmvideo.objectives.base import UnimodalObjective
+from mmvideo.objectives.gradient_blend import GradientBlend, blend
+from mmvideo.objectives.mmpareto import MMPareto, combination
+from mmvideo.objectives.modulation import Ogm, OgmGe, coefficients
+from mmvideo.types import Batch, Prediction
 
 TWO = ("visual", "audio")
 Settings = Callable[..., Setting]
@@ -56,7 +55,7 @@ def alone_in_numpy(
 
 
 def session(model: FusionModel) -> Any:
-    return SimpleNamespace(model=model, fabric=Fabric(accelerator="cpu", devices=1))
+    return SimpleNamespace(model=model, backward=Tensor.backward)
 
 
 def gradients(objective: Any, model: FusionModel, batch: Batch, part: Any) -> dict[str, np.ndarray]:

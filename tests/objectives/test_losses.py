@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from mmvideo.errors import InputError
-from mmvideo.training.losses import per_clip_loss
+from mmvideo.objectives.losses import per_clip_loss
 
 GENERATOR = np.random.default_rng(0)
 OUTPUTS = GENERATOR.normal(size=(6, 4))

@@ -5,10 +5,9 @@ from __future__ import annotations
 from jaxtyping import Float
 from torch import Tensor
 
-from mmvideo.model import Prediction
+from mmvideo.objectives.base import Setting, UnimodalObjective
 from mmvideo.schema import NotNegative
-from mmvideo.training.objectives.base import Setting, UnimodalObjective
-from mmvideo.types import Batch
+from mmvideo.types import Batch, Prediction
 
 
 class UnimodalAuxiliary(UnimodalObjective):
