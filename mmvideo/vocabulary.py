@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Literal, get_args
 
 Modality = Literal["visual", "audio", "text"]
@@ -13,3 +14,8 @@ MODALITIES: tuple[Modality, ...] = get_args(Modality)
 LEVELS: tuple[Level, ...] = get_args(Level)
 SPLITS: tuple[Split, ...] = get_args(Split)
 TASK_KINDS: tuple[TaskKind, ...] = get_args(TaskKind)
+
+
+def presence_pattern(present: Iterable[str]) -> str:
+    """`visual+audio`, or `none`: which modalities are there, as records and tables spell it."""
+    return "+".join(present) or "none"

@@ -29,7 +29,7 @@ from mmvideo.runs.frozen import frozen_features
 from mmvideo.store.encoded import FrameFeatures
 from mmvideo.store.store import Store, StoreSettings, fingerprint
 from mmvideo.store.subtitles import Word
-from mmvideo.vocabulary import MODALITIES, Modality, Split, TaskKind
+from mmvideo.vocabulary import MODALITIES, Modality, Split, TaskKind, presence_pattern
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ class Data:
         return prior_outputs(self.task, self.labels(clips), len(self.manifest.classes)).tolist()
 
     def pattern(self, clip: Clip) -> str:
-        return "+".join(m for m in MODALITIES if m in self.present[clip.id]) or "none"
+        return presence_pattern(m for m in MODALITIES if m in self.present[clip.id])
 
     def dataset(
         self,

@@ -19,9 +19,9 @@ from mmvideo.evaluation.tasks import TASKS
 from mmvideo.runs.assembly import FEATURES, checkpoints, load_tokenizer, make_fabric, trained_model
 from mmvideo.runs.directory import RunDirectory
 from mmvideo.training.predict import Predictions, predict
-from mmvideo.training.subsets import Subset, all_subsets, pattern, predict_subsets
+from mmvideo.training.subsets import Subset, all_subsets, predict_subsets
 from mmvideo.types import Batch
-from mmvideo.vocabulary import Split
+from mmvideo.vocabulary import Split, presence_pattern
 
 
 def evaluate_run(
@@ -84,7 +84,9 @@ def evaluate_splits(
         result[split] = predictions.metrics()
     by_subset = {subset: part.metrics() for subset, part in restricted.items()}
     by_subset[config.modalities] = result["test"]
-    result["test_subsets"] = {pattern(s): {score: metrics[score]} for s, metrics in by_subset.items()}
+    result["test_subsets"] = {
+        presence_pattern(s): {score: metrics[score]} for s, metrics in by_subset.items()
+    }
     result["test_shuffled"] = None
     if len(config.modalities) > 1:
         pairs = ShuffledPairs(data.dataset("test", config, tokenizer, views=True), config.seed)

@@ -21,11 +21,6 @@ def all_subsets(modalities: Sequence[str]) -> list[Subset]:
     return [s for size in range(len(modalities) + 1) for s in combinations(modalities, size)]
 
 
-def pattern(subset: Subset) -> str:
-    """`visual+audio`, or `none`: what a subset is called in records and on the command line."""
-    return "+".join(subset) or "none"
-
-
 def predict_subsets(
     model: nn.Module,
     batches: Iterable[Batch],
