@@ -32,7 +32,7 @@ endif
 MANIFEST := $(FOLDER)/manifest.jsonl
 
 .DEFAULT_GOAL := help
-.PHONY: help setup data train ablation interactions report compare inspect store test bench lint lock check clean
+.PHONY: help setup data train ablation interactions report compare inspect store test bench lint docs lock check clean
 MAKEFLAGS += --no-print-directory
 
 help: ## show this list
@@ -96,9 +96,15 @@ else
 	@$(BIN)/python experiments/benchmarks/loader.py "$(DATA)" $(ARGS)
 endif
 
-lint: $(STAMP) ## check style and types
+lint: $(STAMP) ## check style, types and pages
 	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/mypy
+	@$(BIN)/mypy --config-file tests/mypy.ini
+	@site=$$(mktemp -d) && trap 'rm -rf "$$site"' EXIT && $(BIN)/mkdocs build --strict --quiet --site-dir "$$site"
+
+docs: $(STAMP) ## serve the pages of docs/ at http://127.0.0.1:8000
+	@$(BIN)/mkdocs serve
 
 lock: $(STAMP) ## choose all versions again, from requirements.txt
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 requirements.txt -o requirements.lock > /dev/null

@@ -5,9 +5,10 @@ mmvideo prepare cmu_mosi_features --source ~/downloads/cmu_mosi_features --out d
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -94,7 +95,7 @@ def _check_labels(path: Path, modality: Modality, expected: list[str]) -> None:
         )
 
 
-def _clip(told: dict, source: Path, part: Split, place: int) -> Clip:
+def _clip(told: dict[Hashable, Any], source: Path, part: Split, place: int) -> Clip:
     return Clip(
         id=told["id"],
         label=LABELS[told["label"]],

@@ -11,12 +11,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from mmvideo.clips.extensions import AUDIO, SUBTITLES, VIDEO
 from mmvideo.clips.manifest import Clip, shown
 from mmvideo.errors import InputError
 from mmvideo.recipes import (
-    AUDIO_SUFFIXES,
-    SUBTITLE_SUFFIXES,
-    VIDEO_SUFFIXES,
     CarvedOptions,
     Listing,
     Recipe,
@@ -28,7 +26,7 @@ from mmvideo.recipes import (
 )
 from mmvideo.vocabulary import Split
 
-BESIDE = (*SUBTITLE_SUFFIXES, ".json")
+BESIDE = (*SUBTITLES, ".json")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,11 +85,11 @@ def _classes(
             stems[path.with_suffix("")].append(path)
         for stem, files in stems.items():
             name = stem.relative_to(options.source).as_posix()
-            videos = [path for path in files if path.suffix.lower() in VIDEO_SUFFIXES]
-            sounds = [path for path in files if path.suffix.lower() in AUDIO_SUFFIXES]
+            videos = [path for path in files if path.suffix.lower() in VIDEO]
+            sounds = [path for path in files if path.suffix.lower() in AUDIO]
             if len(videos) > 1 or len(sounds) > 1:
                 raise InputError(f"{shown([str(path) for path in files])} have one name. Rename all but one.")
-            known = {*VIDEO_SUFFIXES, *AUDIO_SUFFIXES, *BESIDE}
+            known = {*VIDEO, *AUDIO, *BESIDE}
             strange = [path for path in files if path.suffix.lower() not in known]
             notes["files are of a kind that is not read"] += [
                 path.relative_to(options.source).as_posix() for path in strange
@@ -105,8 +103,8 @@ def _classes(
 
 
 def _clip(name: str, label: str, split: Split, media: Sequence[Path], place: str, options: Options) -> Clip:
-    video = next((path for path in media if path.suffix.lower() in VIDEO_SUFFIXES), None)
-    audio = next((path for path in media if path.suffix.lower() in AUDIO_SUFFIXES), None)
+    video = next((path for path in media if path.suffix.lower() in VIDEO), None)
+    audio = next((path for path in media if path.suffix.lower() in AUDIO), None)
     return Clip(
         id=name,
         label=label,

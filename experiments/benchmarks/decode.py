@@ -18,11 +18,13 @@ import shutil
 import statistics
 import tempfile
 import time
+from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
 
 import numpy as np
 
+from mmvideo.clips.extensions import VIDEO
 from mmvideo.clips.hashing import ContentHashes
 from mmvideo.clips.manifest import Clip, Manifest
 from mmvideo.store.builder import Job, decode_clip
@@ -30,7 +32,6 @@ from mmvideo.store.clip_format import read_clip
 from mmvideo.store.media import instants, shown_at
 from mmvideo.store.store import Store, StoreSettings
 
-VIDEOS = {".avi", ".mp4", ".mkv", ".webm", ".mov"}
 UCF101_CLIPS = 13_320
 
 
@@ -47,7 +48,7 @@ def main() -> None:
     parser.add_argument("--frame-size", type=int, default=64)
     parser.add_argument("--frame-codec", choices=["raw", "jpeg"], default="raw")
     options = parser.parse_args()
-    videos = sorted(path for path in options.folder.rglob("*") if path.suffix.lower() in VIDEOS)
+    videos = sorted(path for path in options.folder.rglob("*") if path.suffix.lower() in VIDEO)
     videos = videos[: options.clips]
     settings = StoreSettings(options.frame_rate, options.frame_size, 16000, frame_codec=options.frame_codec)
     with tempfile.TemporaryDirectory() as scratch:
@@ -64,7 +65,7 @@ def main() -> None:
 
 def compare(videos: list[Path], settings: StoreSettings, workers: int, repeats: int, scratch: Path) -> float:
     """Print both sides' times; the seconds of the store's median build."""
-    works = {
+    works: dict[str, Callable[[], object]] = {
         "store": lambda: build(videos, settings, workers, scratch),
         "bare decord": lambda: bare(videos, settings.frame_rate, workers),
     }

@@ -18,6 +18,7 @@ from statistics import median
 
 import torch
 
+from mmvideo.clips.extensions import VIDEO
 from mmvideo.clips.manifest import Clip, write_manifest
 from mmvideo.config import DataConfig, RunConfig, RuntimeConfig
 from mmvideo.data.loading import in_batches
@@ -30,8 +31,6 @@ from mmvideo.vocabulary import Split
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from bases import ucf101
 
-VIDEOS = {".avi", ".mp4", ".mkv", ".webm", ".mov"}
-
 
 def main() -> None:
     parser = argparse.ArgumentParser(
@@ -43,7 +42,7 @@ def main() -> None:
     parser.add_argument("--frame-codec", choices=["raw", "jpeg"], default="raw")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    videos = [path for path in sorted(options.folder.rglob("*")) if path.suffix.lower() in VIDEOS]
+    videos = [path for path in sorted(options.folder.rglob("*")) if path.suffix.lower() in VIDEO]
     with tempfile.TemporaryDirectory() as scratch:
         config = configure(videos[: options.clips], Path(scratch), options.frame_codec)
         data = open_data(config.data, progress=True)

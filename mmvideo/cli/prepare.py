@@ -17,8 +17,9 @@ from mmvideo.cli.options import first_positional, parse
 from mmvideo.errors import InputError, unknown
 from mmvideo.planted import PlantedSpec, generate
 
-RECIPE_FOLDERS = (Path("datasets"), Path(mmvideo.__file__).resolve().parents[1] / "datasets")
-"""Where recipes are looked for: the working directory's first, then those beside the package."""
+PACKAGE = Path(mmvideo.__file__).resolve().parent
+RECIPE_FOLDERS = (Path("datasets"), PACKAGE.parent / "datasets", PACKAGE / "datasets")
+"""Where recipes are looked for: in the working directory, beside the package, inside an installed one."""
 
 
 @dataclass

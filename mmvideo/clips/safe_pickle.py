@@ -26,7 +26,9 @@ def _encode(text: str, encoding: str) -> bytes:
     return text.encode("latin-1")
 
 
-def _from_buffer(buffer: bytes, dtype: np.dtype, shape: tuple[int, ...], order: Literal["C", "F"]) -> NDArray:
+def _from_buffer(
+    buffer: bytes, dtype: np.dtype, shape: tuple[int, ...], order: Literal["C", "F"]
+) -> NDArray[Any]:
     """An array, as pickles of protocol 5 spell it."""
     return np.frombuffer(buffer, dtype).reshape(shape, order=order)
 

@@ -30,16 +30,17 @@ def classification_metrics(
     Raises:
         ValueError: no clips, shapes that do not fit, or a label outside 0 to C-1.
     """
+    from sklearn.metrics import precision_recall_fscore_support  # not at the top: it takes 0.2 to 0.6 s
+
     _check(log_probabilities, labels)
-    probabilities = np.exp(log_probabilities)
-    matrix = confusion_matrix(log_probabilities.argmax(axis=1), labels, log_probabilities.shape[1])
-    hits, actual, predicted = np.diag(matrix), matrix.sum(axis=1), matrix.sum(axis=0)
-    occurs, counted = actual > 0, actual + predicted > 0
+    probabilities, predicted = np.exp(log_probabilities), log_probabilities.argmax(axis=1)
+    # of the classes that occur or are predicted; one call, since each takes about 0.9 ms
+    _, recall, f1, clips = precision_recall_fscore_support(labels, predicted, zero_division=0)
     one_hot = np.eye(log_probabilities.shape[1])[labels]
     return {
-        "accuracy": float(hits.sum() / len(labels)),
-        "balanced_accuracy": float((hits[occurs] / actual[occurs]).mean()),
-        "macro_f1": float((2 * hits[counted] / (actual + predicted)[counted]).mean()),
+        "accuracy": float((predicted == labels).mean()),
+        "balanced_accuracy": float(recall[clips > 0].mean()),
+        "macro_f1": float(f1.mean()),
         "nll": float(-log_probabilities[np.arange(len(labels)), labels].mean()),
         "brier": float(((probabilities - one_hot) ** 2).sum(axis=1).mean()),
         "ece": expected_calibration_error(log_probabilities, labels),
@@ -59,21 +60,6 @@ def expected_calibration_error(
     gap = (log_probabilities.argmax(axis=1) == labels) - confidence
     bin_of = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
     return float(np.abs(np.bincount(bin_of, weights=gap, minlength=bins)).sum() / len(labels))
-
-
-def confusion_matrix(
-    predicted: Int[ndarray, " n"], labels: Int[ndarray, " n"], classes: int
-) -> Int[ndarray, "C C"]:
-    """Counts of clips: row = label, column = prediction.
-
-    Raises:
-        ValueError: no clips, or the two lengths differ.
-    """
-    if len(labels) == 0 or len(predicted) != len(labels):
-        raise ValueError(
-            f"need one prediction per label and at least one; got {len(predicted)} and {len(labels)}"
-        )
-    return np.bincount(labels * classes + predicted, minlength=classes**2).reshape(classes, classes)
 
 
 def _check(log_probabilities: ndarray, labels: ndarray) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from mmvideo.clips import extensions
 from mmvideo.clips.audit import audit
 from mmvideo.clips.hashing import ContentHashes
 from mmvideo.clips.labels import classes_of
@@ -22,10 +23,7 @@ from mmvideo.errors import InputError
 from mmvideo.store.decode import DecodeError, has_subtitles
 from mmvideo.store.media import Samples
 from mmvideo.store.store import BuildReport, Store, StoreSettings
-from mmvideo.store.subtitles import CONTAINERS, FORMATS
-from mmvideo.vocabulary import MODALITIES, SPLITS, Split, TaskKind
-
-SOUNDS = frozenset({".wav", ".mp3", ".m4a", ".aac", ".flac", ".ogg", ".opus"})
+from mmvideo.vocabulary import MODALITIES, SPLITS, Modality, Split, TaskKind, presence_pattern
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +47,7 @@ class ClipView:
     warnings: tuple[str, ...] = ()
 
     @property
-    def absent(self) -> tuple[str, ...]:
+    def absent(self) -> tuple[Modality, ...]:
         lengths = (len(self.frames), len(self.samples), len(self.pieces))
         return tuple(m for m, length in zip(MODALITIES, lengths, strict=True) if not length)
 
@@ -182,7 +180,7 @@ def view_clip(dataset: ClipDataset, index: int, warnings: tuple[str, ...] = ()) 
 
 
 def survey_manifest(
-    decoded: DecodedManifest, present: Mapping[str, tuple[str, ...]], task: TaskKind
+    decoded: DecodedManifest, present: Mapping[str, tuple[Modality, ...]], task: TaskKind
 ) -> Overview:
     """Count what a manifest holds; a failed audit is a finding, not an error.
 
@@ -205,7 +203,7 @@ def survey_manifest(
             per_class[label][clip.split] += 1
             if clip.split == "train":
                 having[label].update(present.get(clip.id, ()))
-        pattern = "+".join(present[clip.id]) or "nothing" if clip.id in present else "failed to decode"
+        pattern = presence_pattern(present[clip.id]) if clip.id in present else "failed to decode"
         patterns.setdefault(pattern, dict.fromkeys(SPLITS, 0))[clip.split] += 1
         if clip.id in report.keys:
             lengths = store.lengths(report.keys[clip.id])
@@ -233,15 +231,15 @@ def single_clip(path: Path, subtitles: Path | None) -> Manifest:
     """
     if not path.is_file():
         raise InputError(f"There is no clip or manifest '{path}'.")
-    beside = [path.with_suffix(suffix) for suffix in FORMATS]
+    beside = [path.with_suffix(suffix) for suffix in extensions.SUBTITLES]
     found = subtitles or next((file for file in beside if file.is_file() and file != path), None)
     try:
-        inside = found is None and path.suffix.lower() in CONTAINERS and has_subtitles(path)
+        inside = found is None and path.suffix.lower() in extensions.WITH_SUBTITLES and has_subtitles(path)
     except DecodeError as error:
         raise InputError(f"{error}. Give a video or sound file, or a manifest.jsonl.") from error
     words = path if inside else found
     media = str(path.absolute())
-    only_sound = path.suffix.lower() in SOUNDS
+    only_sound = path.suffix.lower() in extensions.AUDIO
     clip = Clip(
         id=path.name,
         label="not labelled",

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 COLUMNS, MOST_FRAMES = 8, 24
 WIDTH = 10.0
 """Inches."""
-LOG_FLOOR = 1e-6
-WINDOW_SECONDS = 0.032
 LANES = 6
 """Rows on which word pieces are staggered so that they stay readable."""
 
@@ -58,11 +56,12 @@ def log_mel(samples: NDArray[np.float32], sample_rate: int, hop: int, mel_bins: 
     """ln(mel power + 1e-6), (mel_bins, columns): librosa's version of what the audio encoder computes."""
     import librosa
 
-    window = 2 ** (round(WINDOW_SECONDS * sample_rate).bit_length() - 1)
+    from mmvideo.encoders.audio import LOG_FLOOR, window_samples
+
     power = librosa.feature.melspectrogram(
         y=samples,
         sr=sample_rate,
-        n_fft=window,
+        n_fft=window_samples(sample_rate),
         hop_length=hop,
         n_mels=mel_bins,
         pad_mode="constant",

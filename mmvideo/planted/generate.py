@@ -9,6 +9,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -113,7 +114,7 @@ def _generator(spec: PlantedSpec, split: Split, number: int) -> np.random.Genera
     return np.random.default_rng(derive_seed(spec.seed, spec.task, split, "clip", number))
 
 
-def _make_group(job: tuple[PlantedSpec, Split, int, str]) -> list[dict]:
+def _make_group(job: tuple[PlantedSpec, Split, int, str]) -> list[dict[str, Any]]:
     """All clips of one group, as manifest rows. Runs in a worker process."""
     spec, split, group, out = job
     task = get_task(spec.task)
@@ -126,7 +127,7 @@ def _make_group(job: tuple[PlantedSpec, Split, int, str]) -> list[dict]:
 
 def _make_clip(
     spec: PlantedSpec, task: Task, split: Split, group: str, number: int, session: render.Session, out: Path
-) -> dict:
+) -> dict[str, Any]:
     rng = _generator(spec, split, number)
     world = draw_world(task, rng)
     name = _name(split, number)

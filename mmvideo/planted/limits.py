@@ -17,13 +17,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 from scipy.optimize import Bounds, LinearConstraint, milp, minimize
 from scipy.special import logsumexp
 
 from mmvideo.planted.tasks import Task, World, get_task
-from mmvideo.vocabulary import MODALITIES
+from mmvideo.vocabulary import MODALITIES, presence_pattern
 
 TIE = 1e-3  # scores closer than this count as equal: the optimiser's own accuracy
 
@@ -43,7 +44,7 @@ class Limits:
 def subset_key(modalities: Iterable[str]) -> str:
     """`visual+audio`: how a subset of modalities is written in records."""
     chosen = set(modalities)
-    return "+".join(m for m in MODALITIES if m in chosen) or "none"
+    return presence_pattern(m for m in MODALITIES if m in chosen)
 
 
 def bayes_accuracy(task: str | Task, subset: Iterable[str] = MODALITIES) -> float:
@@ -125,16 +126,16 @@ def additive_ceiling(task: str | Task, *, largest: int = 100) -> float | None:
     return float(-solution.fun) if solution.status == 0 else None
 
 
-def _joint(task: str | Task, subset: tuple[str, ...]) -> dict[tuple, np.ndarray]:
+def _joint(task: str | Task, subset: tuple[str, ...]) -> dict[tuple[Any, ...], np.ndarray]:
     """P(label, what the subset shows): observation → vector over labels."""
     task = get_task(task) if isinstance(task, str) else task
-    table: dict[tuple, np.ndarray] = defaultdict(lambda: np.zeros(task.classes))
+    table: dict[tuple[Any, ...], np.ndarray] = defaultdict(lambda: np.zeros(task.classes))
     for world in task.worlds:
         table[_shown(world, subset)][world.label] += world.probability
     return table
 
 
-def _shown(world: World, subset: tuple[str, ...]) -> tuple:
+def _shown(world: World, subset: tuple[str, ...]) -> tuple[Any, ...]:
     return tuple(getattr(world, modality) for modality in subset)
 
 

@@ -28,9 +28,6 @@ A test calls `prepare(RECIPE, Options(source=…, out=…, check=True))` and loo
 from mmvideo.recipes.base import BaseOptions, CarvedOptions, Known, Listing, Recipe
 from mmvideo.recipes.check import Outcome
 from mmvideo.recipes.files import (
-    AUDIO_SUFFIXES,
-    SUBTITLE_SUFFIXES,
-    VIDEO_SUFFIXES,
     metadata_beside,
     number_repeats,
     overlapping,
@@ -45,9 +42,6 @@ from mmvideo.recipes.files import (
 from mmvideo.recipes.prepare import main, prepare
 
 __all__ = [
-    "AUDIO_SUFFIXES",
-    "SUBTITLE_SUFFIXES",
-    "VIDEO_SUFFIXES",
     "BaseOptions",
     "CarvedOptions",
     "Known",

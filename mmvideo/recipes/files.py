@@ -11,27 +11,12 @@ from pathlib import Path
 
 import pandas as pd
 
+from mmvideo.clips import extensions
 from mmvideo.clips.audit import carve_validation
 from mmvideo.clips.manifest import Clip
 from mmvideo.errors import InputError
 from mmvideo.vocabulary import Split
 
-VIDEO_SUFFIXES = (
-    ".mp4",
-    ".mkv",
-    ".webm",
-    ".avi",
-    ".mov",
-    ".m4v",
-    ".mpg",
-    ".mpeg",
-    ".wmv",
-    ".flv",
-    ".ts",
-    ".3gp",
-)
-AUDIO_SUFFIXES = (".wav", ".flac", ".mp3", ".m4a", ".ogg", ".opus", ".aac")
-SUBTITLE_SUFFIXES = (".srt", ".vtt", ".ass")
 SPLIT_NAMES: dict[str, Split] = {
     **dict.fromkeys(("train", "training"), "train"),
     **dict.fromkeys(("val", "valid", "validation", "validate", "dev", "development"), "val"),
@@ -91,19 +76,19 @@ def videos_by_stem(folder: Path) -> dict[str, list[Path]]:
     """
     found: dict[str, list[Path]] = defaultdict(list)
     for path in sorted(folder.rglob("*")):
-        if path.suffix.lower() in VIDEO_SUFFIXES:
+        if path.suffix.lower() in extensions.VIDEO:
             found[path.stem].append(path)
     return dict(found)
 
 
 def subtitles_beside(media: Path) -> str | None:
-    """The subtitle file with the medium's stem, in the same folder: .srt before .vtt before .ass.
+    """The subtitle file with the medium's stem, in the same folder: .srt before .vtt before .ass before .ssa.
 
     None too where the medium itself is absent: such a clip is counted as missing, and not looked at further.
     """
     if not os.path.isfile(media):
         return None
-    found = (_beside(media, suffix) for suffix in SUBTITLE_SUFFIXES)
+    found = (_beside(media, suffix) for suffix in extensions.SUBTITLES)
     return next((path for path in found if path), None)
 
 

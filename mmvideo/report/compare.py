@@ -11,7 +11,6 @@ import pandas as pd
 from jaxtyping import Float
 from numpy import ndarray
 
-from mmvideo.evaluation.metrics import confusion_matrix
 from mmvideo.evaluation.statistics import compare_arms, interval_for_arm
 from mmvideo.report.answer import plain_answer
 from mmvideo.report.comparisons import AGAINST_UNIMODAL, compare_pairs
@@ -169,8 +168,10 @@ def _against(
 
 
 def _confusion(study: Study, row: Row) -> Float[ndarray, "C C"]:
-    labels, classes = study.clips.labels, len(study.clips.classes)
-    counts = np.sum([confusion_matrix(p.argmax(axis=1), labels, classes) for p in row.outputs], axis=0)
+    from sklearn.metrics import confusion_matrix
+
+    labels, classes = study.clips.labels, range(len(study.clips.classes))
+    counts = np.sum([confusion_matrix(labels, p.argmax(axis=1), labels=classes) for p in row.outputs], axis=0)
     return counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Hashable
+from typing import Any
 
 import pandas as pd
 from rich.box import SIMPLE_HEAD
@@ -86,7 +88,7 @@ def _scores(comparison: Comparison, wording: Wording) -> Table:
     return table
 
 
-def _difference(row: dict, wording: Wording) -> str:
+def _difference(row: dict[Hashable, Any], wording: Wording) -> str:
     if pd.isna(row["difference"]):
         return "–"
     low, high = (wording.value(row[name]) for name in ("difference_low", "difference_high"))

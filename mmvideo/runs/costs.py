@@ -6,7 +6,7 @@ import platform
 import resource
 import statistics
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -48,7 +48,7 @@ def flops_per_clip(model: nn.Module, batch: Batch) -> int:
 @contextmanager
 def _without_onednn() -> Iterator[None]:
     """Not `torch.backends.mkldnn.flags`: that also sets TF32, which warns on machines that cannot have it."""
-    switch = torch.backends.mkldnn.set_flags
+    switch: Callable[..., tuple[object, ...]] = torch.backends.mkldnn.set_flags
     before, *_ = switch(_enabled=False, _fp32_precision=None)
     try:
         yield

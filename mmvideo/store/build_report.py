@@ -10,6 +10,7 @@ from pathlib import Path
 
 from mmvideo.clips.manifest import Manifest, shown
 from mmvideo.errors import InputError
+from mmvideo.vocabulary import presence_pattern
 
 
 @dataclass
@@ -28,7 +29,7 @@ class BuildReport:
 
     def summary(self) -> str:
         """The counts, and every failure with its reason."""
-        patterns = Counter("+".join(names) or "nothing" for names in self.present.values())
+        patterns = Counter(presence_pattern(names) for names in self.present.values())
         counts = f"{self.built} clips decoded, {self.reused} already there, {len(self.failed)} failed"
         lines = [f"{counts}, {len(self.warnings)} with warnings."]
         lines += [f"  {count:>7,} with {pattern}" for pattern, count in patterns.most_common()]

@@ -16,6 +16,7 @@ from mmvideo.files import TEMPORARY, read_json, update_json
 from mmvideo.progress import tracked
 from mmvideo.store.keys import Source
 from mmvideo.store.object_store import SUFFIX, check_object, read_record
+from mmvideo.vocabulary import presence_pattern
 
 ABANDONED = 3600.0
 """Seconds after which a file that is still being written has been left behind by a killed process."""
@@ -70,7 +71,7 @@ def kinds(root: Path) -> list[Kind]:
         record = index.get(path.stem) or read_record(path)
         name = _settings(record)
         sizes[name] += path.stat().st_size
-        patterns[name]["+".join(record.get("present", ())) or "nothing"] += 1
+        patterns[name][presence_pattern(record.get("present", ()))] += 1
     return [Kind(name, patterns[name].total(), size, patterns[name]) for name, size in sizes.most_common()]
 
 

@@ -8,12 +8,10 @@ from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
 
+from mmvideo.clips.extensions import SUBTITLES, WITH_SUBTITLES
 from mmvideo.errors import InputError
 from mmvideo.store.subtitle_parser import Cue, Parsed, decode_text, parse_ass, parse_timed_blocks
 
-FORMATS = {".srt": "srt", ".vtt": "vtt", ".ass": "ass", ".ssa": "ass"}
-CONTAINERS = (".mkv", ".mp4", ".m4v", ".mov", ".webm", ".mks", ".ogv")
-"""Video files that can carry subtitles inside them."""
 LATEST = 0.5
 """Seconds that a word may come after the end of picture and sound."""
 SHOWN = 3
@@ -80,16 +78,16 @@ def read_words(path: str | Path, start: float = 0.0, end: float | None = None) -
 
 def _parsed(path: Path) -> Parsed:
     suffix = path.suffix.lower()
-    if suffix in CONTAINERS:
+    if suffix in WITH_SUBTITLES:
         return _embedded(path)
-    if suffix not in FORMATS:
+    if suffix not in SUBTITLES:
         raise InputError(
-            f"{path}: subtitles must be one of {', '.join(FORMATS)}, or inside a video file "
-            f"({', '.join(CONTAINERS)}), not '{path.suffix}'."
+            f"{path}: subtitles must be one of {', '.join(SUBTITLES)}, or inside a video file "
+            f"({', '.join(WITH_SUBTITLES)}), not '{path.suffix}'."
         )
     try:
         text, guess = decode_text(path.read_bytes())
-        parsed = parse_ass(text) if FORMATS[suffix] == "ass" else parse_timed_blocks(text, FORMATS[suffix])
+        parsed = parse_ass(text) if suffix in (".ass", ".ssa") else parse_timed_blocks(text, suffix[1:])
     except OSError as error:
         raise InputError(f"{path}: the subtitles cannot be read: {error.strerror}.") from error
     except ValueError as error:

@@ -12,6 +12,7 @@ from typing import Literal, Protocol
 import numpy as np
 from pebble import ProcessExpired, ProcessPool
 
+from mmvideo.clips import extensions
 from mmvideo.clips.manifest import Clip, Manifest
 from mmvideo.errors import InputError
 from mmvideo.files import write_whole
@@ -19,30 +20,6 @@ from mmvideo.store.decode import DecodeError, decode_audio
 from mmvideo.store.media import Samples
 from mmvideo.store.subtitle_parser import Cue
 
-MEDIA = frozenset(
-    [
-        ".mp4",
-        ".m4v",
-        ".mov",
-        ".mkv",
-        ".webm",
-        ".avi",
-        ".mpg",
-        ".mpeg",
-        ".wmv",
-        ".flv",
-        ".ts",
-        ".ogv",
-        ".wav",
-        ".mp3",
-        ".m4a",
-        ".aac",
-        ".flac",
-        ".ogg",
-        ".opus",
-    ]
-)
-"""Endings of the files that a folder is searched for."""
 SILENCE = 1e-4
 """Peak of full scale 1 below which nothing can have been said (-80 dB)."""
 TIME_LIMIT = 600.0
@@ -88,9 +65,10 @@ def find_media(folder: Path) -> list[Path]:
     """
     if not folder.is_dir():
         raise InputError(f"There is no folder '{folder}'.")
-    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in MEDIA and path.is_file())
+    media = {*extensions.VIDEO, *extensions.AUDIO}
+    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in media and path.is_file())
     if not found:
-        raise InputError(f"There is no video or sound file below '{folder}' ({', '.join(sorted(MEDIA))}).")
+        raise InputError(f"There is no video or sound file below '{folder}' ({', '.join(sorted(media))}).")
     return found
 
 

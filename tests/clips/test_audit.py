@@ -103,7 +103,7 @@ def dataset(groups_per_class, clips_per_group, classes=3):
 
 
 def splits_of(clips):
-    per_group = {}
+    per_group: dict[str, set[str]] = {}
     for c in clips:
         per_group.setdefault(c.group, set()).add(c.split)
     return per_group

@@ -79,7 +79,7 @@ class OneKey(Twin):
 
     def __init__(self) -> None:
         super().__init__()
-        self.cross = Attention(WIDTH, 2)
+        self.cross: nn.Module = Attention(WIDTH, 2)
 
     def edit(self, vectors: Tensor, present: Tensor, trunks: list[Tokens]) -> Tensor:
         read = self.cross(vectors[:, :1], vectors[:, 1:2], present.new_ones(len(vectors), 1, 1))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import pytest
 import torch
@@ -58,7 +59,7 @@ def test_cross_attention_hears_other_modalities_through_its_own_tokens() -> None
     fusion = prepare(maker("hierarchical", MODALITIES), training=False)
     everything = torch.ones(2, 3, dtype=torch.bool)
     features, other = draw(MODALITIES, everything), draw(MODALITIES, everything, seed=1)
-    stage = fusion.stages["trunk"]
+    stage: Any = fusion.stages["trunk"]
 
     def visual_after(levels: Mapping[str, Features]) -> torch.Tensor:
         parts = [levels[m].trunk for m in MODALITIES]

@@ -24,7 +24,7 @@ def question(clips: int, seed: int) -> tuple[dict[str, Features], Tensor]:
     """Features of one trunk token that says what the clip vector says, and the answers."""
     clip = torch.randn(3, clips, WIDTH, generator=torch.Generator().manual_seed(1000 + seed))
     here = torch.ones(clips, dtype=torch.bool)
-    features = {
+    features: dict[str, Features] = {
         name: Features(here, trunk=Tokens(x[:, None], here[:, None], torch.zeros(clips, 1)), clip=x)
         for name, x in zip(MODALITIES, clip, strict=True)
     }

@@ -39,6 +39,7 @@ def clips(video, click_track, tmp_path) -> Manifest:
 def call(*arguments) -> int:
     with pytest.raises(SystemExit) as ended:
         main([str(argument) for argument in arguments])
+    assert isinstance(ended.value.code, int)
     return ended.value.code
 
 

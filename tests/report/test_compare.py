@@ -21,7 +21,7 @@ def comparison(make_study: MakeStudy) -> Comparison:
 
 
 def row(comparison: Comparison, name: str) -> pd.Series:
-    return comparison.table.set_index("arm").loc[name]
+    return comparison.table[comparison.table["arm"] == name].iloc[0]
 
 
 def pair(comparison: Comparison, a: str, b: str) -> pd.Series:

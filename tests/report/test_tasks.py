@@ -89,7 +89,7 @@ def found(request: pytest.FixtureRequest) -> Comparison:
 
 def pair(found: Comparison, a: str, b: str) -> dict[str, Any]:
     rows = found.pairs[(found.pairs["a"] == a) & (found.pairs["b"] == b)]
-    return rows.to_dict("records")[0]
+    return {str(name): value for name, value in rows.iloc[0].items()}
 
 
 def test_what_errs_less_is_better_and_the_difference_says_in_which_direction(found: Comparison) -> None:

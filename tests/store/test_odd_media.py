@@ -6,12 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mmvideo.clips.extensions import SUBTITLES
 from mmvideo.clips.hashing import ContentHashes
 from mmvideo.clips.manifest import Clip, Manifest
 from mmvideo.errors import InputError
 from mmvideo.store.decode import decode_audio, probe
 from mmvideo.store.store import Store, StoreSettings
-from mmvideo.store.subtitles import FORMATS, read_subtitles
+from mmvideo.store.subtitles import read_subtitles
 
 SOUNDS = (".wav", ".mp3")
 # what a person found by decoding every frame with PyAV alone: frames at 8 a second, seconds of sound
@@ -77,7 +78,7 @@ def odd(shared_data: Path) -> Path:
 @pytest.fixture(scope="module")
 def built(odd, tmp_path_factory):
     """The media files, decoded by workers under a time limit, as any manifest's are."""
-    files = [p for p in sorted(odd.rglob("*")) if p.is_file() and p.suffix not in FORMATS]
+    files = [p for p in sorted(odd.rglob("*")) if p.is_file() and p.suffix not in SUBTITLES]
     clips = []
     for path in files:
         name = path.relative_to(odd).as_posix()
@@ -157,7 +158,7 @@ def test_sound_and_subtitles_share_the_pictures_clock(odd):
 
 def test_subtitles_are_read_as_far_as_possible(odd):
     outcomes: Counter[str] = Counter()
-    for path in sorted(p for p in odd.rglob("*") if p.suffix in FORMATS):
+    for path in sorted(p for p in odd.rglob("*") if p.suffix in SUBTITLES):
         try:
             found = read_subtitles(path)
         except InputError as error:

@@ -11,8 +11,9 @@ import torch
 
 from mmvideo.model import FusionModel
 from mmvideo.training.predict import predict
-from mmvideo.training.subsets import all_subsets, pattern, predict_subsets
+from mmvideo.training.subsets import all_subsets, predict_subsets
 from mmvideo.types import Batch
+from mmvideo.vocabulary import presence_pattern
 
 ALL = ("visual", "audio", "text")
 CPU = torch.device("cpu")
@@ -21,7 +22,7 @@ Models = Callable[[tuple[str, ...]], FusionModel]
 
 def test_there_are_two_to_the_m() -> None:
     assert all_subsets(("visual", "text")) == [(), ("visual",), ("text",), ("visual", "text")]
-    assert [pattern(s) for s in all_subsets(ALL)] == [
+    assert [presence_pattern(s) for s in all_subsets(ALL)] == [
         "none", "visual", "audio", "text", "visual+audio", "visual+text", "audio+text", "visual+audio+text",
     ]  # fmt: skip
 

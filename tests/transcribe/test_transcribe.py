@@ -21,15 +21,17 @@ from mmvideo.transcribe.transcribe import (
 )
 from mmvideo.transcribe.whisper import Whisper
 
-SPECIAL = ("startoftranscript", "en", "de", "translate", "transcribe")
-SPECIAL += ("startoflm", "startofprev", "nospeech", "notimestamps")
+SPECIAL = (
+    *("startoftranscript", "en", "de", "translate", "transcribe"),
+    *("startoflm", "startofprev", "nospeech", "notimestamps"),
+)
 
 
 @pytest.fixture(scope="session")
 def tiny_whisper(tmp_path_factory) -> Path:
     """A Whisper of one layer and width 16 with a tokenizer of single bytes, in the layout of the hub's."""
     from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
-    from transformers import (
+    from transformers import (  # type: ignore[attr-defined]
         GenerationConfig,
         WhisperConfig,
         WhisperFeatureExtractor,
