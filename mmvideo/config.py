@@ -145,7 +145,8 @@ class RunConfig(Part):
     modalities: tuple[ModalityName, ...] = Field(
         default_factory=lambda earlier: in_order(earlier.get("inputs", ()))
     )
-    """Which of the inputs the model is given, in the order visual, audio, text, then others; by default all."""
+    """Which of the inputs the model is given, in the order visual, audio, text, then others; by default
+    all."""
     width: Positive = 64
     """Width D in which every encoder ends, and every fusion works unless `fusion_width` is given."""
     fusion_width: Positive | None = None

@@ -39,8 +39,8 @@ def encode_frames(
 ) -> FrameFeatures:
     """The features of every clip's centre crops under a frozen backbone; what is missing is computed first.
 
-    They are kept in the store under a hash of the frames and of `made_by`, so that a change of any of these is
-    a miss, and never a stale hit.
+    They are kept in the store under a hash of the frames and of `made_by`, so that a change of any of these
+    is a miss, and never a stale hit.
 
     Args:
         encoder: in evaluation mode, on the device.

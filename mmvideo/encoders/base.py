@@ -53,8 +53,8 @@ class Encoder(nn.Module):
 
     @classmethod
     def encode_ahead(cls, config: Any, modality: Modality, source: ClipSource, device: torch.device) -> Any:
-        """What stands in for the modality's input in every run, computed once for all clips, where the options
-        ask for it; the modality is given it as `encoded`. None: nothing."""
+        """What stands in for the modality's input in every run, computed once for all clips, where the
+        options ask for it; the modality is given it as `encoded`. None: nothing."""
         return None
 
     @property
