@@ -101,10 +101,10 @@ lint: $(STAMP) ## check style, types and pages
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/mypy
 	@$(BIN)/mypy --config-file tests/mypy.ini
-	@site=$$(mktemp -d) && trap 'rm -rf "$$site"' EXIT && $(BIN)/mkdocs build --strict --quiet --site-dir "$$site"
+	@site=$$(mktemp -d) && trap 'rm -rf "$$site"' EXIT && NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet --site-dir "$$site"
 
 docs: $(STAMP) ## serve the pages of docs/ at http://127.0.0.1:8000
-	@$(BIN)/mkdocs serve
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs serve
 
 lock: $(STAMP) ## choose all versions again, from requirements.txt
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 requirements.txt -o requirements.lock > /dev/null

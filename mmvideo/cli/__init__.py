@@ -87,7 +87,7 @@ def _help() -> str:
         [
             "usage: mmvideo COMMAND [OPTIONS]",
             "",
-            "Which way of fusing sight, sound and words is better, by how much, and is it really fusing?",
+            "Which way of fusing visual, audio and text is better, by how much, and is it really fusing?",
             "",
             *lines,
             "",
