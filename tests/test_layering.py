@@ -61,6 +61,7 @@ ALLOWED = {
         "inspection",
     },
     "__main__": {"cli"},
+    "experiments": set(),
     "__init__": set(),
 }
 # Third-party package → the only modules that may import it (a name covers what is below it).
