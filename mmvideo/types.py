@@ -179,6 +179,6 @@ class FusionOutput:
 
 
 def _moved(tensor: Tensor, device: torch.device | str) -> Tensor:
-    """The tensor on the device. Only copies onto a GPU may go on in the background: what is copied back can be
-    read at once, before it is there."""
+    """The tensor on the device. Only copies onto a GPU go on in the background: one to the CPU could be read
+    before it is there."""
     return tensor.to(device, non_blocking=torch.device(device).type != "cpu")

@@ -81,11 +81,14 @@ class FusionMeans:
                 self.sums.setdefault(name, []).append(values.detach().double().sum(dim=0))
 
     def means(self) -> dict[str, float]:
-        found = {}
+        """Since it was made."""
+        found: dict[str, float] = {}
         for name, sums in self.sums.items():
             if len({len(part) for part in sums}) == 1:
                 mean = (torch.stack(sums).sum(dim=0) / self.clips).tolist()
-                found |= {f"{name}{column}": x for column, x in zip(self._columns(name, mean), mean, strict=True)}
+                found |= {
+                    f"{name}{column}": x for column, x in zip(self._columns(name, mean), mean, strict=True)
+                }
         return found
 
     def _columns(self, name: str, values: Sequence[float]) -> list[str]:

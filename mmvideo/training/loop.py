@@ -67,6 +67,8 @@ def fit(
     Raises:
         TrainingError: the loss became NaN or infinite; names the step and the last good checkpoint.
     """
+    if fabric.device.type == "cuda":
+        torch.backends.cudnn.deterministic = True  # a run that goes on repeats what it did
     objective.to(fabric.device)
     optimizer = make_optimizer(trained_parts(model, objective), config)
     schedule = make_schedule(optimizer, config, config.epochs * data.steps_per_epoch)
