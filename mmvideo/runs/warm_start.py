@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from safetensors import safe_open
-from torch import Tensor, nn
+from torch import nn
 
 from mmvideo.config import RunConfig
 from mmvideo.encoders.base import Encoder
 from mmvideo.errors import InputError
 from mmvideo.runs.directory import RunDirectory
+from mmvideo.training.weights import read_weights
 
 
 def sources(config: RunConfig) -> dict[str, RunDirectory]:
@@ -57,11 +57,14 @@ def start_encoders(encoders: nn.ModuleDict, runs: Mapping[str, RunDirectory]) ->
     """Give encoders the weights they have in finished runs. Levels that only those runs had are left out.
 
     Raises:
-        InputError: a weight the encoder has is not in the run, or has another shape there.
+        InputError: a weight the encoder has is not in the run, or has another shape there; or the run's
+            weights cannot be read.
     """
     for modality, run in runs.items():
         encoder = encoders[modality]
-        stored = _weights(run.path / "checkpoints" / "best.safetensors", f"encoders.{modality}.")
+        prefix = f"encoders.{modality}."
+        weights = read_weights(run.checkpoint_path("best.safetensors"))
+        stored = {n.removeprefix(prefix): weight for n, weight in weights.items() if n.startswith(prefix)}
         assert isinstance(encoder, Encoder)
         for name, fuller in encoder.same_weights.items():
             if fuller in stored:
@@ -76,9 +79,3 @@ def start_encoders(encoders: nn.ModuleDict, runs: Mapping[str, RunDirectory]) ->
                     f"`{modality}` and `width`"
                 )
         encoder.load_state_dict({name: stored[name] for name in own})
-
-
-def _weights(file: Path, prefix: str) -> dict[str, Tensor]:
-    with safe_open(str(file), framework="pt") as weights:
-        names = [name for name in weights.keys() if name.startswith(prefix)]  # noqa: SIM118
-        return {name.removeprefix(prefix): weights.get_tensor(name) for name in names}
