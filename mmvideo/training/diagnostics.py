@@ -15,11 +15,11 @@ import torch
 from torch import Tensor
 
 from mmvideo.evaluation.tasks import TASKS
-from mmvideo.model import FusionModel, Prediction
+from mmvideo.model import FusionModel
 from mmvideo.training.predict import Predictions
 from mmvideo.training.session import Session
 from mmvideo.training.subsets import predict_subsets
-from mmvideo.types import Batch
+from mmvideo.types import Batch, Prediction
 from mmvideo.vocabulary import TaskKind
 
 

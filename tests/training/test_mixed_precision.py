@@ -23,13 +23,13 @@ from small_models import (
 from torch import nn
 from torch.amp import GradScaler
 
-from mmvideo.components import FUSIONS, OBJECTIVES, build
+from mmvideo.components import FUSIONS, OBJECTIVES, ObjectiveChoice
 from mmvideo.config import TrainConfig
 from mmvideo.encoders.audio import LogMel
 from mmvideo.layers.pooling import SegmentPool
+from mmvideo.objectives import Setting
 from mmvideo.training.checkpoint import Checkpoints
 from mmvideo.training.loop import fit
-from mmvideo.training.objectives import Setting
 from mmvideo.types import Batch, Tokens
 
 Records = list[dict[str, Any]]
@@ -107,7 +107,7 @@ def train(
     torch.manual_seed(2)
     fit(
         model,
-        build(OBJECTIVES, "objective", objective, {}, setting=setting),
+        ObjectiveChoice.of(objective).build(setting),
         Data(),
         TrainConfig(epochs=3, batch_size=4, precision=precision.precision),
         seed=1,

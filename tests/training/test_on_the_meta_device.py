@@ -21,13 +21,13 @@ from small_models import (
 )
 from torch import nn
 
-from mmvideo.components import FUSIONS, OBJECTIVES, build
+from mmvideo.components import FUSIONS, OBJECTIVES, ObjectiveChoice
 from mmvideo.config import ModalityDropout, TrainConfig
+from mmvideo.objectives import Objective, Setting
 from mmvideo.runs.costs import flops_per_clip, latency_ms, step_ms
 from mmvideo.training import loop
 from mmvideo.training.checkpoint import Checkpoints
 from mmvideo.training.encoded import EncodedData, encode_split
-from mmvideo.training.objectives import Objective, Setting
 from mmvideo.types import Batch, EncodedBatch
 
 META = torch.device("meta")
@@ -65,9 +65,8 @@ def fit(
 
 
 def objective(name: str) -> Objective:
-    return build(
-        OBJECTIVES, "objective", name, {}, setting=Setting(MEDIA, WIDTH, CLASSES, class_counts=(5, 2, 1))
-    )
+    built: Objective = ObjectiveChoice.of(name).build(Setting(MEDIA, WIDTH, CLASSES, class_counts=(5, 2, 1)))
+    return built
 
 
 def backward(model: nn.Module, batch: Batch) -> None:
