@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 import annotated_types as at
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import AllowInfNan, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 Option = bool | int | float | str
 Fraction = Annotated[float, at.Ge(0), at.Le(1)]
@@ -17,8 +17,10 @@ WeightsFile = Annotated[str, Field(json_schema_extra={"content": True})]
 numbers, and its path does not."""
 ModalityName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
 """What a manifest may call a modality: it names files, flags and parts of the model too."""
-PositiveFloat = Annotated[float, at.Gt(0)]
-NotNegative = Annotated[float, at.Ge(0)]
+Finite = Annotated[float, AllowInfNan(False)]
+"""A number that JSON can hold."""
+PositiveFloat = Annotated[Finite, at.Gt(0)]
+NotNegative = Annotated[Finite, at.Ge(0)]
 
 
 class Part(BaseModel):

@@ -44,7 +44,7 @@ class Visual(Modality):
     kind: ClassVar[str] = "visual"
     default_encoder: ClassVar[str] = "cnn_lstm"
 
-    class Config(PictureConfig):
+    class Config(PictureConfig, Modality.Config):
         """Which frames are stored and shown, and how they are changed in training."""
 
         frame_size: Positive = 64

@@ -6,7 +6,6 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmvideo.config import PadTo
 from mmvideo.data.collate import collate
 from mmvideo.data.dataset import Sample
 
@@ -52,7 +51,7 @@ def test_rounded_lengths_are_multiples_and_change_nothing_real(
     lengths: list[tuple[int, int]], frames: int, pieces: int
 ) -> None:
     samples = [sample(f"clip{i}", i, *pair) for i, pair in enumerate(lengths)]
-    plain, rounded = collate(samples), collate(samples, PadTo(visual=frames, text=pieces))
+    plain, rounded = collate(samples), collate(samples, {"visual": frames, "text": pieces})
     for modality, multiple in (("visual", frames), ("text", pieces)):
         before, after = plain.inputs[modality], rounded.inputs[modality]
         length = before.mask.shape[1]
@@ -65,7 +64,7 @@ def test_rounded_lengths_are_multiples_and_change_nothing_real(
 
 
 def test_rounded_lengths_leave_few_shapes() -> None:
-    batches = [collate([sample("a", 0, 1, n), sample("b", 0, 1, n // 2)], PadTo(text=16)) for n in range(49)]
+    batches = [collate([sample("a", 0, 1, n), sample("b", 0, 1, n // 2)], {"text": 16}) for n in range(49)]
     assert {batch.inputs["text"].values.shape[1] for batch in batches} == {16, 32, 48}
 
 
