@@ -7,7 +7,7 @@ After Donahue et al., 2015 (https://arxiv.org/abs/1411.4389) and Ng et al., 2015
 from __future__ import annotations
 
 from collections.abc import Set
-from typing import ClassVar, Literal, Self
+from typing import ClassVar, Literal
 
 import torch
 from jaxtyping import Float, UInt8
@@ -68,7 +68,7 @@ class CnnLstm(Encoder):
         """Widths of the small CNN's stages; each halves the resolution."""
 
         @model_validator(mode="after")
-        def _cached_is_frozen(self) -> Self:
+        def _cached_is_frozen(self) -> CnnLstm.Config:
             if self.cached and not self.frozen:
                 raise ValueError("cached is for a backbone that does not change; set frozen too")
             return self
