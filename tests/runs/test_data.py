@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from planted_runs import small_inputs
 
 from mmvideo.clips.manifest import Clip, read_manifest, write_manifest
 from mmvideo.config import DataConfig, Input, RunConfig
@@ -124,14 +125,7 @@ def test_what_was_learnt_is_kept_and_read_again(configure: Configure, tmp_path: 
     data = RunData.open(configure())
     data.save(tmp_path)
     assert [file.name for file in tmp_path.iterdir()] == ["text.json"], "visual and audio learn nothing"
-    text = configure().inputs["text"]
-    fewer = Input.of(
-        "text",
-        text.encoder.model_copy(
-            update={"options": text.encoder.options.model_copy(update={"vocabulary_size": 32})}
-        ),
-    )
-    config = configure(text_alone=True, inputs={**configure().inputs, "text": fewer})
+    config = configure(text_alone=True, inputs=small_inputs({"text": {"vocabulary_size": 40}}))
     assert RunData.open(config).told["text"] < data.told["text"]
     assert RunData.open(config, learnt={"text": tmp_path}).told == {"text": data.told["text"]}
 
