@@ -10,7 +10,6 @@ from typing import Any
 
 from mmvideo.config import RunConfig
 from mmvideo.errors import unknown
-from mmvideo.vocabulary import MODALITIES
 
 _ABSENT = object()
 
@@ -43,8 +42,8 @@ def check_axes(axes: Iterable[str]) -> None:
 def differing_keys(a: RunConfig, b: RunConfig, axes: Iterable[str]) -> list[str]:
     """Keys that decide results, differ between `a` and `b`, and lie under no axis. The seed never counts.
 
-    The axis `modalities` also covers an encoder's section that stands on one side only: an encoder that is
-    not built drops out of the configuration. Encoders on both sides must agree.
+    The axis `modalities` also covers an input's section that stands on one side only: what is not read drops
+    out of the configuration. Inputs on both sides must agree.
 
     Args:
         axes: keys or sections, such as `("fusion", "modalities")`; a section covers all keys in it.
@@ -54,7 +53,7 @@ def differing_keys(a: RunConfig, b: RunConfig, axes: Iterable[str]) -> list[str]
     """
     covered = {"seed", *axes}
     if "modalities" in covered:
-        covered |= {m for m in MODALITIES if (m in a.modalities) != (m in b.modalities)}
+        covered |= {f"inputs.{m}" for m in {*a.modalities} ^ {*b.modalities}}
     left, right = flatten(a.deciding()), flatten(b.deciding())
     keys = left.keys() | right.keys()
     differing = (key for key in keys if left.get(key, _ABSENT) != right.get(key, _ABSENT))

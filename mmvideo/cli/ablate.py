@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 
 from mmvideo.cli.options import parse
-from mmvideo.components import check_names
 from mmvideo.config_diff import flatten
 from mmvideo.errors import InputError
 from mmvideo.runs.directory import make_folder
@@ -57,8 +56,6 @@ def ablate(arguments: list[str]) -> int:
     if not options.dry_run:
         make_folder(options.root)  # before the study's data is decoded, not after
     study = _study(options.study, of_study)
-    for arm in study.arms:
-        check_names(arm.config)
     if options.seeds is not None:
         study = dataclasses.replace(study, seeds=options.seeds)
     if options.dry_run:
@@ -141,7 +138,7 @@ def _data_fingerprint(study: Study) -> str:
     """Decode what is not stored yet, and name the content of the data, which is one for all arms."""
     from mmvideo.data.run_data import open_data
 
-    fingerprints = {open_data(arm.config.data, progress=True).fingerprint for arm in study.arms}
+    fingerprints = {open_data(arm.config, progress=True).fingerprint for arm in study.arms}
     if len(fingerprints) > 1:
         raise InputError(
             f"The arms of '{study.name}' read different data, so their runs cannot be compared clip by clip. "

@@ -11,8 +11,8 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mmvideo.components import FUSIONS
-from mmvideo.config import AudioConfig, NamedConfig, RunConfig, TextConfig
+from mmvideo.components import FUSIONS, EncoderChoice, FusionChoice
+from mmvideo.config import Input, RunConfig
 from mmvideo.model import build_model
 from mmvideo.runs.costs import PeakMemory, flops_per_clip, latency_ms, parameter_counts, step_ms
 from mmvideo.types import Batch, Prediction, Tokens
@@ -114,14 +114,17 @@ def test_peak_memory_is_the_most_there_was_since_it_was_made() -> None:
 def test_every_fusion_can_be_counted(name: str) -> None:
     """Whole models: the count holds the operations of encoders and fusion."""
     torch.manual_seed(0)
-    small = {"audio": AudioConfig(channels=(2, 2, 4), mel_bins=16), "text": TextConfig(layers=1, hidden=16)}
-    config = RunConfig(width=16, modalities=("audio", "text"), fusion=NamedConfig(name=name), **small)
-    hops = Tokens(
-        torch.randn(2, 20, config.data.hop), torch.ones(2, 20).bool(), torch.arange(20.0).expand(2, 20)
+    sound = EncoderChoice.of("spectrogram_cnn", channels=(2, 2, 4), mel_bins=16)
+    words = EncoderChoice.of("transformer", layers=1, hidden=16)
+    config = RunConfig(
+        width=16,
+        inputs={"audio": Input.of("audio", sound), "text": Input.of("text", words)},
+        fusion=FusionChoice.of(name),
     )
-    words = Tokens(torch.ones(2, 4).long(), torch.ones(2, 4).bool(), torch.arange(4.0).expand(2, 4))
-    both = Batch(("a", "b"), {"audio": hops, "text": words}, torch.zeros(2).long())
-    model = build_model(config, 3, 10)
+    hops = Tokens(torch.randn(2, 20, 160), torch.ones(2, 20).bool(), torch.arange(20.0).expand(2, 20))
+    pieces = Tokens(torch.ones(2, 4).long(), torch.ones(2, 4).bool(), torch.arange(4.0).expand(2, 4))
+    both = Batch(("a", "b"), {"audio": hops, "text": pieces}, torch.zeros(2).long())
+    model = build_model(config, 3, {"text": 10})
     counted = flops_per_clip(model, both)
     assert counted > 2 * 3 * 16, "the head alone needs as many"
     assert all(p.grad is None for p in model.parameters()), "counting leaves no gradients"

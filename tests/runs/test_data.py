@@ -7,46 +7,66 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from planted_runs import small_inputs
 
 from mmvideo.clips.manifest import Clip, read_manifest, write_manifest
-from mmvideo.config import DataConfig, RunConfig
-from mmvideo.data.run_data import open_data
+from mmvideo.config import DataConfig, Input, RunConfig
+from mmvideo.data.opened import open_data
+from mmvideo.data.run_data import RunData, available_modalities
 from mmvideo.errors import InputError
+from mmvideo.modalities.text import Text
 from mmvideo.store.subtitles import read_words
 from mmvideo.vocabulary import MODALITIES, SPLITS
 
 Configure = Callable[..., RunConfig]
 
 
-def test_it_knows_what_each_clip_has(data_config: DataConfig, planted: Path) -> None:
-    data = open_data(data_config)
+def reading(config: RunConfig, manifest: Path, **data: object) -> RunConfig:
+    """The configuration on another manifest."""
+    return config.model_copy(
+        update={"data": config.data.model_copy(update={"manifest": str(manifest), **data})}
+    )
+
+
+def test_it_knows_what_each_clip_has(configure: Configure, planted: Path) -> None:
+    data = RunData.open(configure())
     manifest = read_manifest(planted)
     assert [clip.id for clip in data.clips("val")] == [clip.id for clip in manifest.split("val")]
-    assert set(data.present) == set(data.keys) == {clip.id for clip in manifest.clips}
+    assert set(data.source.keys) == {clip.id for clip in manifest.clips}
     for clip in manifest.clips:
-        assert "visual" in data.present[clip.id]
-        assert ("text" in data.present[clip.id]) == (clip.subtitles is not None)
-    assert data.modalities() == MODALITIES
-    assert data.failed == {}
+        assert "visual" in data.present(clip)
+        assert ("text" in data.present(clip)) == (clip.subtitles is not None)
+    assert available_modalities(configure()) == MODALITIES
+    assert data.source.failed == {}
 
 
-def test_presence_in_training_is_counted_for_each_class(data_config: DataConfig) -> None:
-    data = open_data(data_config)
+def test_a_run_that_is_not_given_a_modality_knows_which_clips_have_it(configure: Configure) -> None:
+    """So that all arms of a study tell the missingness baseline the same."""
+    data, alone = RunData.open(configure()), RunData.open(configure(text_alone=True))
+    assert [data.present(clip) for clip in data.source.clips] == [
+        alone.present(clip) for clip in alone.source.clips
+    ]
+    assert data.train_presence() == alone.train_presence()
+    assert list(alone.modalities) == ["text"]
+
+
+def test_presence_in_training_is_counted_for_each_class(configure: Configure) -> None:
+    data = RunData.open(configure())
     counts = data.train_presence()
     assert list(counts) == sorted(counts)
     labels = Counter(clip.label for clip in data.clips("train"))
-    for column, label in enumerate(data.manifest.classes):
+    for column, label in enumerate(data.classes):
         assert sum(row[column] for row in counts.values()) == labels[label]
     without_text = sum(sum(row) for pattern, row in counts.items() if "text" not in pattern)
     assert without_text == sum(clip.subtitles is None for clip in data.clips("train")) > 0
 
 
-def test_it_is_opened_once(data_config: DataConfig) -> None:
-    assert open_data(data_config) is open_data(data_config.model_copy())
+def test_it_is_opened_once(configure: Configure) -> None:
+    assert open_data(configure()) is open_data(configure(seed=1, text_alone=True))
 
 
 def test_what_changes_the_data_changes_its_fingerprint(
-    data_config: DataConfig, planted: Path, tmp_path: Path
+    configure: Configure, planted: Path, tmp_path: Path
 ) -> None:
     manifest = read_manifest(planted)
 
@@ -65,9 +85,9 @@ def test_what_changes_the_data_changes_its_fingerprint(
                 for a, b in ((clips[0], clips[1]), (clips[1], clips[0]))
             )
         write_manifest(tmp_path / name, reversed(clips) if reverse else clips)
-        return open_data(data_config.model_copy(update={"manifest": str(tmp_path / name)})).fingerprint
+        return open_data(reading(configure(), tmp_path / name)).fingerprint
 
-    original = open_data(data_config).fingerprint
+    original = open_data(configure()).fingerprint
     assert fingerprint("elsewhere.jsonl") == original
     assert fingerprint("reversed.jsonl", reverse=True) == original
     assert fingerprint("swapped.jsonl", swap=True) != original
@@ -90,31 +110,35 @@ def test_the_tokenizer_reads_training_clips_alone(
             files = {"video": str(manifest.path(clip, "video")), "subtitles": str(path) if path else None}
             clips.append(clip.model_copy(update=files))
         write_manifest(tmp_path / f"{split}.jsonl", clips)
-        config = configure()
-        config = config.model_copy(
-            update={"data": config.data.model_copy(update={"manifest": str(tmp_path / f"{split}.jsonl")})}
-        )
-        tokenizer = open_data(config.data).make_tokenizer(config)
-        assert tokenizer is not None
-        ids, _ = tokenizer.encode(read_words(subtitles), 48)
+        text = RunData.open(reading(configure(text_alone=True), tmp_path / f"{split}.jsonl")).modalities[
+            "text"
+        ]
+        assert isinstance(text, Text)
+        ids, _ = text.tokenizer.encode(read_words(subtitles), 48)
         return 1 not in ids.tolist()  # 1 stands for what is unknown
 
     assert knows("train")
     assert not knows("test")
 
 
-def test_without_text_there_is_no_tokenizer(configure: Configure) -> None:
-    config = configure(modalities=("visual", "audio"))
-    assert open_data(config.data).make_tokenizer(config) is None
+def test_what_was_learnt_is_kept_and_read_again(configure: Configure, tmp_path: Path) -> None:
+    data = RunData.open(configure())
+    data.save(tmp_path)
+    assert [file.name for file in tmp_path.iterdir()] == ["text.json"], "visual and audio learn nothing"
+    config = configure(text_alone=True, inputs=small_inputs({"text": {"vocabulary_size": 40}}))
+    assert RunData.open(config).told["text"] < data.told["text"]
+    assert RunData.open(config, learnt={"text": tmp_path}).told == {"text": data.told["text"]}
 
 
 class TestRefused:
-    def test_a_store_that_cannot_be_written(self, data_config: DataConfig, tmp_path: Path) -> None:
+    def test_a_store_that_cannot_be_written(
+        self, configure: Configure, planted: Path, tmp_path: Path
+    ) -> None:
         (tmp_path / "store").write_text("a file")
         with pytest.raises(InputError, match=r"Cannot write to the store '.*store' .*--data.store"):
-            open_data(data_config.model_copy(update={"store": str(tmp_path / "store")}))
+            open_data(reading(configure(), planted, store=str(tmp_path / "store")))
 
-    def test_a_group_in_two_splits(self, data_config: DataConfig, planted: Path, tmp_path: Path) -> None:
+    def test_a_group_in_two_splits(self, configure: Configure, planted: Path, tmp_path: Path) -> None:
         manifest = read_manifest(planted)
         clips = [
             clip.model_copy(
@@ -126,12 +150,12 @@ class TestRefused:
         ]
         write_manifest(tmp_path / "leaking.jsonl", clips)
         with pytest.raises(InputError, match=r"'?one'?.*test-00000|test-00000.*one"):
-            open_data(data_config.model_copy(update={"manifest": str(tmp_path / "leaking.jsonl")}))
+            open_data(reading(configure(), tmp_path / "leaking.jsonl"))
 
-    def test_files_that_do_not_exist(self, data_config: DataConfig, planted: Path, tmp_path: Path) -> None:
+    def test_files_that_do_not_exist(self, configure: Configure, planted: Path, tmp_path: Path) -> None:
         write_manifest(tmp_path / "moved.jsonl", read_manifest(planted).clips)
         with pytest.raises(InputError, match="files named in the manifest do not exist"):
-            open_data(data_config.model_copy(update={"manifest": str(tmp_path / "moved.jsonl")}))
+            open_data(reading(configure(), tmp_path / "moved.jsonl"))
 
 
 def test_metadata_counts_as_text_and_subtitle_warnings_are_kept(tmp_path: Path) -> None:
@@ -146,11 +170,18 @@ def test_metadata_counts_as_text_and_subtitle_warnings_are_kept(tmp_path: Path) 
         )
     ]
     write_manifest(tmp_path / "m.jsonl", clips)
-    config = DataConfig(manifest=str(tmp_path / "m.jsonl"), store=str(tmp_path / "store"))
-    plain, told = open_data(config), open_data(config.model_copy(update={"text_template": "It is {title}."}))
-    assert [plain.present[f"val {kind}"] for kind in ("told", "said", "mute")] == [(), ("text",), ()]
-    assert [told.present[f"val {kind}"] for kind in ("told", "said", "mute")] == [("text",), ("text",), ()]
-    assert set(told.warnings) == {f"{split} said" for split in SPLITS}
-    assert told.warnings["val said"] == ("half.srt: line 5: text without times: 'lost'",)
-    with pytest.raises(InputError, match=r"data\.text_template: no clip has the metadata titel"):
-        open_data(config.model_copy(update={"text_template": "{titel}"}))
+
+    def opened(**options: str) -> RunData:
+        data = DataConfig(manifest=str(tmp_path / "m.jsonl"), store=str(tmp_path / "store"))
+        return RunData.open(RunConfig(data=data, inputs={"text": Input.of("text", **options)}))
+
+    def present(data: RunData) -> list[tuple[str, ...]]:
+        return [data.present(clip) for clip in data.clips("val")]
+
+    plain, told = opened(), opened(template="It is {title}.")
+    assert present(plain) == [(), ("text",), ()]
+    assert present(told) == [("text",), ("text",), ()]
+    assert set(told.source.warnings) == {f"{split} said" for split in SPLITS}
+    assert told.source.warnings["val said"] == ("half.srt: line 5: text without times: 'lost'",)
+    with pytest.raises(InputError, match=r"text\.options\.template: no clip has the metadata titel"):
+        opened(template="{titel}")

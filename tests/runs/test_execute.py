@@ -20,7 +20,8 @@ from mmvideo.evaluation.metrics import classification_metrics
 from mmvideo.fusion.hierarchical import HierarchicalFusion
 from mmvideo.runs import execute as execution
 from mmvideo.runs.directory import RunDirectory
-from mmvideo.runs.execute import evaluate_run, execute
+from mmvideo.runs.evaluate import evaluate_run
+from mmvideo.runs.execute import execute
 
 Configure = Callable[..., RunConfig]
 
@@ -53,9 +54,10 @@ class TestRecord:
         assert finished.parent.name == "demo"
         assert finished.name.startswith("all-s0-")
         assert RunDirectory(finished).config == configure(study="demo", arm="all")
-        files = {"config.json", "env.json", "metrics.jsonl", "result.json", "tokenizer.json", "checkpoints"}
+        files = {"config.json", "env.json", "metrics.jsonl", "result.json", "inputs", "checkpoints"}
         files |= {"predictions_val.jsonl", "predictions_test.jsonl"}
         assert files <= {path.name for path in finished.iterdir()}
+        assert [path.name for path in (finished / "inputs").iterdir()] == ["text.json"]
         assert not (finished / "error.txt").exists()
 
     def test_the_result_is_complete_and_sound(self, finished: Path) -> None:

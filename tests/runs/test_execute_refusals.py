@@ -7,16 +7,18 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import numpy as np
 import pytest
+from planted_runs import small_inputs
 
 from mmvideo.cli import main
 from mmvideo.clips.manifest import read_manifest, write_manifest
-from mmvideo.config import DataConfig, NamedConfig, RunConfig, RuntimeConfig, TextConfig, TrainConfig
+from mmvideo.components import EncoderChoice, FusionChoice, ObjectiveChoice
+from mmvideo.config import DataConfig, RunConfig, RuntimeConfig, TrainConfig
 from mmvideo.errors import InputError, TrainingError
 from mmvideo.runs import execute as execution
 from mmvideo.runs.directory import RunDirectory
-from mmvideo.runs.execute import evaluate_run, execute
+from mmvideo.runs.evaluate import evaluate_run
+from mmvideo.runs.execute import execute
 
 Configure = Callable[..., RunConfig]
 
@@ -58,22 +60,31 @@ class TestUndecodableClips:
             execute(configure(text_alone=True, data=strict), root=tmp_path / "runs")
 
 
-def late(**options: Any) -> dict[str, NamedConfig]:
-    return {"fusion": NamedConfig(name="late", options=options)}
-
-
 class TestRefused:
-    @pytest.mark.parametrize(("changes", "message"), [
-        ({"fusion": NamedConfig(name="hierarchal")}, r"fusion 'hierarchal'. Did you mean 'hierarchical'\?"),
-        (late(droput=0.1), r"Unknown option of fusion 'late' 'droput'. Did you mean 'dropout'\?"),
-        (late(width=8), "Unknown option of fusion 'late' 'width'"),
-        ({"fusion": NamedConfig(name="json:JSONDecoder")}, "not a subclass of mmvideo.fusion.Fusion"),
-        ({"objective": NamedConfig(name="entropy")}, r"Unknown objective 'entropy'.*Known: .*cross_entropy"),
-        ({"text": TextConfig(frozen=True)}, "text.frozen needs text.model"),
-        ({"text": TextConfig(name="transformr")}, r"text encoder 'transformr'. Did you mean 'transformer'\?"),
-        ({"width": 18, "fusion": NamedConfig(name="hierarchical")}, "width 18 cannot be split over 4 heads"),
+    """What is wrong by itself is refused when it is named; what data must show, when the run begins."""
+
+    @pytest.mark.parametrize(("change", "message"), [
+        (lambda: FusionChoice.of("hierarchal"), r"fusion 'hierarchal'. Did you mean 'hierarchical'\?"),
+        (lambda: FusionChoice.of("late", droput=0.1),
+         r"Unknown option of fusion 'late' 'droput'. Did you mean 'dropout'\?"),
+        (lambda: FusionChoice.of("late", width=8), "Unknown option of fusion 'late' 'width'"),
+        (lambda: FusionChoice.of("json:JSONDecoder"), r"not a subclass of mmvideo\.fusion\.base\.Fusion"),
+        (lambda: ObjectiveChoice.of("entropy"), r"Unknown objective 'entropy'.*Known: .*cross_entropy"),
+        (lambda: EncoderChoice.of("transformr"), r"encoder 'transformr'. Did you mean 'transformer'\?"),
+        (lambda: small_inputs({"text": {"layer": 2}}), "Unknown option of encoder 'transformer' 'layer'"),
+        (lambda: small_inputs(audio={"snr": 2.0}), "Unknown option of kind of modality 'audio' 'snr'"),
     ])  # fmt: skip
-    def test_what_contradicts_itself_or_does_not_exist(
+    def test_a_component_or_option_that_does_not_exist(
+        self, change: Callable[[], object], message: str
+    ) -> None:
+        with pytest.raises(ValueError, match=message):
+            change()
+
+    @pytest.mark.parametrize(("changes", "message"), [
+        ({"inputs": small_inputs({"text": {"frozen": True}})}, "frozen needs model"),
+        ({"width": 18, "fusion": FusionChoice.of("hierarchical")}, "width 18 cannot be split over 4 heads"),
+    ])  # fmt: skip
+    def test_what_contradicts_itself(
         self, configure: Configure, tmp_path: Path, changes: dict[str, Any], message: str
     ) -> None:
         with pytest.raises(InputError, match=message):
@@ -138,27 +149,9 @@ class TestRefused:
         assert "Lower train.learning_rate" in line
 
 
-CONFIG = RunConfig(
-    modalities=("audio",), fusion=NamedConfig(name="single"), runtime=RuntimeConfig(device="cpu")
-)
-DATA: Any = SimpleNamespace(
-    fingerprint="data",
-    manifest=SimpleNamespace(classes=("cat", "dog")),
-    make_tokenizer=lambda config: None,
-    dataset=lambda *given, **options: [],
-    for_run=lambda config: DATA,
-    features={},
-    task="single_label",
-    outputs=2,
-    clips=lambda split: (),
-    labels=lambda clips: np.array([0, 1]),
-    train_prior=lambda: [0.0, 0.0],
-)
-
-
 @pytest.mark.parametrize("trouble", [RuntimeError("out of memory"), KeyboardInterrupt()])
 def test_a_run_that_stops_ends_its_mirror_as_failed(
-    trouble: BaseException, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    trouble: BaseException, configure: Configure, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls: list[str] = []
     tracker = SimpleNamespace(fail=lambda: calls.append("fail"), finish=lambda result: calls.append("finish"))
@@ -166,11 +159,11 @@ def test_a_run_that_stops_ends_its_mirror_as_failed(
     def stop(*given: Any, **options: Any) -> None:
         raise trouble
 
-    monkeypatch.setattr(execution, "open_data", lambda config: DATA)
     monkeypatch.setattr(execution, "open_tracker", lambda *given: tracker)
     monkeypatch.setattr(execution, "fit", stop)
+    config = configure(text_alone=True)
     with pytest.raises(type(trouble)):
-        execute(CONFIG, root=tmp_path)
+        execute(config, root=tmp_path)
     assert calls == ["fail"]
-    [path] = (tmp_path / CONFIG.study).glob("run-s0-*")
+    [path] = (tmp_path / config.study).glob("run-s0-*")
     assert not RunDirectory(path).finished

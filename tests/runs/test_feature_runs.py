@@ -10,22 +10,14 @@ import numpy as np
 import pytest
 
 from mmvideo.clips.manifest import Clip, write_manifest
-from mmvideo.config import (
-    AudioConfig,
-    DataConfig,
-    FeaturesConfig,
-    NamedConfig,
-    RunConfig,
-    RuntimeConfig,
-    TextConfig,
-    TrackingConfig,
-    TrainConfig,
-    VisualConfig,
-)
-from mmvideo.data.run_data import open_data
+from mmvideo.components import FusionChoice
+from mmvideo.config import DataConfig, Input, RunConfig, RuntimeConfig, TrackingConfig, TrainConfig
+from mmvideo.data.opened import open_data
+from mmvideo.data.run_data import RunData, available_modalities
 from mmvideo.errors import InputError
-from mmvideo.runs.execute import evaluate_run, execute
-from mmvideo.vocabulary import Split
+from mmvideo.runs.evaluate import evaluate_run
+from mmvideo.runs.execute import execute
+from mmvideo.vocabulary import MODALITIES, Split
 
 SPLITS: dict[Split, int] = {"train": 48, "val": 16, "test": 16}
 
@@ -67,10 +59,8 @@ def configuration(manifest: Path, store: Path, **changes: Any) -> RunConfig:
         "modalities": ("visual", "audio"),
         "width": 16,
         "data": DataConfig(manifest=str(manifest), store=str(store)),
-        "visual": VisualConfig(name="features"),
-        "audio": AudioConfig(name="features"),
-        "text": TextConfig(name="features"),
-        "fusion": NamedConfig(name="late"),
+        "inputs": dict.fromkeys(MODALITIES, Input.of("features")),
+        "fusion": FusionChoice.of("late"),
         "train": TrainConfig(epochs=6, batch_size=8),
         "runtime": RuntimeConfig(device="cpu"),
         "tracking": TrackingConfig(wandb=False),
@@ -101,7 +91,7 @@ def test_a_run_learns_from_them(run: Path) -> None:
 
 
 def test_what_the_encoders_were_told_stands_in_the_run(run: Path) -> None:
-    told = json.loads((run / "features.json").read_text())
+    told = {file.stem: json.loads(file.read_text()) for file in (run / "inputs").iterdir()}
     assert {m: (told[m]["width"], told[m]["longest"]) for m in told} == {"visual": (3, 1), "audio": (2, 3)}
     assert all(abs(mean - 102) < 1 for mean in told["visual"]["mean"])
 
@@ -121,7 +111,7 @@ def test_features_of_another_width_are_refused(run: Path, tmp_path: Path) -> Non
 def test_the_content_of_the_files_is_part_of_the_datas_fingerprint(tmp_path: Path) -> None:
     def fingerprint(name: str, **how: Any) -> str:
         manifest = write(tmp_path / name, **how)
-        return open_data(DataConfig(manifest=str(manifest), store=str(tmp_path / "store"))).fingerprint
+        return open_data(configuration(manifest, tmp_path / "store")).fingerprint
 
     assert fingerprint("a") == fingerprint("b")
     assert len({fingerprint("a"), fingerprint("c", shift=1.0), fingerprint("d", gaps=False)}) == 3
@@ -129,19 +119,27 @@ def test_the_content_of_the_files_is_part_of_the_datas_fingerprint(tmp_path: Pat
 
 def test_presence_is_that_of_what_the_run_reads(config: RunConfig) -> None:
     """To an encoder of pictures these clips are blind."""
-    data = open_data(config.data)
-    assert data.for_run(config).modalities() == ("visual", "audio")
-    assert data.for_run(config.model_copy(update={"visual": VisualConfig()})).modalities() == ("audio",)
+    assert available_modalities(config) == ("visual", "audio")
+    pictures = reading(config, visual=Input.of("visual"))
+    assert available_modalities(pictures) == ("audio",)
+    [first, *_] = RunData.open(pictures).clips("val")
+    assert RunData.open(pictures).present(first) == ()
+    assert RunData.open(config).present(first) == ("visual",)
 
 
 def test_a_modality_that_nobody_has_is_refused(config: RunConfig) -> None:
     with pytest.raises(
-        InputError, match=r"text encoder reads precomputed features, and no training clip has any"
+        InputError, match=r"'text' is read from precomputed features, and no training clip has any"
     ):
-        open_data(config.data).for_run(config.model_copy(update={"modalities": ("visual", "text")}))
+        RunData.open(config.model_copy(update={"modalities": ("visual", "text")}))
 
 
 def test_not_standardising_is_another_run(config: RunConfig) -> None:
-    raw = config.data.model_copy(update={"features": FeaturesConfig(standardize=False)})
-    found = open_data(raw).for_run(config.model_copy(update={"data": raw}))
-    assert found.features["visual"].input.mean == (0, 0, 0)
+    raw = reading(config, visual=Input.of("features", standardize=False))
+    assert RunData.open(raw).told["visual"].mean == (0, 0, 0)
+    assert raw.signature("data") != config.signature("data")
+
+
+def reading(config: RunConfig, **inputs: Input) -> RunConfig:
+    """The same, with some inputs read in another way."""
+    return config.model_copy(update={"inputs": {**config.inputs, **inputs}})

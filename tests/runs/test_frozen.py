@@ -8,17 +8,23 @@ from typing import Any
 
 import pytest
 import torch
+from planted_runs import small_inputs
 
 from mmvideo.clips.hashing import ContentHashes
-from mmvideo.config import DataConfig, NamedConfig, RunConfig, VisualConfig
+from mmvideo.components import FusionChoice
+from mmvideo.config import Input, RunConfig
 from mmvideo.data.collate import collate
-from mmvideo.data.run_data import Data, open_data
+from mmvideo.data.run_data import RunData
 from mmvideo.encoders.visual import CnnLstm
-from mmvideo.runs import frozen
+from mmvideo.modalities.visual import Visual
+from mmvideo.runs.assembly import encode_ahead
 from mmvideo.runs.execute import execute
+from mmvideo.store.encoded import FrameFeatures
 from mmvideo.store.maintenance import collect_garbage, verify
 
 Configure = Callable[..., RunConfig]
+CPU = torch.device("cpu")
+CACHED = {"backbone": "tiny", "weights": "w.pt", "frozen": True, "cached": True}
 
 
 class Tiny(torch.nn.Sequential):
@@ -35,7 +41,7 @@ class Tiny(torch.nn.Sequential):
 
 @pytest.fixture
 def backbone(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
-    """`backbone(seed)`: what `visual.backbone` builds from then on, with weights of that seed."""
+    """`backbone(seed)`: what the option `backbone` builds from then on, with weights of that seed."""
 
     def choose(seed: int) -> None:
         def make(name: str, weights: str | None, *, frozen: bool) -> tuple[torch.nn.Module, int]:
@@ -49,29 +55,40 @@ def backbone(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
     return choose
 
 
-@pytest.fixture
-def config(configure: Configure, data_config: DataConfig) -> RunConfig:
+def reading(configure: Configure, **encoder: Any) -> RunConfig:
+    """Pictures under the frozen backbone, and sound."""
     return configure(
         study="frozen",
         modalities=("visual", "audio"),
-        fusion=NamedConfig(name="late"),
-        data=data_config.model_copy(update={"random_crop": False}),
-        visual=VisualConfig(backbone="tiny", weights="w.pt", frozen=True, cached=True),
+        fusion=FusionChoice.of("late"),
+        inputs=small_inputs({"visual": CACHED | encoder}, visual={"random_crop": False}),
     )
 
 
 @pytest.fixture
-def data(config: RunConfig) -> Data:
-    return open_data(config.data)
+def config(configure: Configure) -> RunConfig:
+    return reading(configure)
+
+
+def ahead(config: RunConfig) -> tuple[RunData, FrameFeatures]:
+    """The data as a run reads them, and the features it reads in place of frames."""
+    data = RunData.open(config)
+    data.source.kept.clear()  # as another process would begin
+    encode_ahead(data, CPU)
+    visual = data.modalities["visual"]
+    assert isinstance(visual, Visual)
+    assert visual.encoded is not None
+    return data, visual.encoded
 
 
 def test_a_batch_of_features_is_what_the_frames_give(
-    config: RunConfig, data: Data, backbone: Callable[[int], None]
+    configure: Configure, config: RunConfig, backbone: Callable[[int], None]
 ) -> None:
-    plain = config.model_copy(update={"visual": config.visual.model_copy(update={"cached": False})})
-    encoder = CnnLstm(config.visual, 16, frozenset({"stem", "trunk", "clip"}), "symmetric").eval()
+    plain, (encoded, _) = RunData.open(reading(configure, cached=False)), ahead(config)
+    options = config.inputs["visual"].encoder.options
+    encoder = CnnLstm(options, None, 16, frozenset({"stem", "trunk", "clip"})).eval()
     for split, training in (("train", True), ("test", False)):
-        sets = [data.dataset(split, c, None, training=training) for c in (plain, config)]
+        sets = [data.dataset(split, training=training) for data in (plain, encoded)]
         batches = [collate([one[i] for i in range(len(one))]).inputs["visual"] for one in sets]
         assert batches[0].values.ndim == 5
         assert batches[1].values.shape == (*batches[0].mask.shape, 7)
@@ -83,28 +100,38 @@ def test_a_batch_of_features_is_what_the_frames_give(
 
 
 def test_they_are_computed_once_and_again_only_for_other_weights(
-    config: RunConfig, data: Data, backbone: Callable[[int], None], monkeypatch: pytest.MonkeyPatch
+    configure: Configure, config: RunConfig, backbone: Callable[[int], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    frozen.frozen_features(config, data.store, data.keys)
+    ahead(config)
     calls = []
     real = CnnLstm.frame_features
     monkeypatch.setattr(CnnLstm, "frame_features", lambda *given: calls.append(1) or real(*given))
-    first = frozen.frozen_features(config, data.store, data.keys)
+    data, first = ahead(config)
     assert calls == []
     backbone(1)
-    second = frozen.frozen_features(config, data.store, data.keys)
-    shown = [name for name, had in data.present.items() if "visual" in had]
+    _, second = ahead(config)
+    shown = [clip.id for clip in data.source.clips if "visual" in data.present(clip)]
     assert len(calls) == len(shown) > 10
     assert (first.read(shown[0]) != second.read(shown[0])).any()
-    other_crop = config.model_copy(update={"data": config.data.model_copy(update={"crop_size": 20})})
-    assert frozen.frozen_features(other_crop, data.store, data.keys).path(shown[0]) != second.path(shown[0])
+    _, other_crop = ahead(reading(configure, picture_size=20))
+    assert other_crop.path(shown[0]) != second.path(shown[0])
 
 
-def test_the_store_takes_care_of_them(config: RunConfig, data: Data, backbone: Callable[[int], None]) -> None:
-    features = frozen.frozen_features(config, data.store, data.keys)
-    assert verify(data.store.root).damaged == ()
-    found = collect_garbage(data.store.root, [data.manifest], ContentHashes(data.store.root / "hashes.json"))
-    assert not {features.path(name) for name in data.keys} & set(found.unneeded)
+def test_runs_of_one_process_share_them(config: RunConfig, backbone: Callable[[int], None]) -> None:
+    data, features = ahead(config)
+    again = RunData.open(config.model_copy(update={"seed": 1}))
+    encode_ahead(again, CPU)
+    assert again.source is data.source
+    assert again.modalities["visual"].encoded is features  # type: ignore[attr-defined]
+
+
+def test_the_store_takes_care_of_them(config: RunConfig, backbone: Callable[[int], None]) -> None:
+    data, features = ahead(config)
+    source = data.source
+    assert verify(source.store.root).damaged == ()
+    hashes = ContentHashes(source.store.root / "hashes.json")
+    found = collect_garbage(source.store.root, [source.manifest], hashes)
+    assert not {features.path(name) for name in source.keys} & set(found.unneeded)
     assert found.unknown == 0
 
 
@@ -117,23 +144,29 @@ def test_a_run_trains_on_them_and_the_backbone_stays(
 def test_a_frozen_backbone_is_never_in_training_mode(
     config: RunConfig, backbone: Callable[[int], None]
 ) -> None:
-    encoder = CnnLstm(config.visual, 16, frozenset({"stem"}), "symmetric").train()
+    encoder = CnnLstm(config.inputs["visual"].encoder.options, None, 16, frozenset({"stem"})).train()
     assert not encoder.cnn.training
     assert encoder.project.training
 
 
-@pytest.mark.parametrize(("data", "visual", "message"), [
-    ({}, {"frozen": False}, "set visual.frozen too"),
-    ({"random_crop": True}, {}, "wrong with data.random_crop; switch it off"),
-    ({"flip_probability": 0.5, "rotate_degrees": 5.0}, {}, "data.rotate_degrees; switch them off"),
-    ({"augment": {"hue": 0.1}}, {}, "data.augment.hue"),
-    ({"augment": {"smallest_crop": 0.5}}, {}, "data.augment.smallest_crop"),
-    ({"eval_crops": 3}, {}, "data.eval_crops"),
+@pytest.mark.parametrize(("options", "encoder", "message"), [
+    ({}, {"frozen": False}, "set frozen too"),
+    ({"random_crop": True}, {}, "wrong with random_crop; switch off"),
+    ({"flip_probability": 0.5, "rotate_degrees": 5.0}, {}, "flip_probability, rotate_degrees"),
+    ({"hue": 0.1}, {}, "wrong with hue"),
+    ({"smallest_crop": 0.5}, {}, "wrong with smallest_crop"),
+    ({"eval_crops": 3}, {}, "wrong with eval_crops"),
 ])  # fmt: skip
 def test_what_would_make_them_wrong_is_refused(
-    data: dict[str, Any], visual: dict[str, Any], message: str
+    options: dict[str, Any], encoder: dict[str, Any], message: str
 ) -> None:
-    cached = {"backbone": "resnet18", "weights": "DEFAULT", "frozen": True, "cached": True}
+    cached = {"name": "cnn_lstm", "options": CACHED | {"backbone": "resnet18"}}
     with pytest.raises(ValueError, match=message):
-        RunConfig.model_validate({"data": {"random_crop": False} | data, "visual": cached | visual})
-    RunConfig.model_validate({"data": {"random_crop": False, "augment": {"gain_db": 3.0}}, "visual": cached})
+        Input.model_validate(
+            {
+                "kind": "visual",
+                "options": {"random_crop": False} | options,
+                "encoder": cached | {"options": cached["options"] | encoder},
+            }
+        )
+    Input.model_validate({"kind": "visual", "options": {"random_crop": False}, "encoder": cached})

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from safetensors.torch import load_file
 
-from mmvideo.config import NamedConfig, RunConfig
+from mmvideo.components import FusionChoice
+from mmvideo.config import RunConfig
 from mmvideo.runs.evaluate import evaluate_run
 from mmvideo.runs.execute import execute
 
@@ -17,7 +18,7 @@ Configure = Callable[..., RunConfig]
 
 def test_encoders_stay_and_the_fusion_learns(configure: Configure, finished: Path, tmp_path: Path) -> None:
     config = configure(
-        fusion=NamedConfig(name="late"), encoders_from=(str(finished),), encoders_frozen=True, seed=1
+        fusion=FusionChoice.of("late"), encoders_from=(str(finished),), encoders_frozen=True, seed=1
     )
     run = execute(config, root=tmp_path)
     weights = load_file(run / "checkpoints" / "best.safetensors")

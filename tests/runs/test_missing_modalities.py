@@ -14,10 +14,12 @@ from safetensors.torch import load_file
 
 from mmvideo.cli import main
 from mmvideo.clips.manifest import read_manifest
-from mmvideo.config import NamedConfig, RunConfig
+from mmvideo.components import FusionChoice, ObjectiveChoice
+from mmvideo.config import RunConfig
 from mmvideo.errors import InputError
 from mmvideo.runs.directory import RunDirectory
-from mmvideo.runs.execute import evaluate_run, execute
+from mmvideo.runs.evaluate import evaluate_run
+from mmvideo.runs.execute import execute
 
 Configure = Callable[..., RunConfig]
 
@@ -69,9 +71,9 @@ def test_what_an_objective_adds_is_not_the_deployed_models(
     configure: Configure, tmp_path: Path, fusion: str
 ) -> None:
     """Heads; and with early fusion, which reads stems, also the trunks that the heads stand on."""
-    shared: dict[str, Any] = {"modalities": ("audio", "text"), "fusion": NamedConfig(name=fusion)}
+    shared: dict[str, Any] = {"modalities": ("audio", "text"), "fusion": FusionChoice.of(fusion)}
     plain = execute(configure(arm="plain", **shared), root=tmp_path)
-    objective = NamedConfig(name="unimodal_auxiliary")
+    objective = ObjectiveChoice.of("unimodal_auxiliary")
     helped = execute(configure(arm="helped", objective=objective, **shared), root=tmp_path)
     before, after = (RunDirectory(path).result()["costs"] for path in (plain, helped))
     for cost in ("parameters", "trainable_parameters", "flops_per_clip"):
@@ -87,8 +89,8 @@ def test_the_same_weights_are_drawn_whatever_the_objective(configure: Configure,
     """So that arms that differ in the objective start from one point."""
     losses = {}
     for name in ("cross_entropy", "ogm"):
-        objective = NamedConfig(name=name, options={"alpha": 0.0} if name == "ogm" else {})
-        shared: dict[str, Any] = {"modalities": ("audio", "text"), "fusion": NamedConfig(name="late")}
+        objective = ObjectiveChoice.of(name, **({"alpha": 0.0} if name == "ogm" else {}))
+        shared: dict[str, Any] = {"modalities": ("audio", "text"), "fusion": FusionChoice.of("late")}
         run = execute(configure(arm=name, objective=objective, **shared), root=tmp_path)
         losses[name] = [line["loss"] for line in RunDirectory(run).metrics()]
     assert losses["ogm"] == pytest.approx(losses["cross_entropy"], rel=1e-6)

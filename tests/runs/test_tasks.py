@@ -9,25 +9,19 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
+from planted_runs import small_inputs
 
 from mmvideo.clips.manifest import Clip, write_manifest
-from mmvideo.config import (
-    AudioConfig,
-    DataConfig,
-    NamedConfig,
-    RunConfig,
-    RuntimeConfig,
-    TextConfig,
-    TrackingConfig,
-    TrainConfig,
-)
+from mmvideo.components import FusionChoice
+from mmvideo.config import DataConfig, RunConfig, RuntimeConfig, TrackingConfig, TrainConfig
 from mmvideo.errors import InputError
 from mmvideo.evaluation.regression import SENTIMENT
 from mmvideo.report.compare import Comparison, compare
 from mmvideo.report.console import print_comparison
 from mmvideo.report.load import load_study
 from mmvideo.report.page import render
-from mmvideo.runs.execute import evaluate_run, execute
+from mmvideo.runs.evaluate import evaluate_run
+from mmvideo.runs.execute import execute
 from mmvideo.studies.study import Arm, Study
 from mmvideo.vocabulary import TaskKind
 
@@ -73,15 +67,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def config_for(folder: Path, task: TaskKind, **changes: Any) -> RunConfig:
     data = DataConfig(
-        manifest=str(folder / f"{task}.jsonl"), store=str(folder / "store"), task=task, sample_rate=RATE,
-        max_seconds=0.5, metadata_fields=("said",), vocabulary_size=64,
-    )  # fmt: skip
+        manifest=str(folder / f"{task}.jsonl"), store=str(folder / "store"), task=task, max_seconds=0.5
+    )
+    encoders = {"audio": {"sample_rate": RATE}, "text": {"vocabulary_size": 64}}
     small: dict[str, Any] = {
         "modalities": ("audio", "text"),
-        "fusion": NamedConfig(name="late"),
+        "fusion": FusionChoice.of("late"),
         "width": 16,
-        "audio": AudioConfig(mel_bins=16, channels=(4, 8), trunk_layers=1),
-        "text": TextConfig(layers=1, heads=2, hidden=16),
+        "inputs": small_inputs(encoders, text={"metadata_fields": ("said",)}),
         "train": TrainConfig(epochs=2, batch_size=8, learning_rate=1e-2),
         "runtime": RuntimeConfig(device="cpu"),
         "tracking": TrackingConfig(wandb=False),
@@ -91,7 +84,7 @@ def config_for(folder: Path, task: TaskKind, **changes: Any) -> RunConfig:
 
 def trained(folder: Path, task: TaskKind, root: Path) -> Path:
     """A study of one fusion and both modalities alone, two seeds each."""
-    single = NamedConfig(name="single")
+    single = FusionChoice.of("single")
     arms = (
         Arm("late", config_for(folder, task)),
         Arm("audio", config_for(folder, task, modalities=("audio",), fusion=single), "control"),

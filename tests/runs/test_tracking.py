@@ -12,7 +12,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from mmvideo.config import NamedConfig, RunConfig, TrackingConfig
+from mmvideo.components import FusionChoice
+from mmvideo.config import RunConfig, TrackingConfig
 from mmvideo.runs import tracking
 from mmvideo.runs.directory import RunDirectory
 from mmvideo.runs.tracking import NoTracker, log_study, offline_hint, open_tracker
@@ -21,7 +22,7 @@ CONFIG = RunConfig(
     study="demo",
     arm="late",
     seed=2,
-    fusion=NamedConfig(name="late"),
+    fusion=FusionChoice.of("late"),
     tracking=TrackingConfig(tags=("first",)),
 )
 RESULT = {
@@ -81,7 +82,7 @@ def test_an_offline_file_holds_the_run(run: RunDirectory) -> None:
     assert identity["display_name"] == "late-s2"
     assert identity["tags"] == ["first"]
     assert identity["run_id"] == f"demo-late-s2-{run.signature}"
-    assert identity["config"]["update"]["fusion"] == {"name": "late", "options": {}}
+    assert identity["config"]["update"]["fusion"] == CONFIG.fusion.model_dump()
     assert identity["config"]["update"]["train"]["epochs"] == CONFIG.train.epochs
 
     rows = [record["history"]["item"] for record in records if record["type"] == "history"]

@@ -6,16 +6,24 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from mmvideo.config import DataConfig, NamedConfig, RunConfig
+from planted_runs import small_inputs
+
+from mmvideo.components import FusionChoice
+from mmvideo.config import DataConfig, RunConfig
 from mmvideo.runs.directory import RunDirectory
-from mmvideo.runs.execute import evaluate_run, execute
+from mmvideo.runs.evaluate import evaluate_run
+from mmvideo.runs.execute import execute
 
 
 def test_views_are_averaged_in_validation_and_test(
     configure: Callable[..., RunConfig], data_config: DataConfig, tmp_path: Path
 ) -> None:
-    data = data_config.model_copy(update={"eval_views": 2, "eval_crops": 3, "max_seconds": 0.5})
-    config = configure(data=data, modalities=("visual", "audio"), fusion=NamedConfig(name="late"))
+    config = configure(
+        data=data_config.model_copy(update={"eval_views": 2, "max_seconds": 0.5}),
+        inputs=small_inputs(visual={"eval_crops": 3}),
+        modalities=("visual", "audio"),
+        fusion=FusionChoice.of("late"),
+    )
     run = RunDirectory(execute(config, root=tmp_path))
     result = run.result()
     for split in ("val", "test"):

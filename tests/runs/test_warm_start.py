@@ -8,23 +8,29 @@ import pytest
 import torch
 from safetensors.torch import save_model
 
-from mmvideo.config import AudioConfig, NamedConfig, RunConfig, TextConfig
+from mmvideo.components import EncoderChoice, FusionChoice
+from mmvideo.config import Input, RunConfig
 from mmvideo.errors import InputError
 from mmvideo.model import FusionModel, build_model
 from mmvideo.runs.directory import RunDirectory
 from mmvideo.runs.warm_start import check_all_start_from_runs, sources, start_encoders
-from mmvideo.vocabulary import Modality
 
-SMALL = {"width": 16, "audio": AudioConfig(channels=(4, 4, 8)), "text": TextConfig(hidden=16, layers=1)}
+SMALL = {
+    "width": 16,
+    "inputs": {
+        "audio": Input.of("audio", EncoderChoice.of("spectrogram_cnn", channels=(4, 4, 8))),
+        "text": Input.of("text", EncoderChoice.of("transformer", hidden=16, layers=1)),
+    },
+}
 
 
 def model(config: RunConfig) -> FusionModel:
-    return build_model(config, 3, 20)
+    return build_model(config, 3, {"text": 20})
 
 
-def finished(root: Path, modality: Modality, seed: int = 1) -> tuple[RunDirectory, FusionModel]:
+def finished(root: Path, modality: str, seed: int = 1) -> tuple[RunDirectory, FusionModel]:
     """A run with one modality, as training leaves it."""
-    config = RunConfig(arm=modality, modalities=(modality,), fusion=NamedConfig(name="single"), **SMALL)
+    config = RunConfig(arm=modality, modalities=(modality,), fusion=FusionChoice.of("single"), **SMALL)
     run = RunDirectory.create(root, config, "data")
     torch.manual_seed(seed)
     trained = model(config)
@@ -35,7 +41,7 @@ def finished(root: Path, modality: Modality, seed: int = 1) -> tuple[RunDirector
 
 def both(*runs: RunDirectory, **changes: object) -> RunConfig:
     paths = tuple(str(run.path) for run in runs)
-    fusion = NamedConfig(name="late")
+    fusion = FusionChoice.of("late")
     return RunConfig(modalities=("audio", "text"), fusion=fusion, encoders_from=paths, **{**SMALL, **changes})
 
 
@@ -66,7 +72,7 @@ def test_what_cannot_be_used_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is not the folder of a finished run"):
         sources(both(RunDirectory(tmp_path / "nowhere")))
     only_text = RunConfig(
-        modalities=("text",), fusion=NamedConfig(name="single"), encoders_from=(str(audio.path),)
+        modalities=("text",), fusion=FusionChoice.of("single"), encoders_from=(str(audio.path),)
     )
     with pytest.raises(InputError, match="has the modalities audio; this run has text"):
         sources(only_text)
@@ -78,12 +84,12 @@ def test_what_cannot_be_used_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_fusion_of_stems_starts_from_a_run_that_read_every_level(tmp_path: Path) -> None:
-    config = RunConfig(modalities=("text",), fusion=NamedConfig(name="hierarchical"), **SMALL)
+    config = RunConfig(modalities=("text",), fusion=FusionChoice.of("hierarchical"), **SMALL)
     run = RunDirectory.create(tmp_path, config, "data")
     trained = model(config)
     save_model(trained, str(run.path / "checkpoints" / "best.safetensors"))
     run.write_result({"test": {"accuracy": 1.0}})
-    early = config.model_copy(update={"fusion": NamedConfig(name="early"), "encoders_from": (str(run.path),)})
+    early = config.model_copy(update={"fusion": FusionChoice.of("early"), "encoders_from": (str(run.path),)})
     fresh = model(early)
     start_encoders(fresh.encoders, sources(early))
     words = trained.encoders["text"].transformer.get_input_embeddings()
