@@ -24,6 +24,11 @@ LOG_FLOOR = 1e-6
 LOG_MEAN, LOG_SCALE = 0.0, 2.5  # fixed, so that no clip's values depend on another's; see LogMel
 
 
+def window_samples(sample_rate: int) -> int:
+    """Samples in the spectrogram's window: the power of 2 at or below `WINDOW_SECONDS`."""
+    return 2 ** (round(WINDOW_SECONDS * sample_rate).bit_length() - 1)
+
+
 class LogMel(nn.Module):
     """Log-mel spectrogram, one column per input item; tested against librosa.
 
@@ -36,7 +41,7 @@ class LogMel(nn.Module):
 
     def __init__(self, sample_rate: int, hop: int, mel_bins: int) -> None:
         super().__init__()
-        window = 2 ** (round(WINDOW_SECONDS * sample_rate).bit_length() - 1)
+        window = window_samples(sample_rate)
         filters = torchaudio.functional.melscale_fbanks(
             window // 2 + 1, 0.0, sample_rate / 2, mel_bins, sample_rate
         )
