@@ -1,6 +1,7 @@
 """One complete, strict, typed configuration per run: the same object is file, command line and W&B record.
 
-A run's `signature` names what decides its numbers: everything here but `runtime`, `tracking` and paths.
+What decides a run's numbers is everything here but `runtime`, `tracking` and paths; see
+mmvideo.runs.identity.
 """
 
 from mmvideo.config.data import AugmentConfig, DataConfig, FeaturesConfig

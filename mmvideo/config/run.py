@@ -1,11 +1,9 @@
-"""A whole run: its sections, what must fit together, and its signature."""
+"""A whole run: its sections, and what must fit together."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 from pathlib import PurePath
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 import annotated_types as at
 from pydantic import ValidationError, model_validator
@@ -14,7 +12,7 @@ from mmvideo.config.data import DataConfig
 from mmvideo.config.encoders import AudioConfig, TextConfig, VisualConfig
 from mmvideo.config.training import NamedConfig, RuntimeConfig, TrackingConfig, TrainConfig
 from mmvideo.errors import InputError
-from mmvideo.schema import Part, Positive, explain
+from mmvideo.schema import Part, Positive, decisive, explain, read_part
 from mmvideo.vocabulary import MODALITIES, Modality
 
 
@@ -97,9 +95,11 @@ class RunConfig(Part):
         """`study/arm-s<seed>`, for messages."""
         return f"{self.study}/{self.arm}-s{self.seed}"
 
-    def deciding(self) -> dict:
+    def deciding(self) -> dict[str, Any]:
         """The part that decides results: without runtime, tracking, names, paths and unused encoders."""
-        config = self.model_dump(mode="json", exclude={"runtime", "tracking", "study", "arm"})
+        config = decisive(self)
+        for key in ("runtime", "tracking", "study", "arm"):
+            del config[key]
         for key in ("manifest", "store", "decode_time_limit", "max_failed_share"):
             del config["data"][key]
         del config["train"]["diagnostics"]  # it looks on, and changes nothing
@@ -107,11 +107,6 @@ class RunConfig(Part):
         for modality in set(MODALITIES) - set(self.modalities):
             del config[modality]
         return config
-
-    def signature(self, data_fingerprint: str) -> str:
-        """Ten hex digits that name what decides the run's numbers: configuration and content of the data."""
-        record = json.dumps([self.deciding(), data_fingerprint], sort_keys=True)
-        return hashlib.sha256(record.encode()).hexdigest()[:10]
 
 
 def load_config(text: str, source: str) -> RunConfig:
@@ -121,6 +116,6 @@ def load_config(text: str, source: str) -> RunConfig:
         InputError: not JSON, an unknown key or a wrong type; the message names the source and each field.
     """
     try:
-        return RunConfig.model_validate_json(text)
+        return read_part(RunConfig, text)
     except ValidationError as error:
         raise InputError(f"{source} is not a valid run configuration: {explain(error)}") from error

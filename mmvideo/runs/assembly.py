@@ -14,6 +14,7 @@ from mmvideo.data.run_data import Data
 from mmvideo.data.tokenizer import WordPieces
 from mmvideo.errors import InputError
 from mmvideo.model import FusionModel, build_model, fusion_class
+from mmvideo.records import TOKENIZER
 from mmvideo.runs.directory import RunDirectory
 from mmvideo.training.checkpoint import Checkpoints
 from mmvideo.training.encoded import EncodedData, EncodedSplit, encode_split
@@ -21,9 +22,6 @@ from mmvideo.training.objectives import Objective, Setting, objective_class
 from mmvideo.training.session import TrainingData
 from mmvideo.types import FeatureInput
 from mmvideo.vocabulary import Modality, Split
-
-TOKENIZER = "tokenizer.json"
-FEATURES = "features.json"
 
 
 def make_fabric(config: RunConfig) -> Fabric:

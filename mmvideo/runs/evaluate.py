@@ -16,8 +16,10 @@ from mmvideo.data.run_data import Data, open_data
 from mmvideo.data.tokenizer import WordPieces
 from mmvideo.errors import InputError, unknown
 from mmvideo.evaluation.tasks import TASKS
-from mmvideo.runs.assembly import FEATURES, checkpoints, load_tokenizer, make_fabric, trained_model
+from mmvideo.records import FEATURES, Prediction
+from mmvideo.runs.assembly import checkpoints, load_tokenizer, make_fabric, trained_model
 from mmvideo.runs.directory import RunDirectory
+from mmvideo.runs.identity import check_data
 from mmvideo.training.predict import Predictions, predict
 from mmvideo.training.subsets import Subset, all_subsets, pattern, predict_subsets
 from mmvideo.types import Batch
@@ -37,19 +39,21 @@ def evaluate_run(
         modalities: of the run's; any others are taken from the clips. None: all.
 
     Raises:
-        InputError: not a finished run, the manifest's classes are others than the run's, or a modality that
-            the run does not have.
+        InputError: not a finished run, one whose files or own data are not what it was made with, other
+            classes than the run's, or a modality that the run does not have.
     """
     run = RunDirectory(path)
-    classes = tuple(run.result()["classes"])
+    result = run.result()
     config = run.config
     if manifest is not None:
         config = config.model_copy(update={"data": config.data.model_copy(update={"manifest": manifest})})
     data = open_data(config.data, progress=True).for_run(config)
-    if data.manifest.classes != classes:
+    if manifest is None:
+        check_data(result, data.manifest, config.data.manifest, data.fingerprint)
+    if data.manifest.classes != result.classes:
         raise InputError(
             f"{config.data.manifest} has the classes {data.manifest.classes}; "
-            f"the run at {path} knows {classes}"
+            f"the run at {path} knows {result.classes}"
         )
     for modality in modalities or ():
         if modality not in config.modalities:
@@ -85,11 +89,11 @@ def evaluate_splits(
     by_subset = {subset: part.metrics() for subset, part in restricted.items()}
     by_subset[config.modalities] = result["test"]
     result["test_subsets"] = {pattern(s): {score: metrics[score]} for s, metrics in by_subset.items()}
-    result["test_shuffled"] = None
+    result["test_permuted"] = None
     if len(config.modalities) > 1:
         pairs = ShuffledPairs(data.dataset("test", config, tokenizer, views=True), config.seed)
-        shuffled = predict(net, _batches(pairs, config), fabric.device, data.task)
-        result["test_shuffled"] = {score: shuffled.metrics()[score]}
+        permuted = predict(net, _batches(pairs, config), fabric.device, data.task)
+        result["test_permuted"] = {score: permuted.metrics()[score]}
     return result
 
 
@@ -97,15 +101,11 @@ def _batches(clips: ClipDataset | ShuffledPairs, config: RunConfig) -> Iterator[
     return in_batches(clips, config.train.batch_size, pad_to=config.train.pad_to)
 
 
-def _rows(predictions: Predictions, data: Data) -> Iterator[dict[str, Any]]:
+def _rows(predictions: Predictions, data: Data) -> Iterator[Prediction]:
     clips = {clip.id: clip for clip in data.manifest.clips}
     key = TASKS[predictions.task].outputs
     for clip_id, outputs in zip(predictions.ids, predictions.outputs, strict=True):
         clip = clips[clip_id]
-        yield {
-            "id": clip_id,
-            "group": clip.group,
-            "label": clip.label,
-            "present": list(data.present[clip_id]),
-            key: [round(float(output), 6) for output in outputs],
-        }
+        rounded = tuple(round(float(output), 6) for output in outputs)
+        given: dict[str, Any] = {"id": clip_id, "group": clip.group, "label": clip.label, key: rounded}
+        yield Prediction(present=tuple(data.present[clip_id]), **given)

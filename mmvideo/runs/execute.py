@@ -15,9 +15,8 @@ from mmvideo.data.loading import in_batches
 from mmvideo.data.run_data import Data, open_data
 from mmvideo.fusion.resized import Resized
 from mmvideo.model import FusionModel, build_model
+from mmvideo.records import FEATURES, TOKENIZER
 from mmvideo.runs.assembly import (
-    FEATURES,
-    TOKENIZER,
     checkpoints,
     load_tokenizer,
     make_fabric,
@@ -28,6 +27,7 @@ from mmvideo.runs.assembly import (
 from mmvideo.runs.costs import PeakMemory, flops_per_clip, latency_ms, parameter_counts, step_ms
 from mmvideo.runs.directory import RunDirectory
 from mmvideo.runs.evaluate import evaluate_run, evaluate_splits
+from mmvideo.runs.identity import bind
 from mmvideo.runs.tracking import Tracker, open_tracker
 from mmvideo.runs.warm_start import check_all_start_from_runs, sources, start_encoders
 from mmvideo.seeding import derive_seed
@@ -42,15 +42,17 @@ def execute(config: RunConfig, *, root: Path) -> Path:
     """Carry out a run and return its directory. A finished run is left as it is; an interrupted one goes on.
 
     Raises:
-        InputError: something in the configuration or the data is wrong.
+        InputError: something in the configuration or the data is wrong, or the run is finished and its files
+            are not those it was made with.
         TrainingError: the loss became NaN or infinite.
     """
     data = open_data(config.data).for_run(config)
     run = RunDirectory.create(root, config, data.fingerprint)
-    if run.finished:
-        return run.path
-    with run.lock():
-        _execute(config, data, run)
+    if not run.finished:
+        with run.lock():
+            if not run.finished:  # by another process, meanwhile
+                _execute(config, data, run)
+    run.result()  # its files are those it was made with
     return run.path
 
 
@@ -98,7 +100,7 @@ def _execute(config: RunConfig, data: Data, run: RunDirectory) -> None:
         deployed = build_model(config, data.outputs, vocabulary, features) if model.extra else model
         batches = in_batches(data.dataset("val", config, tokenizer), config.train.batch_size)
         example = next(batches).to(fabric.device)
-        result |= _provenance(config, data, run, progress)
+        result |= _counted(data, progress)
         result["costs"] = {
             **_parameters(model, deployed, objective),
             "flops_per_clip": flops_per_clip(model, example),
@@ -109,8 +111,9 @@ def _execute(config: RunConfig, data: Data, run: RunDirectory) -> None:
         }
         fusion = model.fusion.fusion if isinstance(model.fusion, Resized) else model.fusion
         result["step_spent_on"] = fusion.cost
-        run.write_result(result)
-        tracker.finish(result)
+        bound = bind(run.path, config, data.manifest, data.fingerprint, result)
+        run.write_result(bound)
+        tracker.finish(bound)
 
 
 def _parameters(model: FusionModel, deployed: FusionModel, objective: Objective) -> dict[str, int]:
@@ -131,14 +134,8 @@ def _tracked(config: RunConfig, run: RunDirectory) -> Iterator[Tracker]:
         raise
 
 
-def _provenance(config: RunConfig, data: Data, run: RunDirectory, progress: Progress) -> dict[str, Any]:
+def _counted(data: Data, progress: Progress) -> dict[str, Any]:
     return {
-        "study": config.study,
-        "arm": config.arm,
-        "seed": config.seed,
-        "signature": run.signature,
-        "classes": list(data.manifest.classes),
-        "data_fingerprint": data.fingerprint,
         "best_epoch": progress.best_epoch,
         "epochs": progress.epoch,
         "steps": progress.step,
@@ -146,6 +143,6 @@ def _provenance(config: RunConfig, data: Data, run: RunDirectory, progress: Prog
         "train_prior": data.train_prior(),
         "train_presence": data.train_presence(),
         "failed_clips": dict(data.failed),
-        "subtitle_warnings": {name: list(told) for name, told in data.warnings.items()},
+        "subtitle_warnings": dict(data.warnings),
         "feature_values_zeroed": {modality: found.zeroed for modality, found in data.features.items()},
     }

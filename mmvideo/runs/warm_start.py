@@ -11,7 +11,9 @@ from torch import Tensor, nn
 from mmvideo.config import RunConfig
 from mmvideo.encoders.base import Encoder
 from mmvideo.errors import InputError
+from mmvideo.records import CHECKPOINT
 from mmvideo.runs.directory import RunDirectory
+from mmvideo.runs.identity import finished_run
 from mmvideo.vocabulary import Modality
 
 
@@ -19,13 +21,13 @@ def sources(config: RunConfig) -> dict[Modality, RunDirectory]:
     """For each modality whose encoder is to start from a finished run: that run.
 
     Raises:
-        InputError: not a finished run, one with none of this run's modalities, or two for one modality.
+        InputError: not a finished run, one whose files are not those it was made with, one with none of this
+            run's modalities, or two for one modality.
     """
     found: dict[Modality, RunDirectory] = {}
     for path in config.encoders_from:
-        run = RunDirectory(Path(path))
-        if not run.finished:
-            raise InputError(f"encoders_from: {path} is not the folder of a finished run; train it first")
+        run = RunDirectory(finished_run(Path(path))[0])
+        run.result()
         shared = [m for m in run.config.modalities if m in config.modalities]
         if not shared:
             raise InputError(
@@ -62,7 +64,7 @@ def start_encoders(encoders: nn.ModuleDict, runs: Mapping[Modality, RunDirectory
     """
     for modality, run in runs.items():
         encoder = encoders[modality]
-        stored = _weights(run.path / "checkpoints" / "best.safetensors", f"encoders.{modality}.")
+        stored = _weights(run.path / CHECKPOINT, f"encoders.{modality}.")
         assert isinstance(encoder, Encoder)
         for name, fuller in encoder.same_weights.items():
             if fuller in stored:
