@@ -209,7 +209,7 @@ def _validated(where: str, kind: type[P], text: str, remedy: str) -> P:
     try:
         return kind.model_validate_json(text)
     except ValidationError as error:
-        raise _damaged(where, explain(error), remedy) from error
+        raise _damaged(where, explain(error).removeprefix("configuration: "), remedy) from error
 
 
 def _damaged(where: str, why: object, remedy: str) -> Damaged:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -185,7 +184,7 @@ class RunResult(Sealed):
         """The name of the run's directory."""
         return run_name(self.arm, self.seed, self.signature)
 
-    @cached_property
+    @property
     def decided_by(self) -> dict[str, Any]:
         """All that decides its numbers but the data, flat."""
         return decided_by(self.deciding, self.contents)

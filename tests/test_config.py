@@ -116,7 +116,9 @@ class TestSignature:
     def test_an_encoder_that_is_not_built_does_not_count(self) -> None:
         base = RunConfig(modalities=PAIR)
         assert signature(RunConfig(modalities=PAIR, text=TextConfig(layers=5)), "d") == signature(base, "d")
-        assert signature(RunConfig(modalities=PAIR, audio=AudioConfig(mel_bins=32)), "d") != signature(base, "d")
+        assert signature(RunConfig(modalities=PAIR, audio=AudioConfig(mel_bins=32)), "d") != signature(
+            base, "d"
+        )
 
     def test_it_survives_the_file(self) -> None:
         config = RunConfig(

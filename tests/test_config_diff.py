@@ -25,7 +25,9 @@ def test_an_axis_covers_its_section_and_nothing_else() -> None:
         fusion=NamedConfig(name="early", options={"heads": 4}), train=TrainConfig(epochs=3), width=32
     )
     assert differing_keys(a.deciding(), b.deciding(), ("fusion",)) == ["train.epochs", "width"]
-    assert differing_keys(a.deciding(), b.deciding(), ("fusion.name", "train.epochs", "width")) == ["fusion.options.heads"]
+    assert differing_keys(a.deciding(), b.deciding(), ("fusion.name", "train.epochs", "width")) == [
+        "fusion.options.heads"
+    ]
 
 
 def test_modalities_cover_encoders_that_drop_out_but_not_those_that_differ() -> None:

@@ -45,8 +45,8 @@ def plain_answer(
     ceiling = (study.limits or {"additive": {}})["additive"].get("ceiling")
     if ceiling is not None and row["low"] > ceiling:
         sentences.append(
-            f"Its interval lies above the additive bound ({wording.value(ceiling)} %), what any rule that adds "
-            "up the modalities' votes can reach."
+            f"Its interval lies above the additive bound ({wording.value(ceiling)} %), what any rule that "
+            "adds up the modalities' votes can reach."
         )
     if len(study.seeds) == 1:
         sentences.append(
