@@ -65,7 +65,8 @@ def _score(comparison: Comparison, look: dict[str, Style]) -> Figure:
     ticks = " (tick: the arm's Bayes accuracy)" if comparison.study.task.kind == "single_label" else ""
     figure.add_scatter(
         x=100 * known["bayes_accuracy"], y=[escape(name) for name in known["arm"]], row=1, col=1,
-        mode="markers", showlegend=False, marker={"symbol": "line-ns-open", "size": 16, "color": GREY, "line": {"width": 2}},
+        mode="markers", showlegend=False,
+        marker={"symbol": "line-ns-open", "size": 16, "color": GREY, "line": {"width": 2}},
         hovertemplate="Bayes accuracy of these modalities: %{x:.1f}<extra></extra>",
     )  # fmt: skip
     lines = limit_lines(comparison.study.limits)
