@@ -170,7 +170,7 @@ def _teach(task: str, root: Path) -> None:
 
     for config in perceivers(task, DATA):
         run = RunDirectory(execute(config, root=root))
-        accuracy = run.result()["test"]["accuracy"]
+        accuracy = run.result().test["accuracy"]
         print(f"encoder of {config.arm}: {100 * accuracy:.1f} % on test, {run.path}")
 
 

@@ -43,10 +43,10 @@ class Table(dict[str, str]):
         target = self.get(name, name)
         if ":" not in target:
             raise unknown(self.kind, name, self)
-        cls, base = _load(target, f"{self.kind} '{name}'"), _load(self.base, self.kind)
+        cls, base = load(target, f"{self.kind} '{name}'"), load(self.base, self.kind)
         if not (isinstance(cls, type) and issubclass(cls, base)):
             raise InputError(f"{self.kind} '{name}' is not a subclass of {self.base.replace(':', '.')}")
-        if not issubclass(cls.Config, base.Config):
+        if not issubclass(getattr(cls, "Config", object), getattr(base, "Config", Part)):
             raise InputError(
                 f"{self.kind} '{name}': its Config is to be a subclass of {base.__name__}.Config"
             )
@@ -110,7 +110,7 @@ class Choice(Part):
 def names_a_part(name: str) -> bool:
     """Whether a part of the model can be called so: torch's containers have no such attribute, records no
     such word."""
-    return name not in ("fusion", "none") and not hasattr(_load("torch.nn:ModuleDict", "torch")(), name)
+    return name not in ("fusion", "none") and not hasattr(load("torch.nn:ModuleDict", "torch")(), name)
 
 
 def _plain(value: Any) -> Any:
@@ -120,7 +120,12 @@ def _plain(value: Any) -> Any:
     raise InputError(f"{value!r} cannot be an option: it is no number, text, list or table")
 
 
-def _load(target: str, what: str) -> Any:
+def load(target: str, what: str) -> Any:
+    """What "package.module:Name" stands for; modules beside the working directory are found too.
+
+    Raises:
+        InputError: there is no such module, or no such name in it.
+    """
     module_name, _, name = target.partition(":")
     if not all(part.isidentifier() for part in (*module_name.split("."), name)):
         raise InputError(f"{what} is neither a registered name nor of the form package.module:Class.")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from pathlib import PurePath
 from typing import Annotated, Any, Literal, Self
@@ -20,7 +18,17 @@ from mmvideo.components import (
     names_a_part,
 )
 from mmvideo.errors import InputError
-from mmvideo.schema import Fraction, ModalityName, NotNegative, Part, Positive, PositiveFloat, explain
+from mmvideo.schema import (
+    Fraction,
+    ModalityName,
+    NotNegative,
+    Part,
+    Positive,
+    PositiveFloat,
+    decisive,
+    explain,
+    read_part,
+)
 from mmvideo.vocabulary import MODALITIES, TaskKind, in_order
 
 
@@ -229,18 +237,15 @@ class RunConfig(Part):
 
     def deciding(self) -> dict[str, Any]:
         """The part that decides results: without runtime, tracking, names, paths and unused inputs."""
-        config = self.model_dump(mode="json", exclude={"runtime", "tracking", "study", "arm"})
+        config = decisive(self)
+        for key in ("runtime", "tracking", "study", "arm"):
+            del config[key]
         for key in ("manifest", "store", "decode_time_limit", "max_failed_share"):
             del config["data"][key]
         del config["train"]["diagnostics"]  # it looks on, and changes nothing
         config["encoders_from"] = [PurePath(run).name for run in self.encoders_from]  # ends in its signature
         config["inputs"] = {name: config["inputs"][name] for name in self.modalities}
         return config
-
-    def signature(self, data_fingerprint: str) -> str:
-        """Ten hex digits that name what decides the run's numbers: configuration and content of the data."""
-        record = json.dumps([self.deciding(), data_fingerprint], sort_keys=True)
-        return hashlib.sha256(record.encode()).hexdigest()[:10]
 
 
 def load_config(text: str, source: str) -> RunConfig:
@@ -250,6 +255,6 @@ def load_config(text: str, source: str) -> RunConfig:
         InputError: not JSON, an unknown key or a wrong type; the message names the source and each field.
     """
     try:
-        return RunConfig.model_validate_json(text)
+        return read_part(RunConfig, text)
     except ValidationError as error:
         raise InputError(f"{source} is not a valid run configuration: {explain(error)}") from error

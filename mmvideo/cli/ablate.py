@@ -18,7 +18,7 @@ import tyro
 from mmvideo.cli.options import parse
 from mmvideo.config_diff import flatten
 from mmvideo.errors import InputError
-from mmvideo.runs.directory import make_folder
+from mmvideo.files import make_folder
 from mmvideo.runs.tracking import log_study, offline_hint
 from mmvideo.studies.grid import run_grid
 from mmvideo.studies.study import Study, load_study

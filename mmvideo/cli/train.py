@@ -13,7 +13,7 @@ import tyro
 from mmvideo.cli.options import checked, first_positional, parse, with_choices
 from mmvideo.config import RunConfig, load_config
 from mmvideo.errors import InputError
-from mmvideo.runs.directory import make_folder
+from mmvideo.files import make_folder, read_text
 from mmvideo.studies.study import load_function
 
 
@@ -46,15 +46,16 @@ def train(arguments: list[str]) -> int:
         print(config.model_dump_json(indent=2))
         return 0
     from mmvideo.evaluation.tasks import TASKS
+    from mmvideo.runs.directory import RunDirectory
     from mmvideo.runs.execute import execute
 
     make_folder(options.root)  # before hours of decoding, not after
     began = time.monotonic()
     path = execute(config, root=options.root, progress=True)
-    result = json.loads((path / "result.json").read_text(encoding="utf-8"))
+    result = RunDirectory(path).result()
     score = TASKS[config.data.task].score
     name = "" if score == "accuracy" else f"{score} "
-    print(f"{config.label}  val {name}{result['val'][score]:.3f}  test {name}{result['test'][score]:.3f}")
+    print(f"{config.label}  val {name}{result.val[score]:.3f}  test {name}{result.test[score]:.3f}")
     print(f"record: {path}  ({time.monotonic() - began:.0f} s)")
     return 0
 
@@ -71,7 +72,7 @@ def load_base(spec: str) -> RunConfig:
     if path.suffix == ".json":
         if not path.is_file():
             raise InputError(f"There is no configuration '{path}'. Give the config.json of an earlier run.")
-        return load_config(path.read_text(encoding="utf-8"), str(path))
+        return load_config(read_text(path, "Give another, or write it anew."), str(path))
     config = load_function(spec, "base")()
     if not isinstance(config, RunConfig):
         raise InputError(

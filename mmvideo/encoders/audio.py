@@ -11,7 +11,7 @@ import torch
 import torchaudio
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
-from torch.amp import is_autocast_available
+from torch.amp.autocast_mode import is_autocast_available
 
 from mmvideo.encoders.base import Encoder
 from mmvideo.layers.convolution import SpectrogramStage, TemporalBlock

@@ -53,7 +53,7 @@ class CnnLstm(Encoder):
 
         backbone: str = "small"
         """`small` (from scratch), or a torchvision classification model such as `resnet18`."""
-        weights: WeightsFile | None = None
+        weights: WeightsFile = None
         """For a torchvision backbone: `DEFAULT`, a weights name or a state-dict file. None: from scratch."""
         frozen: bool = False
         """Leave the backbone as loaded; only what stands on it is trained."""

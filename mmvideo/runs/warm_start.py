@@ -10,7 +10,9 @@ from torch import nn
 from mmvideo.config import RunConfig
 from mmvideo.encoders.base import Encoder
 from mmvideo.errors import InputError
+from mmvideo.records import CHECKPOINT
 from mmvideo.runs.directory import RunDirectory
+from mmvideo.runs.identity import finished_run
 from mmvideo.training.weights import read_weights
 
 
@@ -18,13 +20,13 @@ def sources(config: RunConfig) -> dict[str, RunDirectory]:
     """For each modality whose encoder is to start from a finished run: that run.
 
     Raises:
-        InputError: not a finished run, one with none of this run's modalities, or two for one modality.
+        InputError: not a finished run, one whose files are not those it was made with, one with none of this
+            run's modalities, or two for one modality.
     """
     found: dict[str, RunDirectory] = {}
     for path in config.encoders_from:
-        run = RunDirectory(Path(path))
-        if not run.finished:
-            raise InputError(f"encoders_from: {path} is not the folder of a finished run; train it first")
+        run = RunDirectory(finished_run(Path(path))[0])
+        run.result()
         shared = [m for m in run.config.modalities if m in config.modalities]
         if not shared:
             raise InputError(
@@ -63,7 +65,7 @@ def start_encoders(encoders: nn.ModuleDict, runs: Mapping[str, RunDirectory]) ->
     for modality, run in runs.items():
         encoder = encoders[modality]
         prefix = f"encoders.{modality}."
-        weights = read_weights(run.checkpoint_path("best.safetensors"))
+        weights = read_weights(run.path / CHECKPOINT)
         stored = {n.removeprefix(prefix): weight for n, weight in weights.items() if n.startswith(prefix)}
         assert isinstance(encoder, Encoder)
         for name, fuller in encoder.same_weights.items():

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import importlib.util
 import itertools
-import json
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from mmvideo.config import RunConfig
 from mmvideo.config_diff import check_axes, differing_keys
 from mmvideo.errors import InputError, unknown
-from mmvideo.runs.directory import make_folder, write_atomically
+from mmvideo.files import make_folder, remove_abandoned, write_whole
+from mmvideo.records import STUDY, ArmRecord, Role, StudyRecord
 
-Role = Literal["fusion", "control"]
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
 
 
@@ -64,7 +63,7 @@ class Study:
         if min(self.seeds) < 0:
             raise InputError(f"Study '{self.name}': seeds are 0 or greater; got {list(self.seeds)}.")
         for a, b in itertools.combinations(self.arms, 2):
-            if keys := differing_keys(a.config, b.config, self.axes):
+            if keys := differing_keys(a.config.deciding(), b.config.deciding(), self.axes):
                 raise InputError(
                     f"Study '{self.name}': arms '{a.name}' and '{b.name}' also differ in {', '.join(keys)}, "
                     f"which no axis ({', '.join(self.axes)}) covers. Make them equal, or declare the axis."
@@ -86,16 +85,17 @@ class Study:
         """
         folder = Path(root) / self.name
         make_folder(folder)
-        record = {
-            "name": self.name,
-            "title": self.title,
-            "axes": list(self.axes),
-            "arms": [{"name": arm.name, "role": arm.role} for arm in self.arms],
-            "seeds": list(self.seeds),
-            "runs": list(runs),
-            "limits": None if self.limits is None else dict(self.limits),
-        }
-        write_atomically(folder / "study.json", json.dumps(record, indent=2, ensure_ascii=False) + "\n")
+        remove_abandoned(folder)
+        record = StudyRecord(
+            name=self.name,
+            title=self.title,
+            axes=self.axes,
+            arms=tuple(ArmRecord(name=arm.name, role=arm.role) for arm in self.arms),
+            seeds=self.seeds,
+            runs=tuple(runs),
+            limits=None if self.limits is None else dict(self.limits),
+        )
+        write_whole(folder / STUDY, record.text())
         return folder
 
 

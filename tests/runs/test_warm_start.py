@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from made_records import made_result
 from safetensors.torch import save_model
 
 from mmvideo.components import EncoderChoice, FusionChoice
@@ -13,6 +14,7 @@ from mmvideo.config import Input, RunConfig
 from mmvideo.errors import InputError
 from mmvideo.model import FusionModel, build_model
 from mmvideo.runs.directory import RunDirectory
+from mmvideo.runs.identity import signature
 from mmvideo.runs.warm_start import check_all_start_from_runs, sources, start_encoders
 
 SMALL = {
@@ -35,7 +37,7 @@ def finished(root: Path, modality: str, seed: int = 1) -> tuple[RunDirectory, Fu
     torch.manual_seed(seed)
     trained = model(config)
     save_model(trained, str(run.path / "checkpoints" / "best.safetensors"))
-    run.write_result({"test": {"accuracy": 1.0}})
+    run.write_result(made_result(run.path, config))
     return run, trained
 
 
@@ -61,8 +63,8 @@ def test_encoders_take_their_runs_weights_and_the_rest_stays(tmp_path: Path) -> 
 def test_the_signature_follows_the_run_and_not_its_place(tmp_path: Path) -> None:
     (first, _) = finished(tmp_path / "a", "audio")
     (moved, _) = finished(tmp_path / "b", "audio")
-    assert both(first).signature("d") == both(moved).signature("d")
-    assert both(first).signature("d") != both().signature("d")
+    assert signature(both(first), "d") == signature(both(moved), "d")
+    assert signature(both(first), "d") != signature(both(), "d")
 
 
 def test_what_cannot_be_used_is_refused(tmp_path: Path) -> None:
@@ -88,7 +90,7 @@ def test_a_fusion_of_stems_starts_from_a_run_that_read_every_level(tmp_path: Pat
     run = RunDirectory.create(tmp_path, config, "data")
     trained = model(config)
     save_model(trained, str(run.path / "checkpoints" / "best.safetensors"))
-    run.write_result({"test": {"accuracy": 1.0}})
+    run.write_result(made_result(run.path, config))
     early = config.model_copy(update={"fusion": FusionChoice.of("early"), "encoders_from": (str(run.path),)})
     fresh = model(early)
     start_encoders(fresh.encoders, sources(early))

@@ -14,6 +14,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from made_records import metric_line
 from rich.console import Console
 
 from mmvideo.config import RunConfig, RuntimeConfig
@@ -126,7 +127,7 @@ def test_a_terminal_shows_epochs_and_time_left(toy: ModuleType, tmp_path: Path) 
     console = Console(force_terminal=True, width=100, record=True, color_system=None)
     config = toy.toy_study("good").runs()[0]
     run = RunDirectory.create(tmp_path, config, toy.DATA)
-    run.log_metrics({"epoch": 3})
+    run.log_metrics(metric_line(3))
     with GridProgress(3, 1, console) as progress:
         progress.update([(config, run)])
         progress.end(Outcome(config, run, 2.0, "[bold]out of memory"))

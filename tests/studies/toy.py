@@ -15,6 +15,9 @@ from mmvideo.runs.directory import RunDirectory
 from mmvideo.studies.grid import run_grid
 from mmvideo.studies.study import Arm, Study
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "fixtures"))
+from made_records import made_result, metric_line
+
 DATA = "toy-data"
 
 
@@ -43,9 +46,9 @@ def train(config: RunConfig, *, root: Path, seconds: float = 0.0) -> None:
                 os.kill(os.getpid(), signal.SIGKILL)
         for epoch in range(1, config.train.epochs + 1):
             time.sleep(seconds / config.train.epochs)
-            run.log_metrics({"epoch": epoch, "split": "val", "accuracy": 0.5})
+            run.log_metrics(metric_line(epoch, accuracy=0.5))
         if config.arm != "forgetful":
-            run.write_result({"val": {"accuracy": 0.5}, "test": {"accuracy": 0.4}})
+            run.write_result(made_result(run.path, config))
 
 
 if __name__ == "__main__":
