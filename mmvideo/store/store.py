@@ -23,12 +23,11 @@ from mmvideo.errors import InputError
 from mmvideo.files import locked, read_json, update_json
 from mmvideo.progress import tracked
 from mmvideo.store.build_report import BuildReport, check_share, fingerprint
-from mmvideo.store.builder import Decoded, Job, Lost
+from mmvideo.store.builder import Decoded, Job, Lost, decode_all
 from mmvideo.store.clip_format import OpenClip, StoredClip, open_clip, read_clip, read_header, read_lengths
 from mmvideo.store.decode import decord_installed
 from mmvideo.store.keys import Source, StoreSettings
 from mmvideo.store.object_store import object_path
-from mmvideo.store.workers import decode_all
 
 __all__ = ["BuildReport", "Store", "StoreSettings", "StoredClip", "fingerprint"]
 
