@@ -146,7 +146,7 @@ class Pool(Generic[Job, Answer]):
 def run_all(
     function: Callable[[Job], Answer], jobs: Iterable[Job], **settings: Any
 ) -> Iterator[tuple[Job, Answer | NoAnswer]]:
-    """Run the jobs in a `Pool` with these settings; yield each with what came of it, in the order they end."""
+    """Run the jobs in a `Pool` with these settings; yield each with what came of it, as they end."""
     with Pool(function, **settings) as pool:
         for job in jobs:
             pool.give(job)
@@ -202,7 +202,7 @@ class _Worker:
         return NoAnswer(late if code is None else f"its process died ({_cause(code)})", killed=True)
 
     def end(self) -> None:
-        """Wait until the process is gone: one that has nothing to do leaves by itself, any other is killed."""
+        """Wait until the process is gone: one that has nothing to do leaves by itself, others are killed."""
         self.connection.close()
         if self.idle:
             with suppress(subprocess.TimeoutExpired):

@@ -10,11 +10,11 @@ from typing import Annotated
 import tyro
 
 from mmvideo.cli.options import parse
-from mmvideo.cli.train import load_base
 from mmvideo.clips.manifest import check_files, read_manifest
 from mmvideo.config import DataConfig, RunConfig
 from mmvideo.errors import InputError
 from mmvideo.files import write_whole
+from mmvideo.studies.base import load_base
 
 SHOWN_SETTINGS = (
     *("frame_rate", "frame_size", "crop_size", "max_seconds", "sampling", "frames"),

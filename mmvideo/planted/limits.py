@@ -17,6 +17,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 from scipy.optimize import Bounds, LinearConstraint, milp, minimize
@@ -61,6 +62,13 @@ def limits(name: str) -> Limits:
     subsets = [c for size in range(len(MODALITIES) + 1) for c in combinations(MODALITIES, size)]
     bayes = {subset_key(subset): bayes_accuracy(name, subset) for subset in subsets}
     return Limits(name, bayes, additive_converged(name), additive_ceiling(name))
+
+
+def known_limits(task: str) -> dict[str, Any]:
+    """A task's limits as a study records them."""
+    known = limits(task)
+    additive = {"cross_entropy": known.additive_converged, "ceiling": known.additive_ceiling}
+    return {"task": task, "bayes": dict(known.bayes), "additive": additive}
 
 
 def additive_converged(task: str | Task) -> float:

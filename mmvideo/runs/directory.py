@@ -39,8 +39,8 @@ def write_atomically(path: Path, text: str) -> None:
     os.replace(temporary, path)
 
 
-def make_folder(path: Path) -> None:
-    """Create a folder and its parents.
+def make_folder(path: Path, flag: str = "--root") -> None:
+    """Create a folder and its parents; `flag` is what chooses another one.
 
     Raises:
         InputError: it cannot be created or written to.
@@ -52,8 +52,12 @@ def make_folder(path: Path) -> None:
     except OSError as error:
         raise InputError(
             f"Cannot write to the folder '{path}': {error.strerror}. "
-            "Choose another folder with --root, or change its permissions."
+            f"Choose another folder with {flag}, or change its permissions."
         ) from error
+
+
+class RunHeld(InputError):
+    """Another process is training the run."""
 
 
 @dataclass(frozen=True)
@@ -135,13 +139,13 @@ class RunDirectory:
         """Hold the run alone. The lock ends with its process, however that ends, so none is ever left behind.
 
         Raises:
-            InputError: another process holds it.
+            RunHeld: another process holds it.
         """
         with (self.path / ".lock").open("w") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
-                raise InputError(
+                raise RunHeld(
                     f"Another process is training '{self.path}'. Wait for it, or end it, and try again."
                 ) from error
             yield

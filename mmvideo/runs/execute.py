@@ -29,7 +29,7 @@ from mmvideo.runs.costs import PeakMemory, flops_per_clip, latency_ms, parameter
 from mmvideo.runs.directory import RunDirectory
 from mmvideo.runs.evaluate import evaluate_run, evaluate_splits
 from mmvideo.runs.tracking import Tracker, open_tracker
-from mmvideo.runs.warm_start import check_all_start_from_runs, sources, start_encoders
+from mmvideo.runs.warm_start import check_all_start_from_runs, sources, start_encoders, with_sources
 from mmvideo.seeding import derive_seed
 from mmvideo.training.loop import Progress, fit
 from mmvideo.training.objectives import Objective
@@ -43,14 +43,17 @@ def execute(config: RunConfig, *, root: Path) -> Path:
 
     Raises:
         InputError: something in the configuration or the data is wrong.
+        RunHeld: another process is training it.
         TrainingError: the loss became NaN or infinite.
     """
+    config = with_sources(config)
     data = open_data(config.data).for_run(config)
     run = RunDirectory.create(root, config, data.fingerprint)
     if run.finished:
         return run.path
     with run.lock():
-        _execute(config, data, run)
+        if not run.finished:  # by another process, since it was looked at
+            _execute(config, data, run)
     return run.path
 
 

@@ -15,6 +15,35 @@ from mmvideo.runs.directory import RunDirectory
 from mmvideo.vocabulary import Modality
 
 
+def with_sources(config: RunConfig) -> RunConfig:
+    """The configuration with each entry of `encoders_from` as the folder of one run, its signature and all.
+
+    An entry may leave the signature out, as `runs/study/arm-s0`, so that it can be written down before that
+    run is trained.
+
+    Raises:
+        InputError: no finished run is named so, or several are.
+    """
+    if not config.encoders_from:
+        return config
+    found = tuple(str(_finished(Path(entry))) for entry in config.encoders_from)
+    return config if found == config.encoders_from else config.model_copy(update={"encoders_from": found})
+
+
+def _finished(entry: Path) -> Path:
+    if entry.exists():
+        return entry
+    named = (folder for folder in entry.parent.glob("*-*") if folder.name.rpartition("-")[0] == entry.name)
+    runs = sorted(folder for folder in named if RunDirectory(folder).finished)
+    if len(runs) == 1:
+        return runs[0]
+    if not runs:
+        raise InputError(f"encoders_from: there is no finished run '{entry}'; train it first")
+    raise InputError(
+        f"encoders_from: '{entry}' may be {', '.join(run.name for run in runs)}; name one of these"
+    )
+
+
 def sources(config: RunConfig) -> dict[Modality, RunDirectory]:
     """For each modality whose encoder is to start from a finished run: that run.
 

@@ -28,6 +28,8 @@ class Outcome:
     """One line; None: the run finished."""
     details: str = ""
     """The traceback, where there is one."""
+    elsewhere: bool = False
+    """Whether another process trained it meanwhile."""
 
     def line(self) -> str:
         """`mixed/hierarchical-s0  val 0.842  41 s`"""
@@ -37,7 +39,8 @@ class Outcome:
         found = self.run.result().get("val", {}).get(score)
         name = "" if score == "accuracy" else f"{score} "
         value = "" if found is None else f"  val {name}{found:.3f}"
-        return f"{self.config.label}{value}  {self.seconds:.0f} s"
+        how = "trained by another process" if self.elsewhere else f"{self.seconds:.0f} s"
+        return f"{self.config.label}{value}  {how}"
 
 
 class GridProgress:

@@ -11,8 +11,9 @@ import pytest
 from mmvideo.components import FUSIONS
 from mmvideo.config import DataConfig, NamedConfig, RunConfig
 from mmvideo.errors import InputError
+from mmvideo.studies.loading import load_function
 from mmvideo.studies.parity import fusion_parameters
-from mmvideo.studies.study import Study, load_function
+from mmvideo.studies.study import Study
 
 SCRIPT = Path(__file__).parents[2] / "experiments" / "fusion_strategies.py"
 

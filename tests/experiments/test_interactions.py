@@ -10,7 +10,8 @@ import pytest
 
 from mmvideo.components import FUSIONS
 from mmvideo.errors import InputError
-from mmvideo.studies.study import Study, load_function
+from mmvideo.studies.loading import load_function
+from mmvideo.studies.study import Study
 
 SCRIPT = Path(__file__).parents[2] / "experiments" / "interactions.py"
 
