@@ -35,7 +35,7 @@ def study_base(spec: str, manifest: str | None = None, *, beside: str) -> Base:
     Raises:
         InputError: there is no such configuration.
     """
-    if spec.isidentifier():
+    if spec.isidentifier() and not Path(spec, "config.json").is_file():
         known = own_functions(_bases(Path(beside).parent))
         if spec not in known:
             raise unknown("base configuration", spec, known)
