@@ -117,8 +117,8 @@ def append(path: Path, text: str) -> None:
         file.write(text)
 
 
-def make_folder(path: Path) -> None:
-    """Create a folder and its parents.
+def make_folder(path: Path, flag: str = "--root") -> None:
+    """Create a folder and its parents; `flag` is what chooses another one.
 
     Raises:
         InputError: it cannot be created or written to.
@@ -131,7 +131,7 @@ def make_folder(path: Path) -> None:
         kind = DiskFull if error.errno in FULL else NotWritable
         raise kind(
             f"Cannot write to the folder '{path}': {error.strerror}. "
-            "Choose another folder with --root, or change its permissions."
+            f"Choose another folder with {flag}, or change its permissions."
         ) from error
 
 

@@ -214,6 +214,10 @@ class StudyRecord(Sealed):
     """Directories that belong to the study as it is now; empty: all beside it."""
     limits: dict[str, Any] | None
     """What is known about the task in advance: Bayes accuracies and the additive bound."""
+    manifest: str
+    """The list of clips that the study is about."""
+    notes: tuple[str, ...] = ()
+    """What a reader must know beside the numbers, such as modalities that the data lack."""
 
 
 class ComparisonRecord(Sealed):

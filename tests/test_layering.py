@@ -25,6 +25,7 @@ CORE = {
     "progress",
     "schema",
     "records",
+    "workers",
 }
 STORED = {"clips", "store"}
 LEAVES = {"planted", "transcribe", "inspection"}

@@ -11,13 +11,13 @@ from typing import Annotated
 import tyro
 
 from mmvideo.cli.options import parse
-from mmvideo.cli.train import load_base
 from mmvideo.clips.labels import task_of
 from mmvideo.clips.manifest import read_manifest
 from mmvideo.config import DataConfig, RunConfig
 from mmvideo.errors import InputError
 from mmvideo.files import write_whole
 from mmvideo.schema import Part
+from mmvideo.studies.base import load_base
 
 
 @dataclass

@@ -11,10 +11,9 @@ from typing import Annotated
 import tyro
 
 from mmvideo.cli.options import checked, first_positional, parse, with_choices
-from mmvideo.config import RunConfig, load_config
-from mmvideo.errors import InputError
-from mmvideo.files import make_folder, read_text
-from mmvideo.studies.study import load_function
+from mmvideo.config import RunConfig
+from mmvideo.files import make_folder
+from mmvideo.studies.base import load_base
 
 
 @dataclass
@@ -26,8 +25,8 @@ class Train:
     """
 
     base: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="BASE")]
-    """A function that returns a RunConfig, as path/to/file.py:function (`base` if only the file is given), or
-    the directory or config.json of an earlier run."""
+    """A function that returns a RunConfig, as path/to/file.py:function or package.module:function (`base` if
+    only the file or module is given), or the directory or config.json of an earlier run."""
     config: Annotated[RunConfig, tyro.conf.arg(name="")]
     root: Path = Path("runs")
     """Folder of run directories."""
@@ -58,27 +57,6 @@ def train(arguments: list[str]) -> int:
     print(f"{config.label}  val {name}{result.val[score]:.3f}  test {name}{result.test[score]:.3f}")
     print(f"record: {path}  ({time.monotonic() - began:.0f} s)")
     return 0
-
-
-def load_base(spec: str) -> RunConfig:
-    """The configuration that a command line's BASE names.
-
-    Raises:
-        InputError: no such file or function, or what it holds or returns is no configuration.
-    """
-    path = Path(spec)
-    if path.is_dir():
-        path = path / "config.json"
-    if path.suffix == ".json":
-        if not path.is_file():
-            raise InputError(f"There is no configuration '{path}'. Give the config.json of an earlier run.")
-        return load_config(read_text(path, "Give another, or write it anew."), str(path))
-    config = load_function(spec, "base")()
-    if not isinstance(config, RunConfig):
-        raise InputError(
-            f"'{spec}' must return an mmvideo.config.RunConfig; it returned {type(config).__name__}."
-        )
-    return config
 
 
 @dataclass

@@ -23,7 +23,7 @@ from mmvideo.runs.directory import RunDirectory
 from mmvideo.runs.evaluate import evaluate_splits
 from mmvideo.runs.identity import bind
 from mmvideo.runs.tracking import Tracker, open_tracker
-from mmvideo.runs.warm_start import check_all_start_from_runs, sources, start_encoders
+from mmvideo.runs.warm_start import check_all_start_from_runs, sources, start_encoders, with_sources
 from mmvideo.seeding import derive_seed
 from mmvideo.training.checkpoint import Checkpoints
 from mmvideo.training.loop import Progress, fit
@@ -39,8 +39,10 @@ def execute(config: RunConfig, *, root: Path, progress: bool = False) -> Path:
     Raises:
         InputError: something in the configuration or the data is wrong, or the run is finished and its files
             are not those it was made with.
+        Busy: another process is training it.
         TrainingError: the loss became NaN or infinite.
     """
+    config = with_sources(config)
     run = RunDirectory.create(root, config, open_data(config, progress=progress).fingerprint)
     if not run.finished:
         with run.lock():

@@ -16,6 +16,21 @@ from mmvideo.runs.identity import finished_run
 from mmvideo.training.weights import read_weights
 
 
+def with_sources(config: RunConfig) -> RunConfig:
+    """The configuration with each entry of `encoders_from` as the folder of one run, its signature and all.
+
+    An entry may leave the signature out, as `runs/study/arm-s0`, so that it can be written down before that
+    run is trained.
+
+    Raises:
+        InputError: no finished run is named so, or several are.
+    """
+    if not config.encoders_from:
+        return config
+    found = tuple(str(finished_run(Path(entry))[0]) for entry in config.encoders_from)
+    return config if found == config.encoders_from else config.model_copy(update={"encoders_from": found})
+
+
 def sources(config: RunConfig) -> dict[str, RunDirectory]:
     """For each modality whose encoder is to start from a finished run: that run.
 

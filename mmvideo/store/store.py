@@ -22,7 +22,7 @@ from mmvideo.errors import InputError
 from mmvideo.files import MADE_AGAIN, Damaged, locked, read_json, update_json
 from mmvideo.progress import tracked
 from mmvideo.store.build_report import BuildReport, check_share, fingerprint
-from mmvideo.store.builder import Decoded, Job, Lost
+from mmvideo.store.builder import Decoded, Job, Lost, decode_all
 from mmvideo.store.clip_format import (
     Header,
     OpenClip,
@@ -35,7 +35,6 @@ from mmvideo.store.clip_format import (
 from mmvideo.store.decode import decord_installed
 from mmvideo.store.keys import Source, StoreSettings
 from mmvideo.store.object_store import object_path, unreadable
-from mmvideo.store.workers import decode_all
 
 __all__ = ["BuildReport", "Store", "StoreSettings", "StoredClip", "fingerprint"]
 

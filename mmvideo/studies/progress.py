@@ -28,6 +28,8 @@ class Outcome:
     """One line; None: the run finished."""
     details: str = ""
     """The traceback, where there is one."""
+    elsewhere: bool = False
+    """Whether another process trained it meanwhile."""
 
     def line(self) -> str:
         """`mixed/hierarchical-s0  val 0.842  41 s`"""
@@ -35,7 +37,9 @@ class Outcome:
             return f"{self.config.label}  FAILED after {self.seconds:.0f} s: {self.reason}"
         score = TASKS[self.config.data.task].score
         name = "" if score == "accuracy" else f"{score} "
-        return f"{self.config.label}  val {name}{self.run.result().val[score]:.3f}  {self.seconds:.0f} s"
+        value = f"  val {name}{self.run.result().val[score]:.3f}"
+        how = "trained by another process" if self.elsewhere else f"{self.seconds:.0f} s"
+        return f"{self.config.label}{value}  {how}"
 
 
 class GridProgress:

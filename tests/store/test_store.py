@@ -166,8 +166,8 @@ def bad_decord(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("misdeed", "limit", "reason"),
     [
-        ("os.kill(os.getpid(), signal.SIGSEGV)", 60, "the decoder crashed"),
-        ("time.sleep(600)", 1.5, "decoding took longer than 1.5 s"),
+        ("os.kill(os.getpid(), signal.SIGSEGV)", 60, "decoding: its process died (SIGSEGV)"),
+        ("time.sleep(600)", 1.5, "decoding: it took longer than 1.5 s"),
     ],
 )
 def test_a_worker_that_dies_or_hangs_loses_only_its_clip(build, bad_decord, media, misdeed, limit, reason):

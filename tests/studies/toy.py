@@ -33,6 +33,8 @@ def train(config: RunConfig, *, root: Path, seconds: float = 0.0) -> None:
     """Leaves a mark for every time it is called; an arm named for a trouble has it."""
     run = RunDirectory.create(root, config, DATA)
     with run.lock():
+        if run.finished:
+            return
         with (run.path / "starts").open("a") as file:
             file.write("start\n")
         match config.arm:
@@ -52,6 +54,10 @@ def train(config: RunConfig, *, root: Path, seconds: float = 0.0) -> None:
 
 
 if __name__ == "__main__":
+    import toy  # by the name under which workers import it
+
     where = Path(sys.argv[1])
-    run_one = partial(train, root=where, seconds=float(sys.argv[2]))
-    run_grid(toy_study("a", "b", "c"), run_one, root=where, data_fingerprint=DATA, workers=2)
+    run_one = partial(toy.train, root=where, seconds=float(sys.argv[2]))
+    found = run_grid(toy_study("a", "b", "c"), run_one, root=where, data_fingerprint=DATA, workers=2)
+    print(found.summary())
+    sys.exit(len(found.failures))
