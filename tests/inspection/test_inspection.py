@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -7,10 +9,12 @@ from mmvideo.cli import main
 from mmvideo.clips.manifest import Clip, Manifest, write_manifest
 from mmvideo.components import EncoderChoice
 from mmvideo.config import DataConfig, Input, RunConfig
+from mmvideo.data.run_data import RunData
 from mmvideo.errors import InputError
 from mmvideo.inspection.opened import open_to_inspect, single_clip
 from mmvideo.inspection.overview import survey_manifest
 from mmvideo.inspection.views import view_examples
+from mmvideo.vocabulary import SPLITS
 
 CNN = EncoderChoice.of("cnn_lstm", picture_size=24)
 SPECTROGRAM = EncoderChoice.of("spectrogram_cnn", sample_rate=8000, mel_bins=24, hop_seconds=0.02)
@@ -152,6 +156,35 @@ def test_one_clip_with_the_subtitles_beside_it(clips, tmp_path):
     assert "[UNK]" not in page
     assert "absent" not in page
     assert call("inspect", tmp_path / "mute.mp4", "--out", tmp_path / "a.png") == 0
+    assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_run_directory_brings_the_tokenizer_that_it_trained(clips, tmp_path):
+    data = DataConfig(manifest=str(tmp_path / "whole.jsonl"), store=str(tmp_path / "s"))
+    config = RunConfig(inputs=VIDEO, data=data)
+    rows = [Clip(id=s, label="a", group=s, split=s, subtitles="full.srt") for s in SPLITS]
+    write_manifest(tmp_path / "whole.jsonl", rows)
+    RunData.open(RunConfig(inputs={"text": VIDEO["text"]}, data=data)).save(tmp_path / "run" / "inputs")
+    (tmp_path / "run" / "config.json").write_text(config.model_dump_json())
+    (tmp_path / "full.srt").write_text(SRT.replace("there", "xyz"))
+    out = tmp_path / "page.html"
+    assert call("inspect", tmp_path / "full.mp4", "--config", tmp_path / "run", "--out", out) == 0
+    assert "tokenizer trained on this clip alone" not in out.read_text()
+    inspected = open_to_inspect(
+        single_clip(tmp_path / "full.mp4", None), config, tmp_path / "s", tmp_path / "run" / "inputs"
+    )
+    text = view_examples(inspected, 1)[0].modalities[2]
+    assert text.pieces == ("hello", "[UNK]")
+
+
+def test_the_configuration_may_stand_in_a_script(clips, tmp_path):
+    """In a process of its own: what lies beside the script must not hide what the pictures need."""
+    command = [sys.executable, "-m", "mmvideo", "inspect", str(tmp_path / "full.mp4"), "--out", "a.png"]
+    base = Path(__file__).parents[2] / "experiments" / "bases.py"
+    done = subprocess.run(
+        [*command, "--config", f"{base}:planted"], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
     assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
 
 

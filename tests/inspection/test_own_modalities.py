@@ -9,6 +9,7 @@ from mmvideo.config import DataConfig, Input, RunConfig
 from mmvideo.data.run_data import RunData
 from mmvideo.inspection.opened import inputs_of, open_to_inspect
 from mmvideo.inspection.overview import survey_manifest
+from mmvideo.inspection.picture import draw
 from mmvideo.inspection.views import view_examples
 
 NAMES = ("one", "two", "three", "four", "five", "six")
@@ -185,3 +186,40 @@ def test_an_input_that_no_clip_has_is_absent_and_not_opened(path, tmp_path):
     assert "gaze" not in inspected.modalities
     assert inspected.findings == ()
     assert all("gaze" in view.absent for view in view_examples(inspected, 9))
+
+
+JOINTS = """
+import torch
+from mmvideo.encoders.base import Encoder
+from mmvideo.modalities.base import Modality
+
+
+class Joints(Modality):
+    kind = "joints"
+    default_encoder = "joints_of_mine:JointsEncoder"
+
+    def where(self, source):
+        return frozenset(clip.id for clip in source.clips if clip.id != "one")
+
+    def read(self, clip, stored, window, *, training):
+        count = 3 if clip.id in self.present else 0
+        return torch.full((count, 17, 2), 0.5), torch.arange(count) / 4
+
+
+class JointsEncoder(Encoder):
+    takes = "joints"
+"""
+
+
+def test_a_kind_of_ones_own_is_shown_too(path, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "joints_of_mine.py").write_text(JOINTS)
+    inputs = {"joints": Input.of("joints_of_mine:Joints")}
+    inspected = open_to_inspect(read_manifest(path), RunConfig(inputs=inputs), tmp_path / "store")
+    views = {view.id: view for view in view_examples(inspected, 9)}
+    (joints,) = views["two"].modalities
+    assert (joints.kind, joints.values.shape) == ("joints", (3, 17, 2))
+    assert views["one"].absent == ("joints",)
+    assert survey_manifest(inspected).presence_by_class["a"] == {"joints": 1}
+    (axes, _) = draw(views["two"]).subfigs[0].axes
+    assert axes.get_title(loc="right") == "3 items (17×2), float32, from 0.5 to 0.5"
