@@ -11,6 +11,7 @@ from mmvideo.inspection.opened import inputs_of, open_to_inspect
 from mmvideo.inspection.overview import survey_manifest
 from mmvideo.inspection.picture import draw
 from mmvideo.inspection.views import view_examples
+from mmvideo.vocabulary import SPLITS
 
 NAMES = ("one", "two", "three", "four", "five", "six")
 
@@ -56,7 +57,8 @@ def test_features_are_shown_exactly_as_a_run_is_given_them(path, tmp_path):
     assert inspected.findings == ()
     views = {view.id: view for view in view_examples(inspected, 9)}
     data = RunData.open(configured(path))
-    given = {sample.id: sample for split in ("train", "val", "test") for sample in data.dataset(split)}
+    datasets = [data.dataset(split) for split in SPLITS]
+    given = {dataset[i].id: dataset[i] for dataset in datasets for i in range(len(dataset))}
     assert set(views) == set(given) == set(NAMES)
     for name, view in views.items():
         assert [m.name for m in view.modalities] == list(given[name].inputs) == ["flow", "mrna"]

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from matplotlib.text import Text
 
 from mmvideo.encoders.audio import LOG_MEAN, LOG_SCALE, LogMel
 from mmvideo.inspection.panels import log_mel
@@ -68,7 +69,7 @@ def test_any_presence_is_drawn(shown):
 
 def test_each_modality_is_named_and_what_is_absent_is_said():
     figure = draw(view(film(0), film(2, "depth"), sound(0), features(10), features(1, 7, "mrna")))
-    said = " | ".join(text.get_text() for text in figure.findobj(lambda artist: hasattr(artist, "get_text")))
+    said = " | ".join(text.get_text() for text in figure.findobj(Text))
     for text in ("visual: absent", "depth\n2 frames, 8×8", "audio: absent", "10 vectors of 5 numbers"):
         assert text in said
     assert "mrna\nvalue" in said
