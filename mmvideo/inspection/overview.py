@@ -13,7 +13,7 @@ from mmvideo.clips.labels import classes_of
 from mmvideo.clips.manifest import check_files
 from mmvideo.errors import InputError
 from mmvideo.inspection.opened import Inspected
-from mmvideo.inspection.views import clip_seconds
+from mmvideo.inspection.views import media_seconds
 from mmvideo.vocabulary import SPLITS, Split, presence_pattern
 
 
@@ -56,7 +56,7 @@ def survey_manifest(inspected: Inspected) -> Overview:
                 having[label].update(present)
         pattern = presence_pattern(present) if readable else "failed to decode"
         patterns.setdefault(pattern, dict.fromkeys(SPLITS, 0))[clip.split] += 1
-        length = clip_seconds(inspected, clip) if readable else 0.0
+        length = media_seconds(inspected, clip) if readable else 0.0
         seconds[clip.split] += [length] if length else []
     return Overview(
         modalities=tuple(inspected.present),

@@ -55,7 +55,7 @@ def tiles(overview: Overview) -> list[dict[str, str]]:
     found = [
         (f"{clips:,}", "clips: " + ", ".join(f"{overview.clips[s]:,} {s}" for s in SPLITS)),
         (f"{sum(overview.groups.values()):,}", "groups, counted per split"),
-        (seconds(overview.total_seconds), "of decoded clips"),
+        (seconds(overview.total_seconds), "length of all clips that can be read"),
     ]
     if overview.classes:
         found.insert(1, (f"{len(overview.classes):,}", "classes"))

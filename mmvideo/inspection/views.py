@@ -15,7 +15,7 @@ from mmvideo.clips.labels import classes_of
 from mmvideo.clips.manifest import Clip, Manifest
 from mmvideo.components import MODALITY_KINDS
 from mmvideo.config import Input
-from mmvideo.data.dataset import ClipDataset
+from mmvideo.data.dataset import ClipDataset, stored_seconds
 from mmvideo.encoders.audio import SpectrogramCnn
 from mmvideo.errors import InputError
 from mmvideo.inspection.opened import Inspected
@@ -108,7 +108,7 @@ def view_clip(inspected: Inspected, clip: Clip) -> ClipView:
         id=clip.id,
         label=", ".join(classes_of(clip.label)) or str(clip.label),
         split=clip.split,
-        seconds=clip_seconds(inspected, clip),
+        seconds=_seconds(inspected, clip),
         window=config.data.max_seconds,
         modalities=tuple(views),
         warnings=tuple(warnings),
@@ -136,15 +136,25 @@ def _spectrogram(given: Input) -> Spectrogram:
     return Spectrogram(sound.sample_rate, sound.hop, options.mel_bins)
 
 
-def clip_seconds(inspected: Inspected, clip: Clip) -> float:
+def media_seconds(inspected: Inspected, clip: Clip) -> float:
     """How long a readable clip's picture, sound and features last; words have no length of their own."""
     store = inspected.source.store
     lengths, settings = store.lengths(inspected.source.keys[clip.id]), store.settings
-    told = [
-        modality.seconds(clip)
+    stored = (lengths["frames"] / settings.frame_rate, lengths["samples"] / (settings.sample_rate or 1))
+    return max(*stored, _told_seconds(inspected, clip))
+
+
+def _seconds(inspected: Inspected, clip: Clip) -> float:
+    """How long a readable clip is for the data set, which cuts its window from that."""
+    store = inspected.source.store
+    with store.open(inspected.source.keys[clip.id]) as stored:
+        return max(stored_seconds(stored.clip, store.settings), _told_seconds(inspected, clip))
+
+
+def _told_seconds(inspected: Inspected, clip: Clip) -> float:
+    readable = (
+        modality
         for name, modality in inspected.modalities.items()
         if clip.id not in inspected.unreadable.get(name, ())
-    ]
-    return max(
-        lengths["frames"] / settings.frame_rate, lengths["samples"] / (settings.sample_rate or 1), *told, 0.0
     )
+    return max((modality.seconds(clip) for modality in readable), default=0.0)
