@@ -10,8 +10,6 @@ import numpy as np
 import pytest
 
 from mmvideo.clips.manifest import read_manifest
-from mmvideo.config import FeaturesConfig
-from mmvideo.data.features import FeatureSource
 from mmvideo.errors import InputError
 from mmvideo.recipes import prepare
 
