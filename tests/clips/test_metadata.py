@@ -27,7 +27,7 @@ def test_fields_and_templates(fields, template, text):
     "template", ["{title", "{0}", "{}", "{title.upper}", "{title[0]}", "{title!r}", "{title:>9}"]
 )
 def test_a_template_holds_plain_names_only(template):
-    with pytest.raises(InputError, match="^template "):
+    with pytest.raises(InputError, match=r"^template "):
         metadata_text(TOLD, (), template)
 
 
