@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -19,6 +19,7 @@ from mmvideo.store.encoded import FrameFeatures
 FRAMES_AT_ONCE = 64
 
 
+@runtime_checkable  # for the checks of types in tests
 class FrameEncoder(Protocol):
     """A backbone that gives features of single frames."""
 

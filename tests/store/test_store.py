@@ -10,7 +10,6 @@ import pytest
 
 from mmvideo.clips.hashing import ContentHashes
 from mmvideo.clips.manifest import Clip, Manifest
-from mmvideo.config import DataConfig
 from mmvideo.errors import InputError
 from mmvideo.files import read_json, write_json
 from mmvideo.store.clip_format import StoredClip, read_clip, write_clip
@@ -100,11 +99,6 @@ def test_keys_name_content_span_and_settings_but_not_paths(media):
     for change in ({"frame_rate": 4.0}, {"frame_size": 48}, {"sample_rate": 8000}, {"backend": "pyav"}):
         others.append(Store(media / "s", replace(SETTINGS, **change)).key(FULL, manifest, hashes))
     assert len({key, *others}) == len(others) + 1
-
-
-def test_settings_come_from_the_configuration():
-    config = DataConfig(frame_rate=4, frame_size=80, sample_rate=8000)
-    assert StoreSettings.from_config(config) == StoreSettings(4.0, 80, 8000)
 
 
 def test_failures_are_listed_remembered_and_retried_on_demand(build, media):
