@@ -12,9 +12,10 @@ from pathlib import Path
 import bases
 
 from mmvideo.clips.manifest import read_manifest, write_manifest
-from mmvideo.config import NamedConfig, RunConfig
+from mmvideo.components import FusionChoice
+from mmvideo.config import RunConfig
 from mmvideo.planted import PlantedSpec, generate, get_task, shown
-from mmvideo.vocabulary import MODALITIES, Modality
+from mmvideo.vocabulary import MODALITIES
 
 TAUGHT_ON = {
     "motion": "unique_visual",
@@ -34,7 +35,7 @@ def perceivers(task: str, data: Path) -> list[RunConfig]:
     return [_perceiver(modality, getattr(get_task(task), modality), data) for modality in MODALITIES]
 
 
-def _perceiver(modality: Modality, renderer: str, data: Path) -> RunConfig:
+def _perceiver(modality: str, renderer: str, data: Path) -> RunConfig:
     base = bases.planted(str(shown_manifest(TAUGHT_ON[renderer], modality, data)))
     epochs = EPOCHS[renderer]
     return base.model_copy(
@@ -42,13 +43,13 @@ def _perceiver(modality: Modality, renderer: str, data: Path) -> RunConfig:
             "study": "perception",
             "arm": renderer,
             "modalities": (modality,),
-            "fusion": NamedConfig(name="hierarchical"),  # reads, and so trains, every level
+            "fusion": FusionChoice.of("hierarchical"),  # reads, and so trains, every level
             "train": base.train.model_copy(update={"epochs": epochs, "patience": epochs}),
         }
     )
 
 
-def shown_manifest(task: str, modality: Modality, data: Path) -> Path:
+def shown_manifest(task: str, modality: str, data: Path) -> Path:
     """The task's clips with what the modality shows as the label; without those in which it shows nothing."""
     spec = PlantedSpec(task=task)
     manifest = generate(spec, data / task)

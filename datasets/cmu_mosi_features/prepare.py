@@ -16,10 +16,10 @@ from mmvideo.clips.feature_files import read_array
 from mmvideo.clips.manifest import Clip
 from mmvideo.errors import InputError
 from mmvideo.recipes import CarvedOptions, Known, Listing, Recipe, main, read_rows, split_by_group
-from mmvideo.vocabulary import Modality, Split
+from mmvideo.vocabulary import Split
 
 PARTS: tuple[Split, Split] = ("train", "test")
-TABLES: dict[Modality, tuple[str, int]] = {
+TABLES: dict[str, tuple[str, int]] = {
     "visual": ("video", 100),
     "audio": ("audio", 73),
     "text": ("text", 100),
@@ -74,14 +74,14 @@ def _row_numbers(path: Path, rows: int) -> list[int]:
     return numbers
 
 
-def _table(source: Path, modality: Modality, part: Split) -> Path:
+def _table(source: Path, modality: str, part: Split) -> Path:
     path = source / f"{TABLES[modality][0]}_{part}0.csv"
     if not path.is_file():
         raise InputError(f"There is no {path}. {ADVICE}")
     return path
 
 
-def _check_labels(path: Path, modality: Modality, expected: list[str]) -> None:
+def _check_labels(path: Path, modality: str, expected: list[str]) -> None:
     """The tables have no ids: that a row's label is its utterance's shows that they are in one order."""
     table = read_array(path)
     width = TABLES[modality][1]

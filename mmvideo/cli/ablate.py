@@ -136,7 +136,7 @@ def _list(study: Study) -> str:
 
 def _data_fingerprint(study: Study) -> str:
     """Decode what is not stored yet, and name the content of the data, which is one for all arms."""
-    from mmvideo.data.run_data import open_data
+    from mmvideo.data.opened import open_data
 
     fingerprints = {open_data(arm.config, progress=True).fingerprint for arm in study.arms}
     if len(fingerprints) > 1:

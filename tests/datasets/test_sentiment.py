@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from mmvideo.clips.manifest import read_manifest
-from mmvideo.config import FeaturesConfig
-from mmvideo.data.features import FeatureSource
 from mmvideo.errors import InputError
+from mmvideo.modalities.feature_survey import FeatureConfig, read_features
 from mmvideo.recipes import prepare
 
+PLAIN = FeatureConfig()
 SCORES = {"train": (-1.8, 0.0, 2.6, 0.4), "valid": (-3.0, 1.0), "test": (0.0, -0.2)}
 WIDTHS = {"text": 8, "audio": 3, "vision": 4}
 STEPS = 5
@@ -95,7 +95,7 @@ def test_features_of_the_pickle(load_recipe: Any, source: Path, with_table: bool
     for clip in manifest.clips:
         row = int(clip.id.rpartition("_")[2])
         for modality, width in {"visual": 4, "audio": 3, "text": 8}.items():
-            values = FeatureSource(manifest, modality, FeaturesConfig(), width).read(clip)
+            values, _ = read_features(manifest, clip, modality, PLAIN)
             np.testing.assert_array_equal(values, np.full((2, width), row + 1))
         assert clip.metadata == {"transcript": "A GOOD, FILM"}
 
@@ -111,8 +111,8 @@ def test_lengths_of_unaligned_features(load_recipe: Any, source: Path) -> None:
     path.write_bytes(pickle.dumps(content))
     options = mosi.Options(source=source, out=source / "out", features=path)
     manifest = read_manifest(prepare(mosi.RECIPE, options).manifest)
-    audio = FeatureSource(manifest, "audio", FeaturesConfig(), 3)
-    assert [len(audio.read(clip)) for clip in manifest.clips] == [1, 2, 3, 4, 1, 2, 1, 2]
+    lengths = [len(read_features(manifest, clip, "audio", PLAIN)[0]) for clip in manifest.clips]
+    assert lengths == [1, 2, 3, 4, 1, 2, 1, 2]
 
 
 @pytest.mark.parametrize(("change", "message"), [
@@ -153,7 +153,7 @@ class TestTables:
         clip = next(c for c in manifest.clips if c.id == "zhpQhgha_KU_9")
         assert (clip.label, clip.group, clip.split) == ("negative", "zhpQhgha_KU", "train")
         for modality, width in {"visual": 100, "audio": 73, "text": 100}.items():
-            assert FeatureSource(manifest, modality, FeaturesConfig(), width).read(clip).shape == (1, width)
+            assert read_features(manifest, clip, modality, PLAIN)[0].shape == (1, width)
 
     def test_only_utterances_whose_features_know_no_label(
         self, load_recipe: Any, shared_data: Path, tmp_path: Path
@@ -185,12 +185,12 @@ class TestTables:
         mosi = load_recipe("cmu_mosi_features")
         outcome = prepare(mosi.RECIPE, mosi.Options(source=made_up, out=made_up / "out", check=True))
         manifest = read_manifest(outcome.manifest)
-        audio = FeatureSource(manifest, "audio", FeaturesConfig(), 73)
         for clip in manifest.clips:
             row = int(clip.id.rpartition("_")[2])
             assert clip.label == ("negative", "positive")[row % 2]
             assert clip.group == f"vid_{row // 2}"
-            np.testing.assert_array_equal(audio.read(clip), np.full((1, 73), row + 0.5))
+            values, _ = read_features(manifest, clip, "audio", PLAIN)
+            np.testing.assert_array_equal(values, np.full((1, 73), row + 0.5))
         assert "train 6 instead of 1,447" in " ".join(outcome.problems)
 
     def test_tables_in_another_order_are_refused(self, load_recipe: Any, made_up: Path) -> None:
