@@ -12,6 +12,7 @@ from types import SimpleNamespace
 import pytest
 
 from mmvideo.cli import COMMANDS, ablate, main, prepare
+from mmvideo.components import FusionChoice
 from mmvideo.config import DataConfig, RunConfig, TrainConfig
 from mmvideo.errors import InputError
 from mmvideo.runs.directory import RunDirectory
@@ -32,7 +33,8 @@ def none() -> None:
 """
 
 STUDY_FILE = '''
-from mmvideo.config import NamedConfig, RunConfig
+from mmvideo.components import FusionChoice
+from mmvideo.config import RunConfig
 from mmvideo.studies.study import Arm, Study
 
 def study(width: int = 32, broken: bool = False) -> Study:
@@ -43,7 +45,7 @@ def study(width: int = 32, broken: bool = False) -> Study:
         broken: let one arm fail.
     """
     names = ("late", "broken" if broken else "early")
-    arms = [Arm(name, RunConfig(width=width, fusion=NamedConfig(name=name))) for name in names]
+    arms = [Arm(name, RunConfig(width=width, fusion=FusionChoice.of(name))) for name in names]
     return Study("demo", "Late or early?", tuple(arms), ("fusion",), (0, 1))
 '''
 
@@ -118,7 +120,9 @@ def test_help_of_train_explains_every_documented_field(capsys: pytest.CaptureFix
     assert call("train", "--help") == 0
     shown = " ".join(capsys.readouterr().out.replace("│", " ").split())
     assert "Short side in pixels at which frames are stored. (default: 64)" in shown
-    assert "Frames → CNN per frame (stem) → LSTM (trunk) → masked pooling (clip)." in shown
+    assert "The CNN, what it is given, and whether it is trained." in shown
+    assert "--inputs.visual.encoder.options.picture-size INT" in shown
+    assert "--fusion.options.aligned" in shown, "those of the default, which is hierarchical"
     assert "--train.epochs INT" in shown
 
 
@@ -131,13 +135,13 @@ def test_dry_run_prints_the_configuration_a_run_would_have(
     here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     flags = ["--train.epochs", "3", "--fusion.name", "hierarchical", "--modalities", "visual", "text"]
-    options = ["--fusion.options", "heads", "4", "aligned", "True"]
+    options = ["--fusion.options.heads", "2", "--fusion.options.no-aligned"]
     assert call("train", "bases.py", *flags, "--tracking.no-wandb", *options, "--dry-run") == 0
     config = RunConfig.model_validate_json(capsys.readouterr().out)
     assert config.width == 48
     assert config.train.epochs == 3
     assert config.fusion.name == "hierarchical"
-    assert config.fusion.options == {"heads": 4, "aligned": True}
+    assert config.fusion == FusionChoice.of("hierarchical", heads=2, aligned=False)
     assert config.modalities == ("visual", "text")
     assert not config.tracking.wandb
 
@@ -163,8 +167,14 @@ def test_an_earlier_run_is_a_base(given: str, here: Path, capsys: pytest.Capture
             ("train", "bases.py", "--train.epochs", "0"),
             "train.epochs: Input should be greater than 0 (got 0)",
         ),
-        (("train", "bases.py", "--data.crop-size", "99"), "data: crop_size 99 is larger than frame_size 64"),
-        (("train", "bases.py", "--modalities", "text", "visual"), "modalities must be one to three"),
+        (
+            ("train", "bases.py", "--inputs.visual.encoder.options.picture-size", "99"),
+            "inputs.visual: the encoder's picture_size 99 is larger than frame_size 64",
+        ),
+        (
+            ("train", "bases.py", "--modalities", "text", "visual"),
+            "modalities must be some of ('visual', 'audio', 'text'), in this order, each once",
+        ),
         (("train", "bases.py:bse"), "Unknown function of bases.py 'bse'. Did you mean 'base'?"),
         (("train", "bases.py:wrong"), "width: Input should be greater than 0"),
         (("train", "bases.py:none"), "must return an mmvideo.config.RunConfig; it returned NoneType"),
@@ -187,7 +197,8 @@ def test_a_mistake_is_one_clear_line(
 def test_a_mistake_between_fields_quotes_no_whole_section(
     here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert refused(capsys, "train", "bases.py", "--data.crop-size", "99").endswith("lower one of them\n")
+    flags = ["--inputs.visual.encoder.options.picture-size", "99"]
+    assert refused(capsys, "train", "bases.py", *flags).endswith("lower the one or raise the other\n")
 
 
 def test_an_unknown_flag_answers_with_the_nearest(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -325,9 +336,9 @@ def test_arms_on_different_data_are_refused(monkeypatch: pytest.MonkeyPatch) -> 
     arms = tuple(Arm(f"r{n}", config) for n, config in enumerate(configs))
     study = Study("rates", "Rates", arms, ("data.frame_rate",), (0,))
 
-    def open_data(config: DataConfig, *, progress: bool) -> SimpleNamespace:
-        return SimpleNamespace(fingerprint=str(config.frame_rate))
+    def open_data(config: RunConfig, *, progress: bool) -> SimpleNamespace:
+        return SimpleNamespace(fingerprint=str(config.data.frame_rate))
 
-    monkeypatch.setattr("mmvideo.data.run_data.open_data", open_data)
+    monkeypatch.setattr("mmvideo.data.opened.open_data", open_data)
     with pytest.raises(InputError, match="read different data"):
         ablate._opened(study)

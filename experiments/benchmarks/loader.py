@@ -20,11 +20,12 @@ import torch
 
 from mmvideo.clips.extensions import VIDEO
 from mmvideo.clips.manifest import Clip, write_manifest
-from mmvideo.config import DataConfig, RunConfig, RuntimeConfig
+from mmvideo.config import Input, RunConfig, RuntimeConfig
 from mmvideo.data.loading import in_batches
-from mmvideo.data.run_data import Data, open_data
+from mmvideo.data.run_data import RunData
 from mmvideo.model import build_model
 from mmvideo.store.decode import decode_audio, decode_video
+from mmvideo.store.keys import StoreSettings
 from mmvideo.types import Batch
 from mmvideo.vocabulary import Split
 
@@ -45,8 +46,7 @@ def main() -> None:
     videos = [path for path in sorted(options.folder.rglob("*")) if path.suffix.lower() in VIDEO]
     with tempfile.TemporaryDirectory() as scratch:
         config = configure(videos[: options.clips], Path(scratch), options.frame_codec)
-        data = open_data(config.data, progress=True)
-        measure(config, data, options.repeats)
+        measure(RunData.open(config, progress=True), options.repeats)
 
 
 def configure(videos: list[Path], scratch: Path, codec: str) -> RunConfig:
@@ -59,14 +59,25 @@ def configure(videos: list[Path], scratch: Path, codec: str) -> RunConfig:
     ]
     write_manifest(scratch / "manifest.jsonl", clips)
     base = ucf101(str(scratch / "manifest.jsonl"))
-    data = base.data.model_copy(update={"store": str(scratch / "store"), "frame_codec": codec})
-    changes = {"data": data, "modalities": ("visual", "audio"), "runtime": RuntimeConfig(device="cpu")}
-    return base.model_copy(update=changes)
+    visual = base.inputs["visual"]
+    options = visual.options.model_copy(update={"frame_codec": codec})
+    inputs: dict[str, Input] = {
+        "visual": visual.model_copy(update={"options": options}),
+        "audio": base.inputs["audio"],
+    }
+    return base.model_copy(
+        update={
+            "data": base.data.model_copy(update={"store": str(scratch / "store")}),
+            "inputs": inputs,
+            "modalities": tuple(inputs),
+            "runtime": RuntimeConfig(device="cpu"),
+        }
+    )
 
 
-def measure(config: RunConfig, data: Data, repeats: int) -> None:
-    dataset = data.dataset("train", config, None, training=True)
-    model = build_model(config, len(data.manifest.classes), 0)
+def measure(data: RunData, repeats: int) -> None:
+    config, dataset = data.config, data.dataset("train", training=True)
+    model = build_model(config, data.outputs, data.told)
     optimizer = torch.optim.AdamW(model.parameters())
 
     def load() -> list[Batch]:
@@ -74,7 +85,7 @@ def measure(config: RunConfig, data: Data, repeats: int) -> None:
 
     def decode() -> None:
         for clip in dataset.clips:
-            decode_again(clip, config.data)
+            decode_again(clip, data.source.store.settings)
 
     batches = load()
 
@@ -104,11 +115,13 @@ def measure(config: RunConfig, data: Data, repeats: int) -> None:
     print(f"  training / store        {middle['train'] / middle['store']:8.1f}")
 
 
-def decode_again(clip: Clip, config: DataConfig) -> None:
+def decode_again(clip: Clip, stored: StoreSettings) -> None:
     """The same frames and sound from the container."""
     assert clip.video is not None
-    decode_audio(clip.video, sample_rate=config.sample_rate)
-    decode_video(clip.video, rate=config.frame_rate, size=config.frame_size)
+    assert stored.frame_size is not None
+    assert stored.sample_rate is not None
+    decode_audio(clip.video, sample_rate=stored.sample_rate)
+    decode_video(clip.video, rate=stored.frame_rate, size=stored.frame_size)
 
 
 if __name__ == "__main__":

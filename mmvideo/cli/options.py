@@ -40,21 +40,25 @@ def with_choices(config: RunConfig, arguments: Sequence[str]) -> RunConfig:
     """The configuration with the components that the arguments name, so that the flags are those of their own
     options: `--fusion.name`, `--objective.name`, `--inputs.<modality>.kind` and `….encoder.name`.
 
+    One that the configuration has already keeps its options; another one begins with its defaults.
+
     Raises:
         InputError: there is no such component.
     """
-    for flag, value in _given(arguments):
-        path = flag.removeprefix("--").replace("-", "_").split(".")
-        match path:
-            case ["fusion", "name"]:
+    kinds_first = sorted(_given(arguments), key=lambda given: given[0].endswith(".encoder.name"))
+    for flag, value in kinds_first:
+        match flag.removeprefix("--").replace("-", "_").split("."):
+            case ["fusion", "name"] if value != config.fusion.name:
                 config = config.model_copy(update={"fusion": FusionChoice.of(value)})
-            case ["objective", "name"]:
+            case ["objective", "name"] if value != config.objective.name:
                 config = config.model_copy(update={"objective": ObjectiveChoice.of(value)})
-            case ["inputs", name, "kind"] if name in config.inputs:
+            case ["inputs", name, "kind"] if name in config.inputs and value != config.inputs[name].kind:
                 config = _with_input(config, name, Input.of(value))
             case ["inputs", name, "encoder", "name"] if name in config.inputs:
-                chosen = config.inputs[name].model_copy(update={"encoder": EncoderChoice.of(value)})
-                config = _with_input(config, name, chosen)
+                given = config.inputs[name]
+                if value != given.encoder.name:
+                    chosen = given.model_copy(update={"encoder": EncoderChoice.of(value)})
+                    config = _with_input(config, name, chosen)
     return config
 
 
