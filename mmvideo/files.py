@@ -23,6 +23,10 @@ class DiskFull(InputError):
     """There is no room for a file. Nothing of it was kept."""
 
 
+class Busy(InputError):
+    """Another process holds a lock."""
+
+
 def write_whole(path: Path, content: bytes) -> None:
     """Write to a temporary name beside `path`, then rename: readers see the old file or the new one.
 

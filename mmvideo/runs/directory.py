@@ -25,6 +25,7 @@ from typing import Any
 
 from mmvideo.config import RunConfig, load_config
 from mmvideo.errors import InputError
+from mmvideo.files import Busy
 from mmvideo.runs.environment import describe_environment
 from mmvideo.vocabulary import Split
 
@@ -54,10 +55,6 @@ def make_folder(path: Path, flag: str = "--root") -> None:
             f"Cannot write to the folder '{path}': {error.strerror}. "
             f"Choose another folder with {flag}, or change its permissions."
         ) from error
-
-
-class RunHeld(InputError):
-    """Another process is training the run."""
 
 
 @dataclass(frozen=True)
@@ -139,13 +136,13 @@ class RunDirectory:
         """Hold the run alone. The lock ends with its process, however that ends, so none is ever left behind.
 
         Raises:
-            RunHeld: another process holds it.
+            Busy: another process holds it.
         """
         with (self.path / ".lock").open("w") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
-                raise RunHeld(
+                raise Busy(
                     f"Another process is training '{self.path}'. Wait for it, or end it, and try again."
                 ) from error
             yield

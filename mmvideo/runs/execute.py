@@ -43,7 +43,7 @@ def execute(config: RunConfig, *, root: Path) -> Path:
 
     Raises:
         InputError: something in the configuration or the data is wrong.
-        RunHeld: another process is training it.
+        Busy: another process is training it.
         TrainingError: the loss became NaN or infinite.
     """
     config = with_sources(config)

@@ -14,7 +14,8 @@ from typing import Literal
 
 from mmvideo.config import RunConfig, load_config
 from mmvideo.errors import InputError, TrainingError
-from mmvideo.runs.directory import RunDirectory, RunHeld
+from mmvideo.files import Busy
+from mmvideo.runs.directory import RunDirectory
 from mmvideo.studies.progress import GridProgress, Outcome
 from mmvideo.studies.study import Study
 from mmvideo.workers import NoAnswer, Pool
@@ -184,7 +185,7 @@ def attempt(given: Attempt) -> Ended:
         return Ended("finished before")
     try:
         given.run_one(load_config(given.config, given.label))
-    except RunHeld:
+    except Busy:
         return Ended("held")
     except Exception as error:
         told = isinstance(error, InputError | TrainingError)
@@ -200,10 +201,15 @@ def _outcome(config: RunConfig, one: Attempt, answer: Ended | NoAnswer, watched:
         return Outcome(config, run, watched, answer.reason, answer.details)
     if answer.state == "failed":
         return Outcome(config, run, answer.seconds, answer.reason, answer.details)
-    try:
-        run.result()
-    except InputError:
+    reason = None
+    if not run.finished:
         reason = f"it ended without a result in {run.path}; was it trained on other data?"
+    else:
+        try:
+            run.result()
+        except InputError as error:  # damaged
+            reason = str(error)
+    if reason is not None:
         return Outcome(config, run, answer.seconds, reason)
     return Outcome(config, run, answer.seconds, elsewhere=answer.state == "finished before")
 
