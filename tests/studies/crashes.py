@@ -2,7 +2,8 @@
 
 Every attempt is a fork of this process, so that torch is imported once. `writes`: the run is killed as it
 makes its first change to a file, its second, …; each time it is carried on, and must leave what an
-undisturbed run does. `moments`: three runs, one after another in a process group, that is killed at 20 random moments.
+undisturbed run does. `moments`: three runs, one after another in a process group, that is killed at 20
+random moments.
 """
 
 from __future__ import annotations
