@@ -197,14 +197,26 @@ def _report(study_dir: Path, out: Path, command: str, *, keep: bool = False) -> 
     folder = out / study_dir.name
     try:
         comparison, written = write_report(study_dir, folder, reproduce=command, keep=keep)
-    except OSError as error:
+    except Exception as error:
+        reason = _of_the_disk(error)
+        if reason is None:
+            raise
         raise InputError(
-            f"The report in {folder} could not be written: {error.strerror or error}. The runs in "
-            f"{study_dir} are kept; `mmvideo compare {study_dir} --out FOLDER` writes their report elsewhere."
+            f"The report in {folder} could not be written: {reason}. The runs in {study_dir} are kept; "
+            f"`mmvideo compare {study_dir} --out FOLDER` writes their report elsewhere."
         ) from error
     print_comparison(comparison)
     print(f"report: {folder / 'report.html'}{'' if written else ' (as it was: nothing changed)'}")
     return comparison, written
+
+
+def _of_the_disk(error: BaseException | None) -> str | None:
+    """What the disk said, also where a library then stumbled over its half-written file."""
+    while error is not None:
+        if isinstance(error, OSError) and error.strerror:
+            return error.strerror
+        error = error.__cause__ or error.__context__
+    return None
 
 
 def _mirror(comparison: Comparison, study: Study, study_dir: Path, out: Path) -> None:

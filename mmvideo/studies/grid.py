@@ -201,10 +201,15 @@ def _outcome(config: RunConfig, one: Attempt, answer: Ended | NoAnswer, watched:
         return Outcome(config, run, watched, answer.reason, answer.details)
     if answer.state == "failed":
         return Outcome(config, run, answer.seconds, answer.reason, answer.details)
-    try:
-        run.result()
-    except InputError:
+    reason = None
+    if not run.finished:
         reason = f"it ended without a result in {run.path}; was it trained on other data?"
+    else:
+        try:
+            run.result()
+        except InputError as error:  # damaged
+            reason = str(error)
+    if reason is not None:
         return Outcome(config, run, answer.seconds, reason)
     return Outcome(config, run, answer.seconds, elsewhere=answer.state == "finished before")
 

@@ -15,7 +15,7 @@ from mmvideo.errors import InputError
 from mmvideo.model import FusionModel, build_model
 from mmvideo.runs.directory import RunDirectory
 from mmvideo.runs.identity import signature
-from mmvideo.runs.warm_start import check_all_start_from_runs, sources, start_encoders
+from mmvideo.runs.warm_start import check_all_start_from_runs, sources, start_encoders, with_sources
 
 SMALL = {
     "width": 16,
@@ -96,6 +96,24 @@ def test_a_fusion_of_stems_starts_from_a_run_that_read_every_level(tmp_path: Pat
     start_encoders(fresh.encoders, sources(early))
     words = trained.encoders["text"].transformer.get_input_embeddings()
     assert torch.equal(fresh.encoders["text"].embedding.weight, words.weight)
+
+
+def test_a_run_is_found_without_its_signature(tmp_path: Path) -> None:
+    (audio, _), (text, _) = finished(tmp_path, "audio"), finished(tmp_path, "text")
+    unfinished = tmp_path / "train" / "audio-s0-0123456789"
+    unfinished.mkdir()
+    named = both().model_copy(
+        update={"encoders_from": (str(tmp_path / "train" / "audio-s0"), str(text.path))}
+    )
+    assert with_sources(named).encoders_from == (str(audio.path), str(text.path))
+    assert with_sources(named).signature("d") != named.signature("d"), "which names what the run starts from"
+    assert with_sources(both()) == both()
+    (unfinished / "result.json").write_text("{}")
+    with pytest.raises(InputError, match=r"may be audio-s0-0123456789, audio-s0-.*; name one"):
+        with_sources(named)
+    nobody = named.model_copy(update={"encoders_from": (str(tmp_path / "train" / "visual-s0"),)})
+    with pytest.raises(InputError, match=r"no finished run '.*visual-s0'; train it first"):
+        with_sources(nobody)
 
 
 def test_all_encoders_that_are_frozen_come_from_runs(tmp_path: Path) -> None:
