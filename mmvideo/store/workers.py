@@ -11,7 +11,7 @@ from contextlib import suppress
 from multiprocessing import Pipe
 from multiprocessing.connection import wait
 
-from mmvideo.files import DiskFull
+from mmvideo.files import Unwritable
 from mmvideo.store.builder import Decoded, Job, Lost
 
 CLIPS_PER_WORKER = 500
@@ -33,7 +33,7 @@ def decode_all(
     A worker is ended after `time_limit` seconds on one clip.
 
     Raises:
-        DiskFull: a worker found no room for a clip.
+        Unwritable: a worker could not write a clip.
         RuntimeError: workers do not start.
     """
     waiting = deque(jobs)
@@ -43,7 +43,7 @@ def decode_all(
         while crew:
             for worker in _due(crew):
                 job, outcome = worker.job, worker.outcome(time_limit)
-                if isinstance(outcome, DiskFull):
+                if isinstance(outcome, Unwritable):
                     raise outcome
                 if not waiting or not worker.alive or worker.served == CLIPS_PER_WORKER:
                     crew.remove(worker)
@@ -76,13 +76,13 @@ class Worker:
         with suppress(OSError):  # it has died; that is seen when its answer is read
             self.connection.send(job)
 
-    def outcome(self, time_limit: float) -> Decoded | Lost | DiskFull | None:
+    def outcome(self, time_limit: float) -> Decoded | Lost | Unwritable | None:
         """What it says of its clip, or what its end says; None if it has only started.
 
         Raises:
             RuntimeError: it did not start.
         """
-        answer: Decoded | Lost | DiskFull | None
+        answer: Decoded | Lost | Unwritable | None
         code = None
         try:
             if self.connection.poll():
