@@ -76,6 +76,7 @@ WITHOUT_TORCH = (
     "mmvideo.report",
     "mmvideo.config_diff",
     "mmvideo.config",
+    "mmvideo.records",
 )
 
 
