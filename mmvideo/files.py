@@ -40,11 +40,15 @@ SHOWN = 300
 _HOST = hashlib.sha256(platform.node().encode()).hexdigest()[:8]
 
 
-class DiskFull(InputError):
+class Unwritable(InputError):
+    """A file cannot be written where it belongs, and nor can others."""
+
+
+class DiskFull(Unwritable):
     """There is no room for a file. Nothing of it was kept."""
 
 
-class NotWritable(InputError):
+class NotWritable(Unwritable):
     """A file may not be written where it belongs, as on a read-only disk."""
 
 

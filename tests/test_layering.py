@@ -77,6 +77,7 @@ WITHOUT_TORCH = (
     "mmvideo.report",
     "mmvideo.config_diff",
     "mmvideo.config",
+    "mmvideo.records",
 )
 
 

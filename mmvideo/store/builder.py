@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from mmvideo.errors import InputError
-from mmvideo.files import DiskFull, NotWritable
+from mmvideo.files import Unwritable
 from mmvideo.store.clip_format import StoredClip, write_clip
 from mmvideo.store.decode import Backend, DecodeError, decode_audio, decode_video
 from mmvideo.store.subtitles import Subtitles, read_subtitles
@@ -76,7 +76,7 @@ def decode_clip(job: Job) -> Decoded:
     Raises:
         DecodeError: a stream that is there cannot be decoded, or a file has neither picture nor sound.
         InputError: none of the subtitles can be read.
-        DiskFull: there is no room for it.
+        Unwritable: there is no room for it, or it may not be written.
     """
     frames, times = np.zeros((0, 0, 0, 3), np.uint8), np.zeros(0)
     samples = np.zeros(0, np.float32)
@@ -112,11 +112,11 @@ def decode_clip(job: Job) -> Decoded:
     return Decoded(clip.present, decoder, subtitles.warnings)
 
 
-def attempt(job: Job) -> Decoded | Lost | DiskFull | NotWritable:
-    """What became of the clip; a disk that does not take it is held against no clip."""
+def attempt(job: Job) -> Decoded | Lost | Unwritable:
+    """What became of the clip; a disk that takes no files is held against no clip."""
     try:
         return decode_clip(job)
-    except (DiskFull, NotWritable) as error:
+    except Unwritable as error:
         return error
     except (DecodeError, InputError) as error:
         return Lost(str(error), killed=False)
@@ -130,12 +130,12 @@ def decode_all(
     A worker is ended after `time_limit` seconds on one clip.
 
     Raises:
-        DiskFull, NotWritable: the disk does not take a clip.
+        Unwritable: the disk does not take a clip.
         RuntimeError: workers do not start.
     """
     settings = {"workers": workers, "time_limit": time_limit, "jobs_per_worker": CLIPS_PER_WORKER}
     for job, outcome in run_all(attempt, jobs, **settings):
-        if isinstance(outcome, DiskFull | NotWritable):
+        if isinstance(outcome, Unwritable):
             raise outcome
         if isinstance(outcome, NoAnswer):  # what raised may go better next time
             yield job, Lost(f"decoding: {outcome.reason}", outcome.killed, lasting=outcome.killed)
