@@ -63,13 +63,13 @@ class FusionMeans:
     """Means over clips of what a fusion reports of itself: numbers a clip, in columns (`FusionOutput`).
 
     A diagnostic with a column for each modality is logged as `gates_<modality>`; with one column more, the
-    first one is `_joint`; of pairs of modalities, `pair_share_<a>+<b>`; any other by number. What comes in
-    columns that are not the same for all batches, one for each token or step, is not logged.
+    first one is `_joint`; of pairs of modalities, `pair_share_<a>+<b>`; any other by number. Weights of
+    an encoder's or a fusion's tokens or steps are not logged, nor is what differs in columns between batches.
     """
 
     def __init__(self, modalities: Sequence[str]) -> None:
         self.modalities = tuple(modalities)
-        self.encoders = {f"{m}_weights" for m in modalities}
+        self.per_token = {f"{part}_weights" for part in (*modalities, "token", "step")}
         self.sums: dict[str, list[Tensor]] = {}
         self.clips = 0
 
@@ -77,7 +77,7 @@ class FusionMeans:
         """Take in what was reported of a batch. Nothing is moved from its device."""
         self.clips += len(prediction.logits)
         for name, values in prediction.diagnostics.items():
-            if values.ndim == 2 and name not in self.encoders:
+            if values.ndim == 2 and name not in self.per_token:
                 self.sums.setdefault(name, []).append(values.detach().double().sum(dim=0))
 
     def means(self) -> dict[str, float]:

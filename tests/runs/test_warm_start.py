@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import save_model
 
 from mmvideo.config import AudioConfig, NamedConfig, RunConfig, TextConfig
 from mmvideo.errors import InputError
 from mmvideo.model import FusionModel, build_model
 from mmvideo.runs.directory import RunDirectory
 from mmvideo.runs.warm_start import check_all_start_from_runs, sources, start_encoders
+from mmvideo.training.weights import save_weights
 from mmvideo.vocabulary import Modality
 
 SMALL = {"width": 16, "audio": AudioConfig(channels=(4, 4, 8)), "text": TextConfig(hidden=16, layers=1)}
@@ -28,7 +28,7 @@ def finished(root: Path, modality: Modality, seed: int = 1) -> tuple[RunDirector
     run = RunDirectory.create(root, config, "data")
     torch.manual_seed(seed)
     trained = model(config)
-    save_model(trained, str(run.path / "checkpoints" / "best.safetensors"))
+    save_weights(trained, run.checkpoint_path("best.safetensors"))
     run.write_result({"test": {"accuracy": 1.0}})
     return run, trained
 
@@ -77,11 +77,19 @@ def test_what_cannot_be_used_is_refused(tmp_path: Path) -> None:
         start_encoders(model(wider).encoders, sources(wider))
 
 
+def test_damaged_weights_are_named(tmp_path: Path) -> None:
+    (audio, _) = finished(tmp_path, "audio")
+    config, file = both(audio), audio.path / "checkpoints" / "best.safetensors"
+    file.write_bytes(file.read_bytes()[:-1])
+    with pytest.raises(InputError, match=r"best\.safetensors holds no weights that can be read"):
+        start_encoders(model(config).encoders, sources(config))
+
+
 def test_a_fusion_of_stems_starts_from_a_run_that_read_every_level(tmp_path: Path) -> None:
     config = RunConfig(modalities=("text",), fusion=NamedConfig(name="hierarchical"), **SMALL)
     run = RunDirectory.create(tmp_path, config, "data")
     trained = model(config)
-    save_model(trained, str(run.path / "checkpoints" / "best.safetensors"))
+    save_weights(trained, run.checkpoint_path("best.safetensors"))
     run.write_result({"test": {"accuracy": 1.0}})
     early = config.model_copy(update={"fusion": NamedConfig(name="early"), "encoders_from": (str(run.path),)})
     fresh = model(early)
