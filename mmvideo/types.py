@@ -172,7 +172,8 @@ class EncodedBatch(Batch):
 
 @dataclass(frozen=True)
 class FusionOutput:
-    """What every fusion returns. `diagnostics` are logged and never trained on."""
+    """What every fusion returns. `diagnostics` are values of each clip, (B, columns), never trained on; their
+    means over clips are logged each epoch (see mmvideo.training.diagnostics)."""
 
     pooled: Float[Tensor, "B D"]
     diagnostics: dict[str, Tensor] = field(default_factory=dict)

@@ -62,14 +62,15 @@ class GradientNorms:
 class FusionMeans:
     """Means over clips of what a fusion reports of itself: numbers a clip, in columns (`FusionOutput`).
 
-    A diagnostic with a column for each modality is logged as `gates_<modality>`; with one column more, the
-    first one is `_joint`; of pairs of modalities, `pair_share_<a>+<b>`; any other by number. What comes in
-    columns that are not the same for all batches, one for each token or step, is not logged.
+    A diagnostic with a column for each modality is logged as `gates_<modality>`; of experts, the joint one
+    before them, as `expert_weights_joint` and so on; of pairs of modalities, `pair_share_<a>+<b>`; any other
+    by number. Weights of an encoder's or a fusion's tokens or steps are not logged, nor is what differs in
+    columns between batches.
     """
 
     def __init__(self, modalities: Sequence[str]) -> None:
         self.modalities = tuple(modalities)
-        self.encoders = {f"{m}_weights" for m in modalities}
+        self.per_token = {f"{part}_weights" for part in (*modalities, "token", "step")}
         self.sums: dict[str, list[Tensor]] = {}
         self.clips = 0
 
@@ -77,7 +78,7 @@ class FusionMeans:
         """Take in what was reported of a batch. Nothing is moved from its device."""
         self.clips += len(prediction.logits)
         for name, values in prediction.diagnostics.items():
-            if values.ndim == 2 and name not in self.encoders:
+            if values.ndim == 2 and name not in self.per_token:
                 self.sums.setdefault(name, []).append(values.detach().double().sum(dim=0))
 
     def means(self) -> dict[str, float]:
@@ -94,10 +95,13 @@ class FusionMeans:
     def _columns(self, name: str, values: Sequence[float]) -> list[str]:
         """What is appended to a diagnostic's name, for each of its columns."""
         pairs = [f"{a}+{b}" for a, b in combinations(self.modalities, 2)]
-        one_each = pairs if name.startswith("pair_") and pairs else list(self.modalities)
-        for names in (one_each, ["joint", *self.modalities]):
-            if len(names) == len(values):
-                return [f"_{column}" for column in names]
+        names = list(self.modalities)
+        if name.startswith("pair_") and pairs:
+            names = pairs
+        elif name.startswith("expert_"):
+            names = ["joint", *names]
+        if len(names) == len(values):
+            return [f"_{column}" for column in names]
         return [""] if len(values) == 1 else [f"_{number}" for number in range(len(values))]
 
 
@@ -107,7 +111,7 @@ def validate_alone(
     """Validation; the task's primary metric with only each modality present, `accuracy_only_<modality>`; and
     the means of what the fusion reports of itself.
 
-    A clip that has not got the modality is predicted from the training split's labels alone.
+    A clip that lacks the modality is predicted from the training split's labels alone.
     """
     assert isinstance(session.model, FusionModel)
     alone = [(m,) for m in session.model.encoders]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.utils.data._utils.pin_memory import pin_memory
 
 from mmvideo.data.collate import collate
 from mmvideo.data.dataset import Sample
+from mmvideo.types import Batch, Tokens
 
 
 def sample(name: str, label: int, frames: int, pieces: int) -> Sample:
@@ -73,3 +76,17 @@ def test_absent_in_all_clips_is_one_masked_item() -> None:
     assert batch.inputs["text"].values.shape == (2, 1)
     assert not batch.inputs["text"].mask.any()
     assert batch.present.tolist() == [[True, False], [True, False]]
+
+
+def test_the_loader_pins_whole_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a GPU nothing can be pinned; what the loader calls does so for every tensor of a batch."""
+    pinned: list[tuple[int, ...]] = []
+    monkeypatch.setattr(
+        torch.Tensor, "pin_memory", lambda self: (pinned.append(tuple(self.shape)), self.clone())[1]
+    )
+    tokens = Tokens(torch.ones(2, 3, 4), torch.ones(2, 3, dtype=torch.bool), torch.zeros(2, 3))
+    batch = Batch(("a", "b"), {"visual": tokens, "audio": tokens}, torch.tensor([0, 1]))
+    copied = pin_memory(batch)
+    assert sorted(pinned) == sorted(2 * [(2, 3, 4), (2, 3), (2, 3)] + [(2,)])
+    assert torch.equal(copied.inputs["audio"].values, tokens.values)
+    assert copied.ids == batch.ids

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 import torch
 from made_records import made_result
-from safetensors.torch import save_model
 
 from mmvideo.components import EncoderChoice, FusionChoice
 from mmvideo.config import Input, RunConfig
@@ -16,6 +15,7 @@ from mmvideo.model import FusionModel, build_model
 from mmvideo.runs.directory import RunDirectory
 from mmvideo.runs.identity import signature
 from mmvideo.runs.warm_start import check_all_start_from_runs, sources, start_encoders, with_sources
+from mmvideo.training.weights import save_weights
 
 SMALL = {
     "width": 16,
@@ -36,7 +36,7 @@ def finished(root: Path, modality: str, seed: int = 1) -> tuple[RunDirectory, Fu
     run = RunDirectory.create(root, config, "data")
     torch.manual_seed(seed)
     trained = model(config)
-    save_model(trained, str(run.path / "checkpoints" / "best.safetensors"))
+    save_weights(trained, run.checkpoints / "best.safetensors")
     run.write_result(made_result(run.path, config))
     return run, trained
 
@@ -89,7 +89,7 @@ def test_a_fusion_of_stems_starts_from_a_run_that_read_every_level(tmp_path: Pat
     config = RunConfig(modalities=("text",), fusion=FusionChoice.of("hierarchical"), **SMALL)
     run = RunDirectory.create(tmp_path, config, "data")
     trained = model(config)
-    save_model(trained, str(run.path / "checkpoints" / "best.safetensors"))
+    save_weights(trained, run.checkpoints / "best.safetensors")
     run.write_result(made_result(run.path, config))
     early = config.model_copy(update={"fusion": FusionChoice.of("early"), "encoders_from": (str(run.path),)})
     fresh = model(early)
