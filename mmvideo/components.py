@@ -6,6 +6,8 @@ A configuration may also name a class of your own as "package.module:Class".
 from __future__ import annotations
 
 import importlib
+import os
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -73,6 +75,8 @@ def resolve(table: Mapping[str, str], kind: str, name: str) -> type:
     module_name, _, class_name = target.partition(":")
     if not class_name:
         raise unknown(kind, name, table)
+    if os.getcwd() not in sys.path:
+        sys.path.append(os.getcwd())  # one's own modules are found beside the working directory
     try:
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:

@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 
 import pytest
 import torch
-from fusion_contract import CONTRACT, WIDTH, Make, draw, prepare
 from torch import nn
 
 from mmvideo.components import FUSIONS, build
+from mmvideo.contract.fusions import CONTRACT, WIDTH, Make, draw, prepare
 from mmvideo.layers import packing as rows
 from mmvideo.types import Features
 from mmvideo.vocabulary import MODALITIES
