@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,11 +13,13 @@ from mmvideo.components import FUSIONS, OBJECTIVES
 from mmvideo.contract.check import check_component, check_own_component
 from mmvideo.contract.fusions import CONTRACT
 from mmvideo.errors import InputError
+from mmvideo.files import read_json
 
 FUSIONS_OF_ONES_OWN = """
 import torch
 from torch import nn
 from mmvideo.errors import InputError
+from mmvideo.files import read_json
 from mmvideo.fusion.base import Fusion, mlp
 from mmvideo.schema import Positive
 from mmvideo.types import FusionOutput
@@ -152,7 +153,7 @@ def test_mistakes_are_told(
 def test_it_runs_once_for_each_source_and_its_options(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = own.parent / "runs"
     check_own_component("own_fusions:Fine", {}, source="a", root=root)
-    (remembered,) = json.loads((root / ".checked.json").read_text())
+    (remembered,) = read_json(root / ".checked.json")
     assert remembered == "own_fusions:Fine {} a"
     tried: list[str] = []
     monkeypatch.setattr(
