@@ -172,11 +172,14 @@ class EncodedBatch(Batch):
 
 @dataclass(frozen=True)
 class FusionOutput:
-    """What every fusion returns. `diagnostics` are values of each clip, (B, columns), never trained on; their
-    means over clips are logged each epoch (see mmvideo.training.diagnostics)."""
+    """What every fusion returns.
+
+    `diagnostics` are a few numbers a clip (B, k), such as gates or shares, one a modality in the order of the
+    fusion's own where its documentation says nothing else. They are logged and never trained on.
+    """
 
     pooled: Float[Tensor, "B D"]
-    diagnostics: dict[str, Tensor] = field(default_factory=dict)
+    diagnostics: dict[str, Float[Tensor, "B _"]] = field(default_factory=dict)
 
 
 class Prediction(NamedTuple):

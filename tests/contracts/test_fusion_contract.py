@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 import torch
-from fusion_contract import CONTRACT, WIDTH, Make, draw, prepare
 from torch import nn
 
 from mmvideo.components import FUSIONS, build
+from mmvideo.contract.fusions import CONTRACT, WIDTH, Make, draw, prepare
 from mmvideo.layers import packing as rows
 from mmvideo.types import Features
 from mmvideo.vocabulary import MODALITIES

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from fusion_contract import CONTRACT, WIDTH
 
 from mmvideo import components as registry
 from mmvideo.config import NamedConfig, RunConfig
+from mmvideo.contract.fusions import CONTRACT, WIDTH
 from mmvideo.model import build_model
 from mmvideo.vocabulary import MODALITIES
 

@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from fusion_contract import CONTRACT, WIDTH, Make, draw
 from numpy_layers import made
 
 from mmvideo.config import NamedConfig, RunConfig
+from mmvideo.contract.fusions import CONTRACT, WIDTH, Make, draw
 from mmvideo.errors import InputError
 from mmvideo.fusion.hierarchical import HierarchicalFusion
 from mmvideo.model import build_model

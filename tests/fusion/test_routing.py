@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import pytest
 import torch
-from fusion_contract import WIDTH
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mmvideo.components import FUSIONS, build
+from mmvideo.contract.fusions import WIDTH
 from mmvideo.types import Features, Tokens
 from mmvideo.vocabulary import MODALITIES
 
