@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from mmvideo.config import NamedConfig, RunConfig, RuntimeConfig, TextConfig, TrainConfig
+from mmvideo.components import FusionChoice
+from mmvideo.config import RunConfig, RuntimeConfig, TextConfig, TrainConfig
 from mmvideo.config_diff import check_axes, differing_keys, flatten
 from mmvideo.errors import InputError
 
@@ -20,10 +21,8 @@ def test_seed_runtime_and_names_never_count() -> None:
 
 
 def test_an_axis_covers_its_section_and_nothing_else() -> None:
-    a = RunConfig(fusion=NamedConfig(name="late"))
-    b = RunConfig(
-        fusion=NamedConfig(name="early", options={"heads": 4}), train=TrainConfig(epochs=3), width=32
-    )
+    a = RunConfig(fusion=FusionChoice.of("late"))
+    b = RunConfig(fusion=FusionChoice.of("early", heads=4), train=TrainConfig(epochs=3), width=32)
     assert differing_keys(a.deciding(), b.deciding(), ("fusion",)) == ["train.epochs", "width"]
     assert differing_keys(a.deciding(), b.deciding(), ("fusion.name", "train.epochs", "width")) == [
         "fusion.options.heads"

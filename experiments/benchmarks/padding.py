@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from mmvideo.components import FUSIONS, build
+from mmvideo.components import FusionChoice
 from mmvideo.fusion import Fusion
 from mmvideo.types import Features, Tokens
 from mmvideo.vocabulary import MODALITIES
@@ -77,7 +77,7 @@ def epoch(fusion: Fusion, lengths: Tensor, cut: Callable[[Tensor, torch.Generato
 
 def make(name: str) -> Fusion:
     torch.manual_seed(0)
-    fusion: Fusion = build(FUSIONS, "fusion", name, {}, modalities=MODALITIES, width=WIDTH)
+    fusion: Fusion = FusionChoice.of(name).build(MODALITIES, WIDTH)
     return fusion
 
 

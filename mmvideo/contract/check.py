@@ -11,10 +11,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mmvideo.components import ENCODERS, FUSIONS, OBJECTIVES, read_options, resolve
+from mmvideo.components import ENCODERS, FUSIONS, OBJECTIVES, Table, load
 from mmvideo.contract import encoders, fusions, inputs, objectives
 from mmvideo.encoders.base import Encoder
-from mmvideo.errors import InputError
+from mmvideo.errors import InputError, unknown
 from mmvideo.files import read_json, update_json
 from mmvideo.fusion.base import Fusion
 from mmvideo.objectives.base import Objective
@@ -24,7 +24,7 @@ Promise = Callable[..., None]
 Draw = Callable[[int, int], Tensor]
 REMEMBERED = ".checked.json"
 MODALITIES = (("visual",), ("audio", "text"), ("visual", "audio", "text"))
-BASES: dict[str, type] = {"fusion": Fusion, "encoder": Encoder, "objective": Objective}
+TABLES = {Fusion: FUSIONS, Encoder: ENCODERS, Objective: OBJECTIVES}
 
 
 @dataclass(frozen=True)
@@ -79,8 +79,8 @@ def check_component(name: str, options: Mapping[str, Any]) -> Checked:
     Raises:
         InputError: there is no such component, it does not take the options, or nowhere can it be built.
     """
-    kind, cls = _find(name)
-    checked = read_options(cls, kind, name, options)
+    table = _table(name)
+    kind, cls, checked = table.kind, table.resolve(name), table.options(name, options)
     if "dropout" in type(checked).model_fields:
         checked = checked.model_copy(update={"dropout": 0.0})
     settings, contract = _settings(kind, cls, checked)
@@ -128,21 +128,20 @@ def check_own_component(name: str, options: Mapping[str, Any], *, source: str, r
     update_json(memory, lambda known: {**known, key: "passed"})
 
 
-def _find(name: str) -> tuple[str, type]:
-    """What kind of component a name stands for, and its class."""
-    for kind, table in (("fusion", FUSIONS), *(("encoder", t) for t in ENCODERS.values())):
-        if name in table:
-            return kind, resolve(table, kind, name)
-    cls = resolve(OBJECTIVES, "component", name)
-    for kind, base in BASES.items():
-        if isinstance(cls, type) and issubclass(cls, base):
-            return kind, cls
+def _table(name: str) -> Table:
+    """The table of the kind of component that a name stands for."""
+    cls = None if ":" not in name else load(name, f"component '{name}'")
+    for base, table in TABLES.items():
+        if name in table or (isinstance(cls, type) and issubclass(cls, base)):
+            return table
+    if cls is None:
+        raise unknown("component", name, [known for table in TABLES.values() for known in table])
     raise InputError(f"'{name}' is a subclass of neither Fusion nor Encoder nor Objective of mmvideo")
 
 
 def _settings(kind: str, cls: Any, config: Any) -> tuple[Sequence[_Setting], Sequence[Promise]]:
     if kind == "encoder":
-        case = _encoder_case(cls, config)
+        case = encoder_case(cls, config)
         return [_Setting("", partial(case.prepare, True), (case,))], encoders.CONTRACT
     labels = [f"with {' and '.join(modalities)}" for modalities in MODALITIES]
     settings = []
@@ -175,7 +174,7 @@ def _first_line(error: Exception) -> str:
     return told if isinstance(error, AssertionError) and told else f"{type(error).__name__}: {told}"
 
 
-def _encoder_case(cls: Any, config: Any) -> encoders.Case:
+def encoder_case(cls: Any, config: Any) -> encoders.Case:
     """An encoder on items of the kind of modality that it takes, as it needs them."""
     needs, kind = cls.needs(config), cls.takes
     statistics = ((value,) * inputs.FEATURES for value in (0.1, 1.5))

@@ -19,12 +19,12 @@ import sys
 import torch
 from mmvideo.contract.fusions import WIDTH, draw
 from mmvideo.contract.promises import presence_patterns
-from mmvideo.components import FUSIONS, build
+from mmvideo.components import FusionChoice
 
 for name in sys.argv[1:]:
     modalities = ("audio",) if name == "single" else ("audio", "text")
     torch.manual_seed(0)
-    fusion = build(FUSIONS, "fusion", name, {}, modalities=modalities, width=WIDTH).eval()
+    fusion = FusionChoice.of(name).build(modalities, WIDTH).eval()
     features = draw(modalities, presence_patterns(len(modalities)))
     compiled = torch.compile(fusion, fullgraph=True, backend="eager", dynamic=False)
     with torch.no_grad():

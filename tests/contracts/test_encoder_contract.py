@@ -3,63 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
-from typing import Any
 
 import pytest
 import torch
 from torch import nn
 
-from mmvideo.components import ENCODERS, build
-from mmvideo.config import AudioConfig, TextConfig, VisualConfig
+from mmvideo.components import ENCODERS
 from mmvideo.contract import inputs
-from mmvideo.contract.encoders import CONTRACT, LENGTHS, Case
+from mmvideo.contract.check import encoder_case
+from mmvideo.contract.encoders import CONTRACT, Case
 from mmvideo.encoders.base import Encoder
-from mmvideo.types import FeatureInput, Tokens
+from mmvideo.types import Tokens
 
 WIDTH = 16
-TOLD: dict[str, Any] = {
-    "visual": {"config": VisualConfig(dropout=0.0), "normalization": "symmetric"},
-    "audio": {"config": AudioConfig(dropout=0.0), "sample_rate": 16000, "hop": 160},
-    "text": {"config": TextConfig(dropout=0.0), "vocabulary_size": inputs.WORD_PIECES},
-    "features": {
-        "config": AudioConfig(dropout=0.0),
-        "features": FeatureInput(inputs.FEATURES, max(LENGTHS), (0.1,) * 6, (1.5,) * 6),
-    },
-}
-DRAW: dict[str, Any] = {
-    "visual": partial(inputs.frames, size=24),
-    "audio": partial(inputs.hops, hop=160),
-    "text": inputs.word_pieces,
-    "features": inputs.vectors,
-}
-CASES = {f"{modality} {name}": (modality, name) for modality, table in ENCODERS.items() for name in table}
-
-
-def case(modality: str, name: str) -> Case:
-    kind = "features" if name == "features" else modality
-
-    def make(levels: frozenset) -> Encoder:
-        encoder: Encoder = build(
-            ENCODERS[modality], "encoder", name, {}, width=WIDTH, levels=levels, **TOLD[kind]
-        )
-        return encoder
-
-    return Case(make, DRAW[kind])
 
 
 @pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
 @pytest.mark.parametrize("promise", CONTRACT, ids=lambda promise: promise.__name__)
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", ENCODERS)
 def test_contract(name: str, promise: Callable[[Case, bool], None], training: bool) -> None:
-    promise(case(*CASES[name]), training)
+    options = ENCODERS.options(name, {"dropout": 0.0})
+    promise(encoder_case(ENCODERS.resolve(name), options), training)
 
 
 class Sound(Encoder):
     """Two linear maps; a subclass breaks a promise."""
 
     def __init__(self, levels: frozenset) -> None:
-        super().__init__(WIDTH, levels, "mean")
+        super().__init__(Encoder.Config(clip_pool="mean"), None, WIDTH, levels)
         self.read, self.mix = nn.Linear(inputs.FEATURES, WIDTH), nn.Linear(WIDTH, WIDTH)
 
     def stem(self, inputs: Tokens) -> Tokens:

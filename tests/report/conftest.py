@@ -13,7 +13,8 @@ import pytest
 from made_records import COSTS, made_result, rewrite
 from scipy import stats
 
-from mmvideo.config import NamedConfig, RunConfig
+from mmvideo.components import FusionChoice
+from mmvideo.config import RunConfig
 from mmvideo.records import ArmRecord, Role, StudyRecord
 from mmvideo.vocabulary import MODALITIES
 
@@ -118,7 +119,7 @@ def make_study(tmp_path: Path) -> Callable[..., Path]:
         rewrite(folder / "study.json", record)
         for name, arm in arms.items():
             for seed in seeds:
-                fusion = NamedConfig(name=arm.fusion)
+                fusion = FusionChoice.of(arm.fusion)
                 config = RunConfig(
                     study="demo", arm=name, seed=seed, modalities=arm.modalities, fusion=fusion
                 )

@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 from made_records import made_result
 
-from mmvideo.config import NamedConfig, RunConfig
+from mmvideo.components import FusionChoice
+from mmvideo.config import RunConfig
 from mmvideo.records import Environment
 from mmvideo.report.controls import majority, missingness_baseline, score_averaging
 from mmvideo.report.runs import ArmRuns, FinishedRun
@@ -28,7 +29,7 @@ HERE = Environment(
 
 
 def arm(folder: Path, modality: Any, present: list[bool], probabilities: list[list[float]]) -> ArmRuns:
-    config = RunConfig(arm=modality, modalities=(modality,), fusion=NamedConfig(name="single"))
+    config = RunConfig(arm=modality, modalities=(modality,), fusion=FusionChoice.of("single"))
     result = made_result(folder / f"{modality}-s0-0", config)
     has = {modality: np.array(present)}
     run = FinishedRun(folder, result, HERE, pd.DataFrame(), np.log(probabilities), has)

@@ -13,7 +13,8 @@ import pytest
 from made_records import made_result
 from rich.console import Console
 
-from mmvideo.config import DataConfig, NamedConfig, RunConfig
+from mmvideo.components import FusionChoice
+from mmvideo.config import DataConfig, RunConfig
 from mmvideo.records import Environment
 from mmvideo.report.compare import Comparison, compare
 from mmvideo.report.console import print_comparison
@@ -51,7 +52,7 @@ def run_of(folder: Path, task: TaskKind, name: str, seed: int) -> FinishedRun:
     alone = name in MODALITIES
     config = RunConfig(
         arm=name, seed=seed, modalities=(name,) if alone else ("audio", "text"), data=DataConfig(task=task),
-        fusion=NamedConfig(name="single" if alone else "late"),
+        fusion=FusionChoice.of("single" if alone else "late"),
     )  # fmt: skip
     present = {"audio": np.arange(N) % 4 != 0, "text": np.ones(N, dtype=bool)}
     key = next(iter(score))

@@ -11,7 +11,8 @@ import pytest
 from made_records import made_result, reseal
 
 from mmvideo.clips.manifest import Manifest, read_manifest, write_manifest
-from mmvideo.config import DataConfig, NamedConfig, RunConfig, TextConfig, VisualConfig
+from mmvideo.components import FusionChoice
+from mmvideo.config import DataConfig, RunConfig, TextConfig, VisualConfig
 from mmvideo.errors import InputError
 from mmvideo.runs.directory import RunDirectory
 from mmvideo.runs.execute import evaluate_run, execute
@@ -56,7 +57,7 @@ class TestOwnComponents:
 
     def config(self, own: Path) -> RunConfig:
         name = "mine_package.fusion:Mine" if own.name == "mine_package" else "mine_alone:Mine"
-        return RunConfig(fusion=NamedConfig(name=name))
+        return RunConfig(fusion=FusionChoice.of(name))
 
     def test_their_source_decides_with_all_it_imports(self, own: Path) -> None:
         before = signature(self.config(own), "data")
@@ -98,7 +99,7 @@ class TestOwnComponents:
 
     def test_what_cannot_be_imported_is_said(self) -> None:
         with pytest.raises(InputError, match="there is no module 'nowhere'"):
-            signature(RunConfig(fusion=NamedConfig(name="nowhere:Mine")), "data")
+            signature(RunConfig(fusion=FusionChoice.of("nowhere:Mine")), "data")
 
 
 class TestFiles:
@@ -125,11 +126,11 @@ class TestFiles:
 
 class TestEarlierRuns:
     def config(self, source: Path) -> RunConfig:
-        return RunConfig(modalities=("text",), encoders_from=(str(source),), fusion=NamedConfig(name="late"))
+        return RunConfig(modalities=("text",), encoders_from=(str(source),), fusion=FusionChoice.of("late"))
 
     @pytest.fixture
     def source(self, tmp_path: Path) -> Path:
-        config = RunConfig(study="s", arm="text", modalities=("text",), fusion=NamedConfig(name="single"))
+        config = RunConfig(study="s", arm="text", modalities=("text",), fusion=FusionChoice.of("single"))
         run = RunDirectory.create(tmp_path, config, "data")
         (run.path / "checkpoints" / "best.safetensors").write_bytes(b"first")
         run.write_result(made_result(run.path, config))

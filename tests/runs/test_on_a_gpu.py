@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 import torch
 
-from mmvideo.config import NamedConfig, RunConfig, RuntimeConfig, TrainConfig
+from mmvideo.components import FusionChoice
+from mmvideo.config import RunConfig, RuntimeConfig, TrainConfig
 from mmvideo.runs.directory import RunDirectory
 from mmvideo.runs.evaluate import evaluate_run
 from mmvideo.runs.execute import execute
@@ -37,7 +38,7 @@ def test_a_run_is_killed_resumed_and_evaluated_there(
 ) -> None:
     config = configure(
         study=precision,
-        fusion=NamedConfig(name=fusion),
+        fusion=FusionChoice.of(fusion),
         train=TrainConfig(epochs=2, batch_size=16, precision=precision),
         runtime=RuntimeConfig(device="cuda"),
     )
@@ -72,7 +73,7 @@ def test_operations_are_counted_as_on_the_cpu(configure: Callable[..., RunConfig
     for device in ("cpu", "cuda"):
         config = configure(
             study=device,
-            fusion=NamedConfig(name="late"),
+            fusion=FusionChoice.of("late"),
             train=TrainConfig(epochs=1, batch_size=16),
             runtime=RuntimeConfig(device=device),
         )

@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from mmvideo.config import DataConfig, NamedConfig, RunConfig, TrainConfig
+from mmvideo.components import FusionChoice
+from mmvideo.config import DataConfig, RunConfig, TrainConfig
 from mmvideo.errors import InputError
 from mmvideo.studies.study import Arm, Study
 
 
 def arm(name: str, **fields: object) -> Arm:
-    return Arm(name, RunConfig(fusion=NamedConfig(name=name), **fields))
+    return Arm(name, RunConfig(fusion=FusionChoice.of(name), **fields))
 
 
 def study(*arms: Arm, **fields: object) -> Study:

@@ -9,7 +9,8 @@ import time
 from functools import partial
 from pathlib import Path
 
-from mmvideo.config import NamedConfig, RunConfig, RuntimeConfig, TrainConfig
+from mmvideo.components import FusionChoice
+from mmvideo.config import RunConfig, RuntimeConfig, TrainConfig
 from mmvideo.errors import InputError, TrainingError
 from mmvideo.runs.directory import RunDirectory
 from mmvideo.studies.grid import run_grid
@@ -25,7 +26,7 @@ def toy_study(*fusions: str, seeds: tuple[int, ...] = (0, 1)) -> Study:
     """A study with one arm for each fusion."""
     # on the CPU by name, so that no worker has to import torch to ask for a GPU
     shared = {"train": TrainConfig(epochs=4), "runtime": RuntimeConfig(device="cpu")}
-    arms = [Arm(name, RunConfig(fusion=NamedConfig(name=name), **shared)) for name in fusions]
+    arms = [Arm(name, RunConfig(fusion=FusionChoice.of(name), **shared)) for name in fusions]
     return Study(name="toy", title="Toy", arms=tuple(arms), axes=("fusion",), seeds=seeds)
 
 
