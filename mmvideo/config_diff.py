@@ -53,11 +53,11 @@ def differing_keys(a: Mapping[str, Any], b: Mapping[str, Any], axes: Iterable[st
     Returns:
         Dotted keys, sorted; empty if the two may stand in one comparison.
     """
+    left, right = flatten(a), flatten(b)
     covered = {"seed", *axes}
     if "modalities" in covered:
-        section = "inputs." if "inputs" in a else ""
+        section = "inputs." if any(key.startswith("inputs.") for key in left) else ""
         covered |= {f"{section}{name}" for name in set(a["modalities"]) ^ set(b["modalities"])}
-    left, right = flatten(a), flatten(b)
     keys = left.keys() | right.keys()
     differing = (key for key in keys if left.get(key, _ABSENT) != right.get(key, _ABSENT))
     return sorted(key for key in differing if not any(key == c or key.startswith(f"{c}.") for c in covered))

@@ -55,4 +55,7 @@ def test_inputs_of_modalities_on_one_side_only_are_covered_whatever_they_are_cal
         return {"modalities": list(names), "width": width, "inputs": {m: {"kind": "features"} for m in names}}
 
     assert differing_keys(deciding("flow", "width"), deciding("flow"), ("modalities",)) == []
+    assert (
+        differing_keys(flatten(deciding("flow", "width")), flatten(deciding("flow")), ("modalities",)) == []
+    )
     assert differing_keys(deciding("flow"), deciding("width", width=9), ("modalities",)) == ["width"]

@@ -24,6 +24,7 @@ from mmvideo.config import (
 )
 from mmvideo.data.run_data import open_data
 from mmvideo.errors import InputError
+from mmvideo.files import read_json
 from mmvideo.runs.execute import evaluate_run, execute
 from mmvideo.vocabulary import Split
 
@@ -101,7 +102,7 @@ def test_a_run_learns_from_them(run: Path) -> None:
 
 
 def test_what_the_encoders_were_told_stands_in_the_run(run: Path) -> None:
-    told = json.loads((run / "features.json").read_text())
+    told = read_json(run / "features.json")
     assert {m: (told[m]["width"], told[m]["longest"]) for m in told} == {"visual": (3, 1), "audio": (2, 3)}
     assert all(abs(mean - 102) < 1 for mean in told["visual"]["mean"])
 
