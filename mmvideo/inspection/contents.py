@@ -129,8 +129,8 @@ def _tokenizer(decoded: DecodedManifest, config: RunConfig) -> WordPieces | None
     keys = decoded.report.keys
     spoken = ((clip, decoded.store.read(keys[clip.id]).words) for clip in clips if clip.id in keys)
     texts = (text_words(clip, words, config.data, 0.0, float("inf")) for clip, words in spoken)
-    told = [text for text in texts if text]
-    return WordPieces.train(told, config.data.vocabulary_size) if told else None
+    given = [text for text in texts if text]
+    return WordPieces.train(given, config.data.vocabulary_size) if given else None
 
 
 def _examples(manifest: Manifest, readable: Mapping[str, str], count: int) -> list[Clip]:
