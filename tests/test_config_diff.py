@@ -47,3 +47,14 @@ def test_an_unknown_axis_answers_with_the_nearest() -> None:
     check_axes(("fusion", "train.learning_rate", "modalities", "fusion.options.heads"))
     with pytest.raises(InputError, match=r"Unknown axis 'fusions'. Did you mean 'fusion'\?"):
         check_axes(("fusions",))
+
+
+def test_inputs_of_modalities_on_one_side_only_are_covered_whatever_they_are_called() -> None:
+    def deciding(*names: str, width: int = 8) -> dict[str, object]:
+        return {"modalities": list(names), "width": width, "inputs": {m: {"kind": "features"} for m in names}}
+
+    assert differing_keys(deciding("flow", "width"), deciding("flow"), ("modalities",)) == []
+    assert (
+        differing_keys(flatten(deciding("flow", "width")), flatten(deciding("flow")), ("modalities",)) == []
+    )
+    assert differing_keys(deciding("flow"), deciding("width", width=9), ("modalities",)) == ["width"]
