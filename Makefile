@@ -27,7 +27,9 @@ else
 NUMBERED := $(filter ucf101 hmdb51,$(DATASET))
 FOLDER := data/$(DATASET)$(if $(NUMBERED),/split$(SPLIT))
 RECIPE := $(DATASET) --source "$(DATA)" $(if $(NUMBERED),--split $(SPLIT)) $(PREPARE) --out $(FOLDER)
-STUDY  ?= $(DATASET)
+# a base is called as the data it was made for, or begins so
+OWN    := $(if $(filter $(DATASET)%,$(BASE)),yes)
+STUDY  ?= $(BASE)$(if $(OWN),$(if $(filter-out 1,$(SPLIT)),-split$(SPLIT)),-$(subst /,-,$(FOLDER:data/%=%)))
 endif
 MANIFEST := $(FOLDER)/manifest.jsonl
 
@@ -66,8 +68,8 @@ train: data ## train one run; ARGS="--fusion.name late --train.epochs 3" changes
 	@$(MMVIDEO) train experiments/bases.py:$(BASE) --root $(ROOT) --data.manifest $(MANIFEST) $(ARGS)
 
 ablation: data ## compare the fusion strategies: data, all runs, report (resumes where it stopped)
-	@$(MMVIDEO) ablate experiments/fusion_strategies.py --root $(ROOT) --out $(OUT) --seeds $(SEEDS) \
-		$(if $(WORKERS),--workers $(WORKERS)) $(ARGS) -- --base $(BASE) --manifest $(MANIFEST)
+	@$(MMVIDEO) ablate experiments/fusion_strategies.py --name $(STUDY) --root $(ROOT) --out $(OUT) \
+		--seeds $(SEEDS) $(if $(WORKERS),--workers $(WORKERS)) $(ARGS) -- --base $(BASE) --manifest $(MANIFEST)
 
 interactions: $(STAMP) ## which interactions each strategy can learn, on all planted tasks; ARGS="--tasks routed --seeds 0"
 	@$(BIN)/python experiments/interactions.py --root $(ROOT) --out $(OUT) $(ARGS)
@@ -101,10 +103,10 @@ lint: $(STAMP) ## check style, types and pages
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/mypy
 	@$(BIN)/mypy --config-file tests/mypy.ini
-	@site=$$(mktemp -d) && trap 'rm -rf "$$site"' EXIT && $(BIN)/mkdocs build --strict --quiet --site-dir "$$site"
+	@site=$$(mktemp -d) && trap 'rm -rf "$$site"' EXIT && NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet --site-dir "$$site"
 
 docs: $(STAMP) ## serve the pages of docs/ at http://127.0.0.1:8000
-	@$(BIN)/mkdocs serve
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs serve
 
 lock: $(STAMP) ## choose all versions again, from requirements.txt
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 requirements.txt -o requirements.lock > /dev/null

@@ -6,9 +6,8 @@ Command: mmvideo ablate experiments/imbalance.py -- --base grid_digits
 
 from __future__ import annotations
 
-from fusion_strategies import base_config
-
-from mmvideo.config import NamedConfig
+from mmvideo.studies.arms import fusion_names, single_modality_arms, with_fusion, with_objective
+from mmvideo.studies.base import study_base
 from mmvideo.studies.study import Arm, Study
 
 OBJECTIVES = ("cross_entropy", "unimodal_auxiliary", "gradient_blend", "ogm", "ogm_ge", "mmpareto", "agm")
@@ -23,25 +22,21 @@ def study(
     """Fusions × objectives, with the single modalities as controls.
 
     Args:
-        base: A function of bases.py.
+        base: A function of bases.py, or your own, as path/to/file.py:function or package.module:function.
         manifest: The data set's list of clips; the base's own if not given.
         fusions: Names of mmvideo.components.FUSIONS.
         objectives: Names of mmvideo.components.OBJECTIVES; `cross_entropy` is the plain one.
     """
-    config = base_config(base, manifest)
-    arms = []
-    for fusion in fusions:
-        for objective in objectives:
-            named = {"fusion": NamedConfig(name=fusion), "objective": NamedConfig(name=objective)}
-            arms.append(Arm(f"{fusion}-{objective}", config.model_copy(update=named)))
-    single = {"fusion": NamedConfig(name="single")}
-    arms += [
-        Arm(m, config.model_copy(update={"modalities": (m,), **single}), "control") for m in config.modalities
+    found = study_base(base, manifest, beside=__file__)
+    arms = [
+        Arm(f"{fusion}-{objective}", with_objective(with_fusion(found.config, fusion), objective))
+        for fusion in fusion_names(fusions)
+        for objective in objectives
     ]
     return Study(
-        name=f"{base}-imbalance",
-        title=f"Objectives against modality imbalance on {base}",
-        arms=tuple(arms),
+        name=f"{found.name}-imbalance",
+        title=f"Objectives against modality imbalance on {found.name}",
+        arms=(*arms, *single_modality_arms(found.config)),
         axes=("fusion", "modalities", "objective"),
         seeds=(0, 1, 2, 3, 4),
     )

@@ -6,30 +6,33 @@ beyond what adding up the modalities' votes can do, and after how many steps and
 short are trained again with five times the steps, which finds those that are only slow; it does not prove of
 the others that they cannot.
 
-Encoders are `frozen` by default: they have learnt what their own modality shows (perception.py), so the table
-tells of the fusion alone. With `--encoders trained` everything is learnt together from scratch.
+Encoders are `frozen` by default: for each renderer of planted data (motion, flashes, chirp, beep, word order,
+question) one run with a single modality has learnt the symbol that it shows, whatever the task's own label
+is. So the table tells of the fusion alone. With `--encoders trained` all is learnt together from scratch.
 
-Command: make interactions, or for one task: mmvideo ablate experiments/interactions.py -- --task routed
+Command: make interactions, which makes the data and teaches the encoders; then, for one task again:
+mmvideo ablate experiments/interactions.py -- --task routed
 """
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import bases
 import tyro
-from fusion_strategies import known_limits
-from perception import perceivers
 
 from mmvideo.components import FUSIONS
-from mmvideo.config import NamedConfig, RunConfig, TrainConfig
-from mmvideo.data.run_data import open_data
+from mmvideo.config import RunConfig, TrainConfig
 from mmvideo.errors import unknown
-from mmvideo.planted import PlantedSpec, generate
+from mmvideo.planted import PlantedSpec, generate, get_task, known_limits, perception_manifest
 from mmvideo.runs.directory import RunDirectory
+from mmvideo.studies.arms import with_fusion
+from mmvideo.studies.base import study_base
 from mmvideo.studies.study import Arm, Study
+from mmvideo.vocabulary import MODALITIES
 
 Encoders = Literal["frozen", "trained"]
 
@@ -45,18 +48,22 @@ EPOCHS = {
 }
 """With trained encoders: the budget by task, in epochs of 2,400 clips, the same for every strategy."""
 
+PERCEPTION_EPOCHS = {"motion": 4, "flashes": 10, "chirp": 3, "beep": 3, "order": 3, "query": 2}
+"""With frozen encoders: the epochs in which each renderer's encoder learns."""
+
 DATA = Path("data/planted")
 
 ON_FROZEN = TrainConfig(epochs=8, batch_size=32, learning_rate=1e-3)
 """With frozen encoders: 600 steps, for every task and strategy."""
 
-VARIANTS = {
-    "hierarchical_unaligned": NamedConfig(name="hierarchical", options={"aligned": False}),
-    "stems": NamedConfig(name="hierarchical", options={"levels": "stem"}),
-    "stems_unaligned": NamedConfig(name="hierarchical", options={"levels": "stem", "aligned": False}),
+VARIANTS: dict[str, dict[str, str | bool]] = {
+    "hierarchical_unaligned": {"aligned": False},
+    "stems": {"levels": "stem"},
+    "stems_unaligned": {"levels": "stem", "aligned": False},
 }
-"""Arms that are a strategy with other options. Stems carry no time of their own: a frame's CNN and a patch of
-sound do not know when they are, while recurrent trunks do. So `stems` tells what alignment is worth."""
+"""Arms that are `hierarchical` with other options. Stems carry no time of their own: a frame's CNN and a
+patch of sound do not know when they are, while recurrent trunks do. So `stems` tells what alignment is
+worth."""
 
 DEFAULT = ("early", "late", "late_sum", "hierarchical")
 
@@ -76,20 +83,22 @@ def study(
         fusions: Names of mmvideo.components.FUSIONS, or one of VARIANTS; `all` stands for all of them.
         encoders: `frozen`: taught before what their modality shows. `trained`: from scratch, with the fusion.
         budget: How many times the usual number of training steps.
-        data: Folder of planted data sets; the task's own is made in it if it is not there.
+        data: Folder of planted data sets.
         root: Folder of run directories, where the runs are that taught the frozen encoders.
     """
     if task not in EPOCHS:
         raise unknown("planted task", task, EPOCHS)
-    known = {**{name: NamedConfig(name=name) for name in FUSIONS if name != "single"}, **VARIANTS}
+    known: dict[str, tuple[str, dict[str, str | bool]]] = {
+        name: (name, {}) for name in FUSIONS if name != "single"
+    }
+    known |= {name: ("hierarchical", options) for name, options in VARIANTS.items()}
     for name in fusions:
         if name != "all" and name not in known:
             raise unknown("fusion", name, known)
-    base = bases.planted(str(generate(PlantedSpec(task=task), data / task)))
+    base = study_base("planted", str(data / task / "manifest.jsonl"), beside=__file__).config
     if encoders == "frozen":
-        places = [str(place(config, root).path) for config in perceivers(task, data)]
-        frozen = {"encoders_from": tuple(places), "encoders_frozen": True, "train": ON_FROZEN}
-        base = base.model_copy(update=frozen)
+        taught = tuple(str(root / "perception" / f"{renderer}-s0") for renderer in renderers(task).values())
+        base = base.model_copy(update={"encoders_from": taught, "encoders_frozen": True, "train": ON_FROZEN})
     epochs = budget * (EPOCHS[task] if encoders == "trained" else ON_FROZEN.epochs)
     train = base.train.model_copy(update={"epochs": epochs, "patience": epochs})
     base = base.model_copy(update={"train": train})
@@ -98,7 +107,7 @@ def study(
         name=name_of(task, encoders, budget),
         title=f"Interactions: planted '{task}', encoders {encoders}"
         + (f", {budget} times the steps" if budget > 1 else ""),
-        arms=tuple(Arm(name, base.model_copy(update={"fusion": fusion})) for name, fusion in chosen.items()),
+        arms=tuple(Arm(arm, with_fusion(base, name, **options)) for arm, (name, options) in chosen.items()),
         axes=("fusion",),
         seeds=(0, 1, 2, 3, 4),
         limits=known_limits(task),
@@ -110,10 +119,19 @@ def name_of(task: str, encoders: Encoders, budget: int = 1) -> str:
     return name if budget == 1 else f"{name}-x{budget}"
 
 
-def place(config: RunConfig, root: Path) -> RunDirectory:
-    """Where the run is, or will be."""
-    fingerprint = open_data(config.data, progress=True).for_run(config).fingerprint
-    return RunDirectory.locate(root, config, fingerprint)
+def renderers(task: str) -> dict[str, str]:
+    """What draws each modality of a planted task."""
+    return {modality: getattr(get_task(task), modality) for modality in MODALITIES}
+
+
+def perceiver(modality: str, renderer: str, data: Path) -> RunConfig:
+    """The run that teaches the encoder of what a renderer draws. Planted clips are made if need be."""
+    manifest = perception_manifest(renderer, modality, data)
+    base = study_base("planted", str(manifest), beside=__file__).config
+    epochs = PERCEPTION_EPOCHS[renderer]
+    train = base.train.model_copy(update={"epochs": epochs, "patience": epochs})
+    alone = {"study": "perception", "arm": renderer, "modalities": (modality,), "train": train}
+    return with_fusion(base.model_copy(update=alone), "hierarchical")  # reads, and so trains, every level
 
 
 @dataclass
@@ -145,14 +163,14 @@ def main(options: Suite) -> int:
     failed = 0
     folders: list[Path] = []
     for task in options.tasks:
-        if options.encoders == "frozen":
-            _teach(task, options.root)
-        failed |= _carry_out(options, task, options.fusions, 1)
+        generate(PlantedSpec(task=task), DATA / task)
+        taught = _teach(task, options.root) if options.encoders == "frozen" else []
+        failed |= _carry_out(options, task, options.fusions, 1, taught)
         folders.append(options.root / name_of(task, options.encoders))
         table = suite_table(folders[-1:])
         short = tuple(table["arm"][table["verdict"] != REACHES])
         if short and options.longer > 1:
-            failed |= _carry_out(options, task, short, options.longer)
+            failed |= _carry_out(options, task, short, options.longer, taught)
             folders.append(options.root / name_of(task, options.encoders, options.longer))
     out = options.out / ("interactions" if options.encoders == "frozen" else "interactions_trained")
     table = write_suite(folders, out)
@@ -164,21 +182,28 @@ def main(options: Suite) -> int:
     return failed
 
 
-def _teach(task: str, root: Path) -> None:
-    """Train the encoders of a task's modalities, those that are not there yet."""
+def _teach(task: str, root: Path) -> list[str]:
+    """Train the encoders of a task's modalities, those that are not there yet; the folders of their runs."""
     from mmvideo.runs.execute import execute
 
-    for config in perceivers(task, DATA):
-        run = RunDirectory(execute(config, root=root))
-        accuracy = run.result()["test"]["accuracy"]
-        print(f"encoder of {config.arm}: {100 * accuracy:.1f} % on test, {run.path}")
+    taught = []
+    for modality, renderer in renderers(task).items():
+        run = RunDirectory(execute(perceiver(modality, renderer, DATA), root=root))
+        accuracy = run.result().test["accuracy"]
+        print(f"encoder of {renderer}: {100 * accuracy:.1f} % on test, {run.path}")
+        taught.append(str(run.path))
+    return taught
 
 
-def _carry_out(options: Suite, task: str, fusions: tuple[str, ...], budget: int) -> int:
+def _carry_out(
+    options: Suite, task: str, fusions: tuple[str, ...], budget: int, taught: Sequence[str]
+) -> int:
     from mmvideo.cli.ablate import ablate
 
     seeds = [str(seed) for seed in options.seeds]
     command = [__file__, "--root", str(options.root), "--out", str(options.out), "--seeds", *seeds]
+    if taught:  # by their whole names: earlier runs may stand beside them
+        command += ["--set", f"encoders_from={json.dumps(taught)}"]
     own = {"task": task, "encoders": options.encoders, "budget": budget, "root": options.root}
     given = [word for name, value in own.items() for word in (f"--{name}", str(value))]
     return ablate([*command, "--", *given, "--fusions", *fusions])

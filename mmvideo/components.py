@@ -43,22 +43,28 @@ class Table(dict[str, str]):
         target = self.get(name, name)
         if ":" not in target:
             raise unknown(self.kind, name, self)
-        cls, base = _load(target, f"{self.kind} '{name}'"), _load(self.base, self.kind)
+        cls, base = load(target, f"{self.kind} '{name}'"), load(self.base, self.kind)
         if not (isinstance(cls, type) and issubclass(cls, base)):
             raise InputError(f"{self.kind} '{name}' is not a subclass of {self.base.replace(':', '.')}")
+        if not issubclass(getattr(cls, "Config", object), getattr(base, "Config", Part)):
+            raise InputError(
+                f"{self.kind} '{name}': its Config is to be a subclass of {base.__name__}.Config"
+            )
         return cls
 
     def options(self, name: str, given: Any = None) -> Part:
         """The options of the named class, checked by its `Config`; what is not given has its default.
 
         Args:
-            given: a mapping, or a `Config` made before. One of another class counts for what both have.
+            given: a mapping, or a `Config` made before; one of another class counts as a mapping.
 
         Raises:
             InputError: as `resolve` does, or an option that the class does not take or may not have.
         """
         config: type[Part] = self.resolve(name).Config
-        if isinstance(given, config):
+        if not isinstance(given, (Part, Mapping, type(None))):
+            raise InputError(f"options of {self.kind} '{name}' are names with values; got {given!r}")
+        if type(given) is config:
             return given
         values = dict(given.model_dump(mode="json") if isinstance(given, Part) else given or {})
         for option in values:
@@ -93,23 +99,36 @@ class Choice(Part):
 
     @classmethod
     def of(cls, name: str, **options: Any) -> Self:
-        """`FusionChoice.of("late", dropout=0.2)`."""
-        return cls.model_validate({"name": name, "options": options})
+        """`FusionChoice.of("late", dropout=0.2)`. Raises InputError as `Table.options` does."""
+        return cls(name=name, options=cls.table.options(name, options))
 
     def build(self, *given: Any) -> Any:
         """The component itself."""
         return self.table.build(self, *given)
 
 
+def names_a_part(name: str) -> bool:
+    """Whether a part of the model can be called so: torch's containers have no such attribute, records no
+    such word."""
+    return name not in ("fusion", "none") and not hasattr(load("torch.nn:ModuleDict", "torch")(), name)
+
+
 def _plain(value: Any) -> Any:
     """What an option's value is in JSON, where it is a piece of configuration itself."""
     if isinstance(value, Part):
         return value.model_dump(mode="json")
-    raise TypeError(f"{value!r} cannot be an option")
+    raise InputError(f"{value!r} cannot be an option: it is no number, text, list or table")
 
 
-def _load(target: str, what: str) -> Any:
+def load(target: str, what: str) -> Any:
+    """What "package.module:Name" stands for; modules beside the working directory are found too.
+
+    Raises:
+        InputError: there is no such module, or no such name in it.
+    """
     module_name, _, name = target.partition(":")
+    if not all(part.isidentifier() for part in (*module_name.split("."), name)):
+        raise InputError(f"{what} is neither a registered name nor of the form package.module:Class.")
     try:
         with _working_directory_importable():
             module = importlib.import_module(module_name)
@@ -130,6 +149,9 @@ def _working_directory_importable() -> Iterator[None]:
     """The working directory at the end of the path, for a user's own modules; never before what is
     installed."""
     here = os.getcwd()
+    if here in sys.path:
+        yield
+        return
     sys.path.append(here)
     try:
         yield

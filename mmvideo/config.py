@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from pathlib import PurePath
 from typing import Annotated, Any, Literal, Self
@@ -11,9 +9,26 @@ from typing import Annotated, Any, Literal, Self
 import annotated_types as at
 from pydantic import Field, SerializeAsAny, ValidationError, model_validator
 
-from mmvideo.components import ENCODERS, MODALITY_KINDS, EncoderChoice, FusionChoice, ObjectiveChoice
+from mmvideo.components import (
+    ENCODERS,
+    MODALITY_KINDS,
+    EncoderChoice,
+    FusionChoice,
+    ObjectiveChoice,
+    names_a_part,
+)
 from mmvideo.errors import InputError
-from mmvideo.schema import Fraction, ModalityName, Part, Positive, PositiveFloat, explain
+from mmvideo.schema import (
+    Fraction,
+    ModalityName,
+    NotNegative,
+    Part,
+    Positive,
+    PositiveFloat,
+    decisive,
+    explain,
+    read_part,
+)
 from mmvideo.vocabulary import MODALITIES, TaskKind, in_order
 
 
@@ -60,7 +75,7 @@ class Input(Part):
         if isinstance(encoder, Mapping):
             encoder = {"name": MODALITY_KINDS.resolve(given["kind"]).default_encoder, **encoder}
         options = MODALITY_KINDS.options(given["kind"], given.get("options"))
-        return {**given, "options": options, "encoder": EncoderChoice.model_validate(encoder)}
+        return {**given, "options": options, "encoder": encoder}
 
     @model_validator(mode="after")
     def _encoder_fits(self) -> Self:
@@ -78,7 +93,10 @@ class Input(Part):
     def of(cls, kind: str, encoder: EncoderChoice | str | None = None, **options: Any) -> Self:
         """`Input.of("visual", EncoderChoice.of("cnn_lstm", pool="average"), frame_size=40)`."""
         given = {"kind": kind, "options": options}
-        return cls.model_validate(given if encoder is None else {**given, "encoder": encoder})
+        try:
+            return cls.model_validate(given if encoder is None else {**given, "encoder": encoder})
+        except ValidationError as error:
+            raise InputError(explain(error)) from error
 
 
 class TrainConfig(Part):
@@ -87,7 +105,7 @@ class TrainConfig(Part):
     epochs: Positive = 12
     batch_size: Positive = 32
     learning_rate: PositiveFloat = 1e-3
-    weight_decay: Annotated[float, at.Ge(0)] = 0.01
+    weight_decay: NotNegative = 0.01
     warmup: Fraction = 0.1
     """Share of all steps over which the learning rate rises from 0."""
     decay: Fraction = 0.3
@@ -140,12 +158,13 @@ class RunConfig(Part):
     arm: str = "run"
     """The study's arm: runs that differ only in seed."""
     seed: Annotated[int, at.Ge(0)] = 0
-    inputs: dict[ModalityName, Input] = Field(default_factory=_video)
+    inputs: dict[ModalityName, Input] = Field(default_factory=_video, min_length=1)
     """By the manifest's names, each modality that runs of the study may be given."""
     modalities: tuple[ModalityName, ...] = Field(
         default_factory=lambda earlier: in_order(earlier.get("inputs", ()))
     )
-    """Which of the inputs the model is given, in the order visual, audio, text, then others; by default all."""
+    """Which of the inputs the model is given, in the order visual, audio, text, then the others; by default
+    all."""
     width: Positive = 64
     """Width D in which every encoder ends, and every fusion works unless `fusion_width` is given."""
     fusion_width: Positive | None = None
@@ -164,6 +183,11 @@ class RunConfig(Part):
 
     @model_validator(mode="after")
     def _modalities_are_inputs(self) -> Self:
+        if taken := [name for name in self.inputs if not names_a_part(name)]:
+            raise ValueError(
+                f"no modality can be called {', '.join(taken)}, as parts of the model or of records are; "
+                "give it another name in inputs, and in the manifest"
+            )
         ordered = tuple(m for m in in_order(self.inputs) if m in self.modalities)
         if ordered != self.modalities or not ordered:
             raise ValueError(
@@ -213,18 +237,15 @@ class RunConfig(Part):
 
     def deciding(self) -> dict[str, Any]:
         """The part that decides results: without runtime, tracking, names, paths and unused inputs."""
-        config = self.model_dump(mode="json", exclude={"runtime", "tracking", "study", "arm"})
+        config = decisive(self)
+        for key in ("runtime", "tracking", "study", "arm"):
+            del config[key]
         for key in ("manifest", "store", "decode_time_limit", "max_failed_share"):
             del config["data"][key]
         del config["train"]["diagnostics"]  # it looks on, and changes nothing
         config["encoders_from"] = [PurePath(run).name for run in self.encoders_from]  # ends in its signature
         config["inputs"] = {name: config["inputs"][name] for name in self.modalities}
         return config
-
-    def signature(self, data_fingerprint: str) -> str:
-        """Ten hex digits that name what decides the run's numbers: configuration and content of the data."""
-        record = json.dumps([self.deciding(), data_fingerprint], sort_keys=True)
-        return hashlib.sha256(record.encode()).hexdigest()[:10]
 
 
 def load_config(text: str, source: str) -> RunConfig:
@@ -234,6 +255,6 @@ def load_config(text: str, source: str) -> RunConfig:
         InputError: not JSON, an unknown key or a wrong type; the message names the source and each field.
     """
     try:
-        return RunConfig.model_validate_json(text)
+        return read_part(RunConfig, text)
     except ValidationError as error:
         raise InputError(f"{source} is not a valid run configuration: {explain(error)}") from error

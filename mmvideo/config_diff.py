@@ -5,16 +5,15 @@ A comparison answers a question about its axes only if nothing else differs. Stu
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from mmvideo.config import RunConfig
 from mmvideo.errors import unknown
 
 _ABSENT = object()
 
 
-def flatten(nested: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+def flatten(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """Nested dictionaries as one, with dotted keys: `{"train": {"epochs": 3}}` → `{"train.epochs": 3}`."""
     flat: dict[str, Any] = {}
     for key, value in nested.items():
@@ -31,6 +30,8 @@ def check_axes(axes: Iterable[str]) -> None:
     Raises:
         InputError: an axis that is neither; the message lists the sections and keys there are.
     """
+    from mmvideo.config import RunConfig  # reports use the rest of this module, and need no configurations
+
     keys = flatten(RunConfig().model_dump(mode="json"))
     known = {key.rsplit(".", depth)[0] for key in keys for depth in range(key.count(".") + 1)}
     for axis in axes:
@@ -39,8 +40,9 @@ def check_axes(axes: Iterable[str]) -> None:
             raise unknown("axis", axis, known)
 
 
-def differing_keys(a: RunConfig, b: RunConfig, axes: Iterable[str]) -> list[str]:
-    """Keys that decide results, differ between `a` and `b`, and lie under no axis. The seed never counts.
+def differing_keys(a: Mapping[str, Any], b: Mapping[str, Any], axes: Iterable[str]) -> list[str]:
+    """Keys that differ between two deciding parts (see `RunConfig.deciding`) and lie under no axis. The seed
+    never counts.
 
     The axis `modalities` also covers an input's section that stands on one side only: what is not read drops
     out of the configuration. Inputs on both sides must agree.
@@ -53,8 +55,8 @@ def differing_keys(a: RunConfig, b: RunConfig, axes: Iterable[str]) -> list[str]
     """
     covered = {"seed", *axes}
     if "modalities" in covered:
-        covered |= {f"inputs.{m}" for m in {*a.modalities} ^ {*b.modalities}}
-    left, right = flatten(a.deciding()), flatten(b.deciding())
+        covered |= {f"inputs.{name}" for name in set(a["modalities"]) ^ set(b["modalities"])}
+    left, right = flatten(a), flatten(b)
     keys = left.keys() | right.keys()
     differing = (key for key in keys if left.get(key, _ABSENT) != right.get(key, _ABSENT))
     return sorted(key for key in differing if not any(key == c or key.startswith(f"{c}.") for c in covered))

@@ -2,29 +2,101 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Iterator, Mapping
+from contextvars import ContextVar
+from typing import Annotated, Any, TypeVar
 
 import annotated_types as at
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import AllowInfNan, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 Option = bool | int | float | str
 Fraction = Annotated[float, at.Ge(0), at.Le(1)]
 Positive = Annotated[int, at.Gt(0)]
 Dropout = Annotated[float, at.Ge(0), at.Lt(1)]
 """A probability that leaves something."""
-WeightsFile = Annotated[str, Field(json_schema_extra={"content": True})]
+WeightsFile = Annotated[str | None, Field(json_schema_extra={"mmvideo:content": True})]
 """A file, a folder or a name of pretrained weights: where it is a file or folder, its content decides a run's
 numbers, and its path does not."""
 ModalityName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
 """What a manifest may call a modality: it names files, flags and parts of the model too."""
-PositiveFloat = Annotated[float, at.Gt(0)]
-NotNegative = Annotated[float, at.Ge(0)]
+Finite = Annotated[float, AllowInfNan(False)]
+"""A number that JSON can hold."""
+PositiveFloat = Annotated[Finite, at.Gt(0)]
+NotNegative = Annotated[Finite, at.Ge(0)]
 
 
 class Part(BaseModel):
     """A strict, frozen piece of configuration. Unknown keys and wrong types are errors naming the field."""
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True, validate_default=True)
+
+
+P = TypeVar("P", bound=Part)
+_BEFORE = "mmvideo:before"
+_from_file: ContextVar[bool] = ContextVar("_from_file", default=False)
+
+
+def added(default: Any, *, before: Any) -> Any:
+    """A field that configurations did not always have. Finished runs stay finished where it changes nothing.
+
+    A file without the field reads as `before`, and the field counts as deciding only where its value is
+    another one. So a new field orphans no run, and a default that changes what a run does makes it a new one.
+
+    Args:
+        default: what a new configuration has.
+        before: the value that does what was done before the field existed.
+    """
+    return Field(
+        default_factory=lambda: before if _from_file.get() else default, json_schema_extra={_BEFORE: [before]}
+    )
+
+
+def read_part(kind: type[P], text: str) -> P:
+    """A Part from a file's JSON; fields it has been given since then are what they were `before`.
+
+    Raises:
+        ValidationError: not JSON, an unknown key or a wrong type.
+    """
+    token = _from_file.set(True)
+    try:
+        return kind.model_validate_json(text)
+    finally:
+        _from_file.reset(token)
+
+
+def decisive(part: Part) -> dict[str, Any]:
+    """The Part as plain JSON values, without fields `added` later that change nothing."""
+    values: dict[str, Any] = part.model_dump(mode="json")
+    for name, field in type(part).model_fields.items():
+        extra = field.json_schema_extra
+        value = getattr(part, name)
+        if isinstance(extra, dict) and _BEFORE in extra and [value] == extra[_BEFORE]:
+            del values[name]
+        else:
+            values[name] = _decisive(value, values[name])
+    return values
+
+
+def _decisive(value: Any, plain: Any) -> Any:
+    if isinstance(value, Part):
+        return decisive(value)
+    if isinstance(value, Mapping) and isinstance(plain, dict):
+        return {key: _decisive(item, plain[key]) for key, item in value.items()}
+    if isinstance(value, tuple | list) and isinstance(plain, list):
+        return [_decisive(item, other) for item, other in zip(value, plain, strict=True)]
+    return plain
+
+
+def files_named(part: Part, prefix: str = "") -> Iterator[tuple[str, str]]:
+    """By dotted key, what the Part and the Parts in it say of weights: files, folders or names."""
+    for name, field in type(part).model_fields.items():
+        value, extra = getattr(part, name), field.json_schema_extra
+        if isinstance(extra, dict) and "mmvideo:content" in extra and value is not None:
+            yield f"{prefix}{name}", value
+        parts = value if isinstance(value, Mapping) else {"": value}
+        for key, inner in parts.items():
+            if isinstance(inner, Part):
+                yield from files_named(inner, f"{prefix}{name}.{f'{key}.' if key else ''}")
 
 
 def explain(error: ValidationError) -> str:

@@ -28,7 +28,10 @@ class Tokens:
     time: Float[Tensor, "B N"]  # seconds from the clip's start: centre of what the item covers
 
     def to(self, device: torch.device | str) -> Tokens:
-        return Tokens(*(getattr(self, f.name).to(device, non_blocking=True) for f in fields(self)))
+        return Tokens(*(_moved(getattr(self, f.name), device) for f in fields(self)))
+
+    def pin_memory(self) -> Tokens:
+        return Tokens(*(getattr(self, f.name).pin_memory() for f in fields(self)))
 
     def replace_values(self, values: Tensor) -> Tokens:
         return Tokens(values, self.mask, self.time)
@@ -125,6 +128,7 @@ class Batch:
 
     def keep(self, keep: Bool[Tensor, "B M"]) -> Batch:
         """The same clips with some of their modalities (in the order of `modalities`); the rest absent."""
+        keep = keep.to(self.labels.device)
         inputs = {m: self.inputs[m].keep_rows(keep[:, i]) for i, m in enumerate(self.modalities)}
         return Batch(self.ids, inputs, self.labels)
 
@@ -134,7 +138,12 @@ class Batch:
 
     def to(self, device: torch.device | str) -> Batch:
         moved = {name: tokens.to(device) for name, tokens in self.inputs.items()}
-        return Batch(self.ids, moved, self.labels.to(device, non_blocking=True))
+        return Batch(self.ids, moved, _moved(self.labels, device))
+
+    def pin_memory(self) -> Batch:
+        """The same in memory that a GPU can copy from while others compute; the loader calls this."""
+        pinned = {name: tokens.pin_memory() for name, tokens in self.inputs.items()}
+        return Batch(self.ids, pinned, self.labels.pin_memory())
 
 
 class EncodedBatch(Batch):
@@ -151,6 +160,7 @@ class EncodedBatch(Batch):
         self.features = features
 
     def keep(self, keep: Bool[Tensor, "B M"]) -> EncodedBatch:
+        keep = keep.to(self.labels.device)
         kept = {m: self.features[m].keep_rows(keep[:, i]) for i, m in enumerate(self.modalities)}
         return EncodedBatch(self.ids, super().keep(keep).inputs, self.labels, kept)
 
@@ -162,10 +172,14 @@ class EncodedBatch(Batch):
 
 @dataclass(frozen=True)
 class FusionOutput:
-    """What every fusion returns. `diagnostics` are logged and never trained on."""
+    """What every fusion returns.
+
+    `diagnostics` are a few numbers a clip (B, k), such as gates or shares, one a modality in the order of the
+    fusion's own where its documentation says nothing else. They are logged and never trained on.
+    """
 
     pooled: Float[Tensor, "B D"]
-    diagnostics: dict[str, Tensor] = field(default_factory=dict)
+    diagnostics: dict[str, Float[Tensor, "B _"]] = field(default_factory=dict)
 
 
 class Prediction(NamedTuple):
@@ -179,3 +193,9 @@ class Prediction(NamedTuple):
     diagnostics: dict[str, Tensor]
     clips: Mapping[str, Tensor] = MappingProxyType({})
     subsets: tuple[Tensor, ...] = ()
+
+
+def _moved(tensor: Tensor, device: torch.device | str) -> Tensor:
+    """The tensor on the device. Only copies onto a GPU go on in the background: one to the CPU could be read
+    before it is there."""
+    return tensor.to(device, non_blocking=torch.device(device).type != "cpu")

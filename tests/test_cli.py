@@ -178,7 +178,7 @@ def test_an_earlier_run_is_a_base(given: str, here: Path, capsys: pytest.Capture
         (("train", "bases.py:bse"), "Unknown function of bases.py 'bse'. Did you mean 'base'?"),
         (("train", "bases.py:wrong"), "width: Input should be greater than 0"),
         (("train", "bases.py:none"), "must return an mmvideo.config.RunConfig; it returned NoneType"),
-        (("train", "nowhere.py"), "there is no Python file 'nowhere.py'"),
+        (("train", "nowhere.py"), "There is no Python file 'nowhere.py'"),
         (("train", "nowhere.json"), "There is no configuration 'nowhere.json'"),
         (("prepare", "plantd"), "Unknown data set 'plantd'. Did you mean 'planted'?"),
         (("prepare",), "prepare needs the name of a data set"),
@@ -275,6 +275,18 @@ def test_dry_run_of_a_study_lists_its_runs(here: Path, capsys: pytest.CaptureFix
     ]
 
 
+def test_a_study_is_named_and_changed_from_the_command_line(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ["--name", "mine", "--set", "train.epochs=40", "width=8", "--set", "data.task=regression"]
+    assert call("ablate", "fusions", "--seeds", "0", *options, "--dry-run") == 0
+    assert "mine/late-s0" in capsys.readouterr().out
+    study = ablate._study(ablate.Ablate("fusions.py", overrides=(("train.epochs=40",), ("width=8",))), [])
+    assert {(arm.config.train.epochs, arm.config.width) for arm in study.arms} == {(40, 8)}
+    assert "Did you mean 'train.epochs'" in refused(capsys, "ablate", "fusions", "--set", "train.epoch=4")
+    assert "differ in" in refused(capsys, "ablate", "fusions", "--set", "fusion.name=late")
+
+
 def test_a_study_explains_its_own_options(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert call("ablate", "fusions.py", "--", "--help") == 0
     assert "the width of both. (default: 32)" in capsys.readouterr().out
@@ -302,7 +314,8 @@ def test_a_study_ends_in_a_report_and_fails_if_a_run_did(
         return None, True
 
     monkeypatch.setattr(ablate, "run_grid", grid)
-    monkeypatch.setattr(ablate, "_data_fingerprint", lambda study: "data")
+    whole = ("visual", "audio", "text")
+    monkeypatch.setattr(ablate, "_opened", lambda study: ("data", {arm.name: whole for arm in study.arms}))
     monkeypatch.setattr(ablate, "_report", report)
     monkeypatch.setattr(ablate, "_mirror", lambda *_: None)
     code = call("ablate", "fusions.py", "--workers", "2", "--root", "r", "--", "--width", "16")
@@ -328,4 +341,4 @@ def test_arms_on_different_data_are_refused(monkeypatch: pytest.MonkeyPatch) -> 
 
     monkeypatch.setattr("mmvideo.data.opened.open_data", open_data)
     with pytest.raises(InputError, match="read different data"):
-        ablate._data_fingerprint(study)
+        ablate._opened(study)

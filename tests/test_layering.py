@@ -25,6 +25,7 @@ CORE = {
     "progress",
     "schema",
     "records",
+    "workers",
 }
 STORED = {"clips", "store"}
 LEAVES = {"planted", "transcribe", "inspection"}
@@ -38,6 +39,7 @@ ALLOWED = {
     "encoders": CORE | {"layers"},
     "fusion": CORE | {"layers"},
     "objectives": CORE | {"layers"},
+    "contract": CORE | {"encoders", "fusion", "objectives"},
     "model": CORE | {"layers", "encoders", "fusion"},
     "data": CORE | STORED | {"evaluation", "encoders", "runs"},
     "training": CORE | STORED | MODEL | {"data", "evaluation"},
@@ -59,8 +61,10 @@ ALLOWED = {
         "planted",
         "transcribe",
         "inspection",
+        "contract",
     },
     "__main__": {"cli"},
+    "experiments": set(),
     "__init__": set(),
 }
 # Third-party package → the only modules that may import it (a name covers what is below it).
@@ -75,6 +79,7 @@ WITHOUT_TORCH = (
     "mmvideo.report",
     "mmvideo.config_diff",
     "mmvideo.config",
+    "mmvideo.records",
 )
 
 

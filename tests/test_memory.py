@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from tests.data.test_augment import dataset
 
 from mmvideo.config import AugmentConfig
 from mmvideo.memory import Memory
-from tests.data.test_augment import dataset
 
 
 def test_what_fits_is_made_once_and_the_rest_each_time() -> None:

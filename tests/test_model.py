@@ -7,24 +7,29 @@ from typing import Any
 import pytest
 import torch
 
-from mmvideo.config import AudioConfig, DataConfig, NamedConfig, RunConfig, TextConfig, VisualConfig
+from mmvideo.components import FUSIONS, EncoderChoice, FusionChoice
+from mmvideo.config import Input, RunConfig
 from mmvideo.errors import InputError
 from mmvideo.model import FusionModel, build_model
-from mmvideo.types import Batch, Tokens
+from mmvideo.types import Batch, FeatureInput, Tokens
 
 SMALL: dict[str, Any] = {
     "width": 16,
-    "data": DataConfig(frame_size=16, crop_size=16),
-    "visual": VisualConfig(channels=(4, 8)),
-    "audio": AudioConfig(mel_bins=16, channels=(4, 8), trunk_layers=1),
-    "text": TextConfig(layers=1, heads=2, hidden=16),
+    "inputs": {
+        "visual": Input.of("visual", EncoderChoice.of("cnn_lstm", channels=(4, 8), picture_size=16)),
+        "audio": Input.of(
+            "audio", EncoderChoice.of("spectrogram_cnn", mel_bins=16, channels=(4, 8), trunk_layers=1)
+        ),
+        "text": Input.of("text", EncoderChoice.of("transformer", layers=1, heads=2, hidden=16)),
+    },
 }
 VOCABULARY = 20
+TOLD = {"text": VOCABULARY, "flow": FeatureInput(5, 4, (0.0,) * 5, (1.0,) * 5)}
 
 
 def model(fusion: str = "late", **changes: Any) -> FusionModel:
     torch.manual_seed(0)
-    return build_model(RunConfig(**SMALL | {"fusion": NamedConfig(name=fusion)} | changes), 5, VOCABULARY)
+    return build_model(RunConfig(**SMALL | {"fusion": FusionChoice.of(fusion)} | changes), 5, TOLD)
 
 
 @pytest.fixture(scope="module")
@@ -98,17 +103,81 @@ def test_what_no_fusion_reads_is_not_built() -> None:
     assert set(model("single", modalities=("audio",)).encoders) == {"audio"}
 
 
-@pytest.mark.parametrize(("changes", "message"), [
-    ({"fusion": NamedConfig(name="lat")}, r"Unknown fusion 'lat'. Did you mean 'late'\?"),
-    ({"fusion": NamedConfig(name="json:loads")}, "fusion 'json:loads' is not a subclass of mmvideo.fusion"),
-    ({"fusion": NamedConfig(name="late", options={"width": 3})}, "Unknown option of fusion 'late' 'width'"),
-    ({"visual": VisualConfig(name="resnet_lstm")}, "Unknown visual encoder 'resnet_lstm'"),
-    ({"visual": VisualConfig(backbone="resnet19")}, "visual backbone 'resnet19'. Did you mean 'resnet1"),
-    ({"visual": VisualConfig(backbone="resnet18", frozen=True)}, "visual.frozen needs visual.weights"),
-    ({"visual": VisualConfig(frozen=True)}, "visual.frozen"),
-    ({"visual": VisualConfig(weights="DEFAULT")}, "visual.weights"),
-    ({"fusion": NamedConfig(name="early", options={"step_seconds": 0.0})}, "early.: step_seconds: Input"),
+@pytest.mark.parametrize("fusion", [name for name in FUSIONS if name != "single"])
+def test_four_modalities_of_which_one_is_ones_own(fusion: str, batch: Batch) -> None:
+    """With every strategy: an output for every clip, the one that has only features of one's own included."""
+    whole = model(fusion, inputs={**SMALL["inputs"], "flow": Input.of("features")}).eval()
+    assert tuple(whole.encoders) == ("visual", "audio", "text", "flow")
+    flow = Tokens(
+        torch.randn(3, 4, 5, generator=torch.Generator().manual_seed(1)),
+        torch.tensor([[True] * 4, [False] * 4, [True, True, False, False]]),
+        ((torch.arange(4) + 0.5) * 0.25).expand(3, -1),
+    )
+    given = Batch(batch.ids, {**batch.inputs, "flow": flow}, batch.labels)
+    assert given.present.tolist() == [[1, 1, 1, 1], [1, 0, 1, 0], [1, 1, 0, 1]]
+    logits = whole(given).logits
+    changed = whole(
+        Batch(batch.ids, {**given.inputs, "flow": flow.replace_values(flow.values + 1)}, batch.labels)
+    )
+    assert torch.isfinite(logits).all()
+    touched = (logits != changed.logits).any(dim=1).tolist()
+    assert touched == [True, False, True]
+    alone = whole(given.only(("flow",))).logits
+    torch.testing.assert_close(alone[1], whole.prior)
+    assert torch.isfinite(alone).all()
+    assert (alone[0] != alone[2]).any()
+
+
+def test_a_model_of_ones_own_modalities_alone() -> None:
+    names = ("mrna", "flow", "depth")
+    config = RunConfig(
+        width=8, inputs={m: Input.of("features") for m in names}, fusion=FusionChoice.of("hierarchical")
+    )
+    whole = build_model(config, 3, {m: FeatureInput(2, 1, (0.0,) * 2, (1.0,) * 2) for m in names})
+    assert tuple(whole.encoders) == names
+    ones = torch.ones(2, 1)
+    vectors = {m: Tokens(torch.randn(2, 1, 2), ones.bool(), ones) for m in names}
+    prediction = whole(Batch(("a", "b"), vectors, torch.tensor([0, 1])), [("flow",), ("mrna", "depth")])
+    assert prediction.logits.shape == (2, 3)
+    assert [part.shape for part in prediction.subsets] == [(2, 3)] * 2
+    assert {f"{m}_weights" for m in names} <= set(prediction.diagnostics)
+
+
+def test_names_of_modalities_are_names_of_the_weights() -> None:
+    whole = model("late", modalities=("audio",))
+    encoders = {name.split(".")[1] for name in whole.state_dict() if name.startswith("encoders.")}
+    assert encoders == {"audio"}
+
+
+def test_the_fusion_may_work_in_another_width(batch: Batch) -> None:
+    whole = model("late", fusion_width=6)
+    assert whole.head.in_features == 6
+    assert whole(batch).logits.shape == (3, 5)
+
+
+def test_what_an_objective_alone_reads_is_left_out_afterwards(batch: Batch) -> None:
+    torch.manual_seed(0)
+    config = RunConfig(**SMALL | {"fusion": FusionChoice.of("early")})
+    whole = build_model(config, 5, TOLD, frozenset({"clip"})).eval()
+    before = whole(batch)
+    assert set(before.clips) == {"visual", "audio", "text"}
+    whole.deploy()
+    after = whole(batch)
+    assert after.clips == {}
+    torch.testing.assert_close(after.logits, before.logits)
+
+
+def cnn(**options: Any) -> dict[str, Any]:
+    return {"visual": Input.of("visual", EncoderChoice.of("cnn_lstm", **options))}
+
+
+@pytest.mark.parametrize(("inputs", "message"), [
+    (cnn(backbone="resnet19"), "visual backbone 'resnet19'. Did you mean 'resnet1"),
+    (cnn(backbone="resnet18", frozen=True), "frozen needs weights: a frozen random 'resnet18'"),
+    (cnn(frozen=True), "frozen and weights are for torchvision's backbones"),
+    (cnn(weights="DEFAULT"), "frozen and weights are for torchvision's backbones"),
+    ({"text": Input.of("text", EncoderChoice.of("transformer", heads=3))}, "64 cannot be split over 3"),
 ])  # fmt: skip
-def test_what_cannot_be_built(changes: dict[str, Any], message: str) -> None:
+def test_what_cannot_be_built(inputs: dict[str, Input], message: str) -> None:
     with pytest.raises(InputError, match=message):
-        build_model(RunConfig(**SMALL | {"fusion": NamedConfig(name="late")} | changes), 5, VOCABULARY)
+        build_model(RunConfig(inputs=inputs), 5, TOLD)

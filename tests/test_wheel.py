@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -98,6 +99,9 @@ def test_a_recipe_runs_without_the_checkout(python: Python, installed: Path, tmp
 def test_studies_are_found_by_module_name(python: Python, installed: Path) -> None:
     find = "import importlib.util as u; print(u.find_spec('mmvideo.experiments.fusion_strategies').origin)"
     assert Path(python("-c", find).strip()).is_relative_to(installed)
+    in_checkout = importlib.util.find_spec("mmvideo.experiments.fusion_strategies")
+    assert in_checkout is not None
+    assert in_checkout.origin == str(REPOSITORY / "experiments/fusion_strategies.py")
 
 
 def test_the_recipes_hide_no_other_package(python: Python) -> None:

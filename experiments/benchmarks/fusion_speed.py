@@ -21,7 +21,7 @@ import torch
 from straightforward import STRAIGHTFORWARD, straightforward
 from torch import Tensor
 
-from mmvideo.components import FUSIONS, build
+from mmvideo.components import FusionChoice
 from mmvideo.fusion import Fusion
 from mmvideo.report.costs import COSTLY
 from mmvideo.types import Features, Tokens
@@ -54,7 +54,7 @@ def make(name: str, width: int, own: Mapping[str, int] | None = None) -> Fusion:
     """A fusion in training mode, without dropout: its outputs can be compared. `own`: options of its own."""
     torch.manual_seed(0)
     modalities = MODALITIES[:1] if name == "single" else MODALITIES
-    fusion: Fusion = build(FUSIONS, "fusion", name, dict(own or {}), modalities=modalities, width=width)
+    fusion: Fusion = FusionChoice.of(name, **dict(own or {})).build(modalities, width)
     for module in fusion.modules():
         if isinstance(module, torch.nn.Dropout):
             module.p = 0.0

@@ -18,6 +18,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "evaluate a finished run again, on its own or another manifest",
     ),
     "ablate": ("mmvideo.cli.ablate:ablate", "carry out a study: all runs, comparison, report"),
+    "check": ("mmvideo.cli.check:run", "hold a fusion, encoder or objective of your own to its contract"),
     "transcribe": ("mmvideo.cli.transcribe:run", "write subtitles for clips that have none"),
     "inspect": ("mmvideo.cli.inspect:run", "show what the model will see of a clip or a manifest"),
     "compare": ("mmvideo.cli.ablate:compare", "report on studies already run"),
@@ -87,7 +88,7 @@ def _help() -> str:
         [
             "usage: mmvideo COMMAND [OPTIONS]",
             "",
-            "Which way of fusing sight, sound and words is better, by how much, and is it really fusing?",
+            "Which way of fusing visual, audio and text is better, by how much, and is it really fusing?",
             "",
             *lines,
             "",

@@ -7,7 +7,7 @@ import json
 import shlex
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -18,10 +18,13 @@ import tyro
 from mmvideo.cli.options import parse
 from mmvideo.config_diff import flatten
 from mmvideo.errors import InputError
-from mmvideo.runs.directory import make_folder
+from mmvideo.files import locked, make_folder
 from mmvideo.runs.tracking import log_study, offline_hint
+from mmvideo.studies.availability import restricted
 from mmvideo.studies.grid import run_grid
-from mmvideo.studies.study import Study, load_study
+from mmvideo.studies.loading import load_study
+from mmvideo.studies.overrides import overridden
+from mmvideo.studies.study import Study
 
 if TYPE_CHECKING:
     from mmvideo.report import Comparison
@@ -35,9 +38,17 @@ class Ablate:
     """
 
     study: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="STUDY")]
-    """A function that returns a Study, as path/to/file.py:function; `study` if only the file is given."""
+    """A function that returns a Study, as path/to/file.py:function or package.module:function; `study` if
+    only the file or module is given."""
+    name: str | None = None
+    """What the study is called: its folder of runs and of reports. None: by its base and data."""
     seeds: tuple[int, ...] | None = None
     """Seeds each arm is run with; None: the study's own."""
+    overrides: Annotated[
+        tyro.conf.UseAppendAction[tuple[tuple[str, ...], ...]],
+        tyro.conf.arg(name="set", metavar="FIELD=VALUE …"),
+    ] = ()
+    """Fields of every arm's configuration, such as `train.epochs=40 data.frame_rate=8`; may be repeated."""
     workers: int | None = None
     """Runs at once; None: one on a GPU, else as many as the cores allow."""
     root: Path = Path("runs")
@@ -53,14 +64,15 @@ def ablate(arguments: list[str]) -> int:
     began = time.monotonic()
     own, of_study = _split(arguments)
     options = parse(Ablate, "ablate", own)
-    if not options.dry_run:
-        make_folder(options.root)  # before the study's data is decoded, not after
-    study = _study(options.study, of_study)
-    if options.seeds is not None:
-        study = dataclasses.replace(study, seeds=options.seeds)
+    study = _study(options, of_study)
     if options.dry_run:
-        print(_list(study))
+        print(_list(_sized(study)))
         return 0
+    make_folder(options.root)  # before the study's data are decoded, not after
+    make_folder(options.out, "--out")
+    study.refuse_other_data(options.root)
+    fingerprint, available = _opened(study)
+    study = _carried_out(study, available)
     from mmvideo.runs.execute import execute
 
     print(f"{study.title}: {len(study.arms)} arms × {len(study.seeds)} seeds")
@@ -68,15 +80,17 @@ def ablate(arguments: list[str]) -> int:
         study,
         partial(execute, root=options.root),
         root=options.root,
-        data_fingerprint=_data_fingerprint(study),
+        data_fingerprint=fingerprint,
         workers=options.workers,
     )
     print(report.summary(), file=sys.stderr if report.failures else sys.stdout)
     if report.trained + report.reused:
         command = f"mmvideo ablate {shlex.join(arguments)}"
-        comparison, changed = _report(report.folder, options.out, command, keep=not report.trained)
-        if changed:
-            _mirror(comparison, study, report.folder, options.out)
+        busy = f"Another process is writing the report of '{study.name}'; waiting for it."
+        with locked(options.out / study.name, busy):
+            comparison, changed = _report(report.folder, options.out, command, keep=not report.trained)
+            if changed:
+                _mirror(comparison, study, report.folder, options.out)
     print(f"total time: {_duration(time.monotonic() - began)}")
     return 1 if report.failures else 0
 
@@ -109,13 +123,24 @@ def _split(arguments: list[str]) -> tuple[list[str], list[str]]:
     return arguments[:at], arguments[at + 1 :]
 
 
-def _study(spec: str, arguments: list[str]) -> Study:
-    """The study that the function makes of these flags, one for each of its parameters."""
+def _study(options: Ablate, arguments: list[str]) -> Study:
+    """The study that its function makes of its own flags, one a parameter, changed as the options say."""
 
     def fill_in(function: Callable[..., Any]) -> Any:
-        return tyro.cli(function, prog=f"mmvideo ablate {spec} --", args=arguments)
+        return tyro.cli(function, prog=f"mmvideo ablate {options.study} --", args=arguments)
 
-    return load_study(spec, fill_in)
+    study = load_study(options.study, fill_in)
+    seeds = study.seeds if options.seeds is None else options.seeds
+    study = dataclasses.replace(study, name=options.name or study.name, seeds=seeds)
+    return overridden(study, [assignment for given in options.overrides for assignment in given])
+
+
+def _sized(study: Study) -> Study:
+    if study.same_size_as is None:
+        return study
+    from mmvideo.studies.parity import sized
+
+    return sized(study)
 
 
 def _list(study: Study) -> str:
@@ -134,9 +159,14 @@ def _list(study: Study) -> str:
     return "\n".join([f"{study.title}: {len(lines)} runs", *lines])
 
 
-def _data_fingerprint(study: Study) -> str:
-    """Decode what is not stored yet, and name the content of the data, which is one for all arms."""
+def _opened(study: Study) -> tuple[str, Mapping[str, Collection[str]]]:
+    """Decode what is not stored yet; what names the content of the data, and each arm's available modalities.
+
+    Raises:
+        InputError: the arms read different data.
+    """
     from mmvideo.data.opened import open_data
+    from mmvideo.data.run_data import available_modalities
 
     fingerprints = {open_data(arm.config, progress=True).fingerprint for arm in study.arms}
     if len(fingerprints) > 1:
@@ -144,7 +174,20 @@ def _data_fingerprint(study: Study) -> str:
             f"The arms of '{study.name}' read different data, so their runs cannot be compared clip by clip. "
             "Give all arms the same data.manifest, frame_rate, frame_size and sample_rate."
         )
-    return fingerprints.pop()
+    available = {arm.name: available_modalities(arm.config, progress=True) for arm in study.arms}
+    return fingerprints.pop(), available
+
+
+def _carried_out(study: Study, available: Mapping[str, Collection[str]]) -> Study:
+    """The study with the modalities that the data have, and the runs it starts from found."""
+    from mmvideo.runs.warm_start import with_sources
+
+    told = len(study.notes)
+    study = restricted(study, available)
+    for note in study.notes[told:]:
+        print(note, file=sys.stderr)
+    arms = [dataclasses.replace(arm, config=with_sources(arm.config)) for arm in _sized(study).arms]
+    return dataclasses.replace(study, arms=tuple(arms))
 
 
 def _report(study_dir: Path, out: Path, command: str, *, keep: bool = False) -> tuple[Comparison, bool]:
@@ -152,10 +195,28 @@ def _report(study_dir: Path, out: Path, command: str, *, keep: bool = False) -> 
     from mmvideo.report.console import print_comparison
 
     folder = out / study_dir.name
-    comparison, written = write_report(study_dir, folder, reproduce=command, keep=keep)
+    try:
+        comparison, written = write_report(study_dir, folder, reproduce=command, keep=keep)
+    except Exception as error:
+        reason = _of_the_disk(error)
+        if reason is None:
+            raise
+        raise InputError(
+            f"The report in {folder} could not be written: {reason}. The runs in {study_dir} are kept; "
+            f"`mmvideo compare {study_dir} --out FOLDER` writes their report elsewhere."
+        ) from error
     print_comparison(comparison)
     print(f"report: {folder / 'report.html'}{'' if written else ' (as it was: nothing changed)'}")
     return comparison, written
+
+
+def _of_the_disk(error: BaseException | None) -> str | None:
+    """What the disk said, also where a library then stumbled over its half-written file."""
+    while error is not None:
+        if isinstance(error, OSError) and error.strerror:
+            return error.strerror
+        error = error.__cause__ or error.__context__
+    return None
 
 
 def _mirror(comparison: Comparison, study: Study, study_dir: Path, out: Path) -> None:

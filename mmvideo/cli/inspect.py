@@ -1,7 +1,8 @@
-"""`mmvideo inspect`: what the model will see of a clip, or of a manifest."""
+"""`mmvideo inspect`: what the model is given of a clip, or of a manifest."""
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,31 +11,29 @@ from typing import Annotated
 import tyro
 
 from mmvideo.cli.options import parse
-from mmvideo.cli.train import load_base
-from mmvideo.clips.manifest import check_files, read_manifest
+from mmvideo.clips.labels import task_of
+from mmvideo.clips.manifest import read_manifest
 from mmvideo.config import DataConfig, RunConfig
 from mmvideo.errors import InputError
 from mmvideo.files import write_whole
-
-SHOWN_SETTINGS = (
-    *("frame_rate", "frame_size", "crop_size", "max_seconds", "sampling", "frames"),
-    *("sample_rate", "hop_seconds", "audio_snr_db", "max_tokens", "metadata_fields", "text_template"),
-)
+from mmvideo.schema import Part
+from mmvideo.studies.base import load_base
 
 
 @dataclass
 class Inspect:
-    """Write a page that shows what the model will see.
+    """Write a page that shows what the model is given.
 
-    Of a clip: the frames it gets, its log-mel spectrogram, and its word pieces, on one clock. Of a manifest,
-    also: what the audit finds, class balance, which clips have which modality, durations, what could not be
+    Of a clip: its frames, log-mel spectrogram, word pieces and features, on one clock. Of a manifest, also:
+    what the audit finds, class balance, which clips have which modality, durations, what could not be
     decoded; for this, all clips are decoded into the store, as training would.
     """
 
     source: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="CLIP|MANIFEST")]
     """A video or sound file, or a manifest.jsonl."""
     config: str | None = None
-    """The configuration to see it with: path/to/file.py:function, a run's directory, or a config.json."""
+    """The configuration to see it with: path/to/file.py:function, a run's directory (with the tokenizer that
+    it trained), or a config.json. None: the defaults, for the modalities that the manifest names."""
     out: Path = Path("inspect.html")
     """A .html page; for one clip also a .png."""
     examples: int = 6
@@ -48,69 +47,85 @@ class Inspect:
 def run(arguments: list[str]) -> int:
     """`mmvideo inspect CLIP|MANIFEST [OPTIONS]`"""
     options = parse(Inspect, "inspect", arguments)
-    config = RunConfig() if options.config is None else load_base(options.config)
+    config = None if options.config is None else load_base(options.config)
     suffix = options.out.suffix.lower()
     of_manifest = options.source.suffix.lower() in (".jsonl", ".ndjson")
     if suffix not in ((".html",) if of_manifest else (".html", ".png")):
         raise InputError(f"--out must end in .html{'' if of_manifest else ' or .png'}, not '{options.out}'.")
     if options.examples < 0:
         raise InputError(f"--examples must not be negative; got {options.examples}.")
-    written = _manifest_page(options, config) if of_manifest else _clip_page(options, config)
+    written = _manifest_page(options, config) if of_manifest else _clip_page(options, config or RunConfig())
     write_whole(options.out, written)
     print(f"written: {options.out}")
     return 0
 
 
 def _clip_page(options: Inspect, config: RunConfig) -> bytes:
-    from mmvideo.inspection.contents import decode, single_clip, view_examples
+    from mmvideo.inspection.opened import open_to_inspect, single_clip
     from mmvideo.inspection.page import render_inspection
     from mmvideo.inspection.picture import draw, png
+    from mmvideo.inspection.views import view_examples
 
     manifest = single_clip(options.source, options.subtitles)
+    learnt = _learnt(options.config)
     with tempfile.TemporaryDirectory() as scratch:
-        decoded = decode(manifest, config.data, options.store or Path(scratch))
-        for reason in decoded.report.failed.values():
+        inspected = open_to_inspect(manifest, config, options.store or Path(scratch), learnt)
+        for reason in inspected.report.failed.values():
             raise InputError(reason)
-        views = view_examples(decoded, config, 1)
+        views = view_examples(inspected, 1)
     if options.out.suffix.lower() == ".png":
-        return png(draw(views[0], config.audio.mel_bins))
-    notes = []
-    if views[0].pieces and config.text.model is None:
+        for finding in inspected.findings:
+            print(finding, file=sys.stderr)
+        return png(draw(views[0]))
+    notes = list(inspected.findings)
+    if inspected.trains_tokenizer and learnt is None:
         notes.append(
             "The word pieces are those of a tokenizer trained on this clip alone; a run's is trained on its "
             "training split."
         )
-    page = render_inspection(
-        options.source.name,
-        views,
-        None,
-        mel_bins=config.audio.mel_bins,
-        settings=_settings(config.data),
-        notes=notes,
-    )
+    page = render_inspection(options.source.name, views, None, settings=_settings(config), notes=notes)
     return page.encode()
 
 
-def _manifest_page(options: Inspect, config: RunConfig) -> bytes:
-    from mmvideo.data.run_data import with_metadata
-    from mmvideo.inspection.contents import decode, survey_manifest, view_examples
+def _manifest_page(options: Inspect, config: RunConfig | None) -> bytes:
+    from mmvideo.inspection.opened import inputs_of, open_to_inspect
+    from mmvideo.inspection.overview import survey_manifest
     from mmvideo.inspection.page import render_inspection
+    from mmvideo.inspection.views import view_examples
 
     manifest = read_manifest(options.source)
-    check_files(manifest)
-    decoded = decode(manifest, config.data, options.store or Path(config.data.store))
-    present = with_metadata(manifest, decoded.report.present, config.data)
+    if config is None:
+        data = DataConfig(task=task_of(manifest.clips[0].label))
+        config = RunConfig(inputs=inputs_of(manifest), data=data)
+    store = options.store or Path(config.data.store)
+    inspected = open_to_inspect(manifest, config, store, _learnt(options.config))
     page = render_inspection(
         str(options.source),
-        view_examples(decoded, config, options.examples),
-        survey_manifest(decoded, present, config.data.task),
-        mel_bins=config.audio.mel_bins,
-        settings=_settings(config.data),
+        view_examples(inspected, options.examples),
+        survey_manifest(inspected),
+        settings=_settings(config),
     )
     return page.encode()
 
 
-def _settings(data: DataConfig) -> dict[str, str]:
-    """What of the configuration decides what is seen."""
-    given = data.model_dump()
-    return {f"data.{name}": str(given[name]) for name in SHOWN_SETTINGS}
+def _learnt(config: str | None) -> Path | None:
+    """Where the run whose directory is given as the configuration has kept what it learnt of its clips."""
+    from mmvideo.runs.directory import RunDirectory
+
+    if config is None or not Path(config).is_dir():
+        return None
+    folder = RunDirectory(Path(config)).inputs
+    return folder if folder.is_dir() else None
+
+
+def _settings(config: RunConfig) -> dict[str, str]:
+    """What of the configuration decides what is seen: of the windows, and of each modality."""
+    shown = {f"data.{name}": str(getattr(config.data, name)) for name in ("frame_rate", "max_seconds")}
+    for name, given in config.active.items():
+        shown[f"inputs.{name}"] = _listed(given.kind, given.options)
+        shown[f"inputs.{name}.encoder"] = _listed(given.encoder.name, given.encoder.options)
+    return shown
+
+
+def _listed(name: str, options: Part) -> str:
+    return " · ".join([name, *(f"{key} {value}" for key, value in options.model_dump(mode="json").items())])

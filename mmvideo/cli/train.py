@@ -11,10 +11,9 @@ from typing import Annotated
 import tyro
 
 from mmvideo.cli.options import checked, first_positional, parse, with_choices
-from mmvideo.config import RunConfig, load_config
-from mmvideo.errors import InputError
-from mmvideo.runs.directory import make_folder
-from mmvideo.studies.study import load_function
+from mmvideo.config import RunConfig
+from mmvideo.files import make_folder
+from mmvideo.studies.base import load_base
 
 
 @dataclass
@@ -26,8 +25,8 @@ class Train:
     """
 
     base: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="BASE")]
-    """A function that returns a RunConfig, as path/to/file.py:function (`base` if only the file is given), or
-    the directory or config.json of an earlier run."""
+    """A function that returns a RunConfig, as path/to/file.py:function or package.module:function (`base` if
+    only the file or module is given), or the directory or config.json of an earlier run."""
     config: Annotated[RunConfig, tyro.conf.arg(name="")]
     root: Path = Path("runs")
     """Folder of run directories."""
@@ -46,38 +45,18 @@ def train(arguments: list[str]) -> int:
         print(config.model_dump_json(indent=2))
         return 0
     from mmvideo.evaluation.tasks import TASKS
+    from mmvideo.runs.directory import RunDirectory
     from mmvideo.runs.execute import execute
 
     make_folder(options.root)  # before hours of decoding, not after
     began = time.monotonic()
     path = execute(config, root=options.root, progress=True)
-    result = json.loads((path / "result.json").read_text(encoding="utf-8"))
+    result = RunDirectory(path).result()
     score = TASKS[config.data.task].score
     name = "" if score == "accuracy" else f"{score} "
-    print(f"{config.label}  val {name}{result['val'][score]:.3f}  test {name}{result['test'][score]:.3f}")
+    print(f"{config.label}  val {name}{result.val[score]:.3f}  test {name}{result.test[score]:.3f}")
     print(f"record: {path}  ({time.monotonic() - began:.0f} s)")
     return 0
-
-
-def load_base(spec: str) -> RunConfig:
-    """The configuration that a command line's BASE names.
-
-    Raises:
-        InputError: no such file or function, or what it holds or returns is no configuration.
-    """
-    path = Path(spec)
-    if path.is_dir():
-        path = path / "config.json"
-    if path.suffix == ".json":
-        if not path.is_file():
-            raise InputError(f"There is no configuration '{path}'. Give the config.json of an earlier run.")
-        return load_config(path.read_text(encoding="utf-8"), str(path))
-    config = load_function(spec, "base")()
-    if not isinstance(config, RunConfig):
-        raise InputError(
-            f"'{spec}' must return an mmvideo.config.RunConfig; it returned {type(config).__name__}."
-        )
-    return config
 
 
 @dataclass

@@ -26,7 +26,8 @@ class ContentHashes:
 
     def __init__(self, cache_path: str | Path) -> None:
         self.cache_path = Path(cache_path)
-        self._known: dict[str, Entry] = read_json(self.cache_path)
+        entries = read_json(self.cache_path).items()
+        self._known: dict[str, Entry] = {name: entry for name, entry in entries if isinstance(entry, list)}
         self._new: dict[str, Entry] = {}
 
     def sha256(self, path: str | Path) -> str:
@@ -38,7 +39,7 @@ class ContentHashes:
         name = os.path.abspath(path)
         state = _state(name)
         entry = self._known.get(name)
-        if entry is not None and entry[:-1] == state:
+        if entry and entry[:-1] == state:
             return str(entry[-1])
         with open(name, "rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()

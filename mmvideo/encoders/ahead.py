@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from mmvideo.encoders.visual import CnnLstm
 from mmvideo.files import locked
 from mmvideo.modalities.base import ClipSource
 from mmvideo.modalities.visual import Visual
@@ -19,35 +19,36 @@ from mmvideo.store.encoded import FrameFeatures
 FRAMES_AT_ONCE = 64
 
 
+@runtime_checkable  # for the checks of types in tests
+class FrameEncoder(Protocol):
+    """A backbone that gives features of single frames."""
+
+    features: int
+    """Length of a frame's vector."""
+
+    def frame_features(self, frames: Tensor) -> Tensor:
+        """Of each frame, (N, 3, H, W) uint8 → (N, features)."""
+
+
 @torch.no_grad()
 def encode_frames(
-    config: CnnLstm.Config,
+    encoder: FrameEncoder,
+    made_by: Mapping[str, Any],
     visual: Visual,
     source: ClipSource,
     device: torch.device,
-    *,
-    progress: bool = False,
 ) -> FrameFeatures:
-    """The features of every clip's centre crops under the backbone; what is missing is computed first.
+    """The features of every clip's centre crops under a frozen backbone; what is missing is computed first.
 
-    They are kept in the store under a hash of frames, the backbone's weights, crop and pixel range, so that
-    a change of any of these is a miss, and never a stale hit.
+    They are kept in the store under a hash of the frames and of `made_by`, so that a change of any of these
+    is a miss, and never a stale hit.
 
     Args:
+        encoder: in evaluation mode, on the device.
+        made_by: what decides the features beside the frames: backbone, weights, crop, pixel range.
         visual: gives the crops.
         source: the clips that will be read.
-
-    Raises:
-        InputError: the backbone or its weights cannot be used.
     """
-    encoder = CnnLstm(config, None, 1, frozenset({"stem"}))  # of the width, nothing depends here
-    encoder.eval().to(device)
-    made_by = {
-        "backbone": config.backbone,
-        "weights": weights_digest(encoder.cnn),
-        "crop_size": config.picture_size,
-        "normalization": config.normalization,
-    }
     store, keys = source.store, source.keys
     features = FrameFeatures(store.root, keys, made_by, encoder.features)
     if not features.missing():
@@ -57,7 +58,7 @@ def encode_frames(
         store.root / "features", waiting=f"Another process computes features in {store.root}; waiting."
     ):
         todo = features.missing()
-        for name in tracked(todo, len(todo), "Computing features of frames", progress):
+        for name in tracked(todo, len(todo), "Computing features of frames"):
             stored = store.read(keys[name]).frames
             values = torch.zeros(0, encoder.features)
             if len(stored):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Set
+from contextlib import nullcontext
 from typing import Annotated, ClassVar
 
 import annotated_types as at
@@ -10,6 +11,7 @@ import torch
 import torchaudio
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
+from torch.amp.autocast_mode import is_autocast_available
 
 from mmvideo.encoders.base import Encoder
 from mmvideo.layers.convolution import SpectrogramStage, TemporalBlock
@@ -62,8 +64,11 @@ class LogMel(nn.Module):
         )
         spectrum = spectrum[:, :, : mask.shape[1]]
         power = spectrum.real.square() + spectrum.imag.square()  # several times faster than abs().square()
-        mel = power.transpose(1, 2) @ self.filters
-        return (torch.log(mel + LOG_FLOOR) - LOG_MEAN).transpose(1, 2) / LOG_SCALE
+        kind = power.device.type
+        # a loud clip's power is beyond 16 bits: this product stays out of mixed precision
+        with torch.autocast(kind, enabled=False) if is_autocast_available(kind) else nullcontext():
+            mel = power.transpose(1, 2) @ self.filters
+            return (torch.log(mel + LOG_FLOOR) - LOG_MEAN).transpose(1, 2) / LOG_SCALE
 
 
 def standardized(mel: Float[Tensor, "B F N"], mask: Bool[Tensor, "B N"]) -> Float[Tensor, "B F N"]:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Set
 from typing import Any, ClassVar
 
+import torch
 from torch import nn
 
 from mmvideo.layers.pooling import ClipPool, make_pool
+from mmvideo.modalities.base import ClipSource, Modality
 from mmvideo.schema import Dropout, Part
 from mmvideo.types import Features, Tokens
 from mmvideo.vocabulary import Level
@@ -47,6 +49,12 @@ class Encoder(nn.Module):
     @classmethod
     def needs(cls, config: Any) -> Any:
         """What has to be given to an encoder with these options, in the terms of its kind of modality."""
+        return None
+
+    @classmethod
+    def encode_ahead(cls, config: Any, modality: Modality, source: ClipSource, device: torch.device) -> Any:
+        """What stands in for the modality's input in every run, computed once for all clips, where the
+        options ask for it; the modality is given it as `encoded`. None: nothing."""
         return None
 
     @property

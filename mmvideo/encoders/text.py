@@ -34,7 +34,7 @@ class TextTransformer(Encoder):
     class Config(Encoder.Config):
         """The transformer, its tokenizer, and whether it is trained."""
 
-        model: WeightsFile | None = None
+        model: WeightsFile = None
         """None: a small BERT from scratch. Else any local folder or hub name transformers' AutoModel
         loads."""
         frozen: bool = False

@@ -14,12 +14,15 @@ from jaxtyping import Float, UInt8
 from pydantic import model_validator
 from torch import Tensor, nn
 
+from mmvideo.encoders.ahead import encode_frames, weights_digest
 from mmvideo.encoders.backbones import torchvision_backbone
 from mmvideo.encoders.base import Encoder
 from mmvideo.errors import InputError
 from mmvideo.layers.recurrent import DeltaLstm
-from mmvideo.modalities.visual import Pictures
+from mmvideo.modalities.base import ClipSource, Modality
+from mmvideo.modalities.visual import Pictures, Visual
 from mmvideo.schema import Positive, WeightsFile
+from mmvideo.store.encoded import FrameFeatures
 from mmvideo.types import Tokens
 from mmvideo.vocabulary import Level
 
@@ -50,7 +53,7 @@ class CnnLstm(Encoder):
 
         backbone: str = "small"
         """`small` (from scratch), or a torchvision classification model such as `resnet18`."""
-        weights: WeightsFile | None = None
+        weights: WeightsFile = None
         """For a torchvision backbone: `DEFAULT`, a weights name or a state-dict file. None: from scratch."""
         frozen: bool = False
         """Leave the backbone as loaded; only what stands on it is trained."""
@@ -76,6 +79,22 @@ class CnnLstm(Encoder):
     @classmethod
     def needs(cls, config: Config) -> Pictures:
         return Pictures(config.picture_size, unchanging=config.cached)
+
+    @classmethod
+    def encode_ahead(
+        cls, config: Config, modality: Modality, source: ClipSource, device: torch.device
+    ) -> FrameFeatures | None:
+        if not config.cached:
+            return None
+        assert isinstance(modality, Visual)
+        encoder = cls(config, None, 1, frozenset({"stem"})).eval().to(device)  # no width is used here
+        made_by = {
+            "backbone": config.backbone,
+            "weights": weights_digest(encoder.cnn),
+            "crop_size": config.picture_size,
+            "normalization": config.normalization,
+        }
+        return encode_frames(encoder, made_by, modality, source, device)
 
     def __init__(self, config: Config, told: None, width: int, levels: Set[Level]) -> None:
         super().__init__(config, told, width, levels)

@@ -15,9 +15,9 @@ The parts' limits are combined as MOVER does (Zou & Donner 2008; Graybill & Wang
 half-width² = t²(S-1) V_s + t²(G'-1) max(V_g - V_sg, 0). Each part keeps its own t quantile, so that three
 seeds cost what three seeds should, without a quantile of 4.3 on the part that hundreds of clips tell about.
 
-In simulations (experiments/coverage.py) this covers 94-98 % from no to large seed noise. The two-way variance
-with a z quantile falls to 82 %, with Satterthwaite's t to 93 %; t with S-1 degrees of freedom sits at 100 %;
-the crossed bootstrap runs from 100 % down to 83 %.
+In simulations (experiments/interval_coverage.py) this covers 94-98 % from no to large seed noise. The two-way
+variance with a z quantile falls to 82 %, with Satterthwaite's t to 93 %; t with S-1 degrees of freedom sits
+at 100 %; the crossed bootstrap runs from 100 % down to 83 %.
 """
 
 from __future__ import annotations

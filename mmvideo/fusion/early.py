@@ -54,8 +54,8 @@ class EarlyFusion(Fusion):
         aligned = torch.where(present[:, None, :, None], aligned, self.absent)
         mask = centres[None, :] - self.step / 2 <= end[:, None]
         states = self.lstm(self.join(aligned.flatten(2)))
-        pooled, weights = self.pool(Tokens(states, mask, centres.expand(len(end), -1)))
-        return FusionOutput(pooled, {"step_weights": weights.detach()})
+        pooled, _ = self.pool(Tokens(states, mask, centres.expand(len(end), -1)))
+        return FusionOutput(pooled)
 
 
 def _stem(features: Features) -> Tokens:

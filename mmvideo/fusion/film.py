@@ -23,6 +23,7 @@ class FilmFusion(Fusion):
     its own scale and shift before the modulation, and γ as a change from 1.
 
     Diagnostics: `modulation` (B, conditioned), root mean square of γ: how much the others change a modality.
+    None where there is one modality.
     """
 
     cost: ClassVar[str] = "each clip vector is scaled and shifted by the others"

@@ -43,5 +43,5 @@ class JointTransformerFusion(TokenFusion):
         tokens = self.joined(features)
         for block in self.blocks:
             tokens = tokens.replace_values(block(tokens.values, tokens.values, tokens.mask[:, None]))
-        pooled, weights = self.pool(tokens)
-        return FusionOutput(self.mix(pooled), {"token_weights": weights.detach()})
+        pooled, _ = self.pool(tokens)
+        return FusionOutput(self.mix(pooled))

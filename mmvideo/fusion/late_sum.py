@@ -18,6 +18,8 @@ class LateSumFusion(Fusion):
 
     This is the additive model: it weighs votes (a product of experts, Hinton, 2002) and by construction
     cannot let one modality decide how another is to be read.
+
+    Diagnostics: `evidence_share` (B, M), each modality's part of the summed norms.
     """
 
     cost: ClassVar[str] = "two layers for each modality's clip vector"

@@ -6,13 +6,14 @@ import base64
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
 from mmvideo.inspection.picture import draw, png
-from mmvideo.vocabulary import MODALITIES, SPLITS
+from mmvideo.vocabulary import SPLITS
 
 if TYPE_CHECKING:
-    from mmvideo.inspection.contents import ClipView, Overview
+    from mmvideo.inspection.overview import Overview
+    from mmvideo.inspection.views import ClipView
 
 
 def render_inspection(
@@ -20,7 +21,6 @@ def render_inspection(
     views: Sequence[ClipView],
     overview: Overview | None,
     *,
-    mel_bins: int,
     settings: Mapping[str, str],
     notes: Sequence[str] = (),
 ) -> str:
@@ -31,7 +31,8 @@ def render_inspection(
         settings: what of the configuration decides what is seen, by name.
     """
     environment = Environment(
-        loader=PackageLoader("mmvideo.report", "."),
+        # the style is that of the reports
+        loader=ChoiceLoader([PackageLoader("mmvideo.inspection", "."), PackageLoader("mmvideo.report", ".")]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -39,11 +40,10 @@ def render_inspection(
     environment.filters |= {"seconds": seconds, "share": share}
     return environment.get_template("inspection.html.j2").render(
         title=title,
-        clips=[(view, _data_uri(png(draw(view, mel_bins)))) for view in views],
+        clips=[(view, _data_uri(png(draw(view)))) for view in views],
         overview=overview,
         tiles=tiles(overview) if overview else [],
         splits=SPLITS,
-        modalities=MODALITIES,
         settings=settings,
         notes=notes,
     )
@@ -55,7 +55,7 @@ def tiles(overview: Overview) -> list[dict[str, str]]:
     found = [
         (f"{clips:,}", "clips: " + ", ".join(f"{overview.clips[s]:,} {s}" for s in SPLITS)),
         (f"{sum(overview.groups.values()):,}", "groups, counted per split"),
-        (seconds(overview.total_seconds), "of decoded clips"),
+        (seconds(overview.total_seconds), "length of all clips that can be read"),
     ]
     if overview.classes:
         found.insert(1, (f"{len(overview.classes):,}", "classes"))

@@ -1,4 +1,4 @@
-"""One clip as the model gets it, in one picture: frames, log-mel spectrogram and word pieces on one clock."""
+"""One clip as the model is given it, in one picture: frames above, all else below on one clock."""
 
 from __future__ import annotations
 
@@ -9,39 +9,36 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from mmvideo.report.style import COLOURS, GREY
+from mmvideo.inspection.panels import Panel, panel_of, write_absent
+from mmvideo.report.style import COLOURS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure, SubFigure
 
-    from mmvideo.inspection.contents import ClipView
+    from mmvideo.inspection.views import ClipView, ModalityView
 
 COLUMNS, MOST_FRAMES = 8, 24
 WIDTH = 10.0
-"""Inches."""
-LANES = 6
-"""Rows on which word pieces are staggered so that they stay readable."""
+"""Inches, as all lengths here."""
+FRAME_ROW, ABSENT_ROW, CLOCK = 1.45, 0.4, 0.4
 
 
-def draw(view: ClipView, mel_bins: int) -> Figure:
+def draw(view: ClipView) -> Figure:
     """The picture. Absent modalities have a line that says so."""
     from matplotlib.figure import Figure
 
-    shown = _chosen(len(view.frames))
-    rows = -(-len(shown) // COLUMNS)
-    above = 1.45 * rows if rows else 0.4
-    heights = [2.1 if len(view.samples) else 0.35, 1.5 if view.pieces else 0.35]
-    figure = Figure(figsize=(WIDTH, above + sum(heights) + 0.4), layout="constrained")
-    parts = figure.add_gridspec(2, 1, height_ratios=[above, sum(heights) + 0.4])
-    _frames(figure.add_subfigure(parts[0]), view, shown)
-    grid = figure.add_subfigure(parts[1]).subplots(
-        2, 2, height_ratios=heights, width_ratios=[1, 0.012], squeeze=False
-    )
-    _spectrogram(grid[0, 0], grid[0, 1], view, mel_bins)
-    _pieces(grid[1, 0], view)
-    grid[1, 1].set_axis_off()
-    _clock(list(grid[:, 0]), view)
+    films = [m for m in view.modalities if m.kind == "visual"]
+    panels = [(m, panel_of(m)) for m in view.modalities if m.kind != "visual"]
+    heights = [FRAME_ROW * -(-len(shown_frames(m)) // COLUMNS) or ABSENT_ROW for m in films]
+    if panels:
+        heights.append(sum(panel.height for _, panel in panels) + CLOCK)
+    figure = Figure(figsize=(WIDTH, sum(heights)), layout="constrained")
+    parts = figure.add_gridspec(len(heights), 1, height_ratios=heights)
+    for place, film in enumerate(films):
+        _frames(figure.add_subfigure(parts[place]), film)
+    if panels:
+        _panels(figure.add_subfigure(parts[-1]), panels, view)
     return figure
 
 
@@ -52,133 +49,74 @@ def png(figure: Figure) -> bytes:
     return buffer.getvalue()
 
 
-def log_mel(samples: NDArray[np.float32], sample_rate: int, hop: int, mel_bins: int) -> NDArray[np.float32]:
-    """ln(mel power + 1e-6), (mel_bins, columns): librosa's version of what the audio encoder computes."""
-    import librosa
-
-    from mmvideo.encoders.audio import LOG_FLOOR, window_samples
-
-    power = librosa.feature.melspectrogram(
-        y=samples,
-        sr=sample_rate,
-        n_fft=window_samples(sample_rate),
-        hop_length=hop,
-        n_mels=mel_bins,
-        pad_mode="constant",
-        htk=True,
-        norm=None,
-    )
-    logarithm: NDArray[np.float32] = np.log(power[:, : len(samples) // hop] + LOG_FLOOR)
-    return logarithm
-
-
-def _last(view: ClipView) -> float:
-    """Where the time axis ends."""
-    ends = [
-        len(view.samples) / view.sample_rate,
-        max(view.frame_times, default=0.0),
-        max((t for _, t in view.pieces), default=0.0),
-    ]
-    return float(max(ends)) or view.window
-
-
-def _chosen(count: int) -> NDArray[np.intp]:
+def shown_frames(film: ModalityView) -> NDArray[np.intp]:
     """All frames, or as many as fit, evenly."""
+    count = len(film.values)
     return np.unique(np.linspace(0, count - 1, min(count, MOST_FRAMES)).round().astype(np.intp))
 
 
-def _frames(part: SubFigure, view: ClipView, shown: NDArray[np.intp]) -> None:
+def _frames(part: SubFigure, film: ModalityView) -> None:
+    shown = shown_frames(film)
     if not len(shown):
-        _nothing(part, "visual: absent")
+        write_absent(part, film)
         return
-    rows = -(-len(shown) // COLUMNS)
-    grid = part.subplots(rows, COLUMNS, squeeze=False).ravel()
+    grid = part.subplots(-(-len(shown) // COLUMNS), COLUMNS, squeeze=False).ravel()
     for axes in grid:
         axes.set_axis_off()
     for axes, index in zip(grid, shown, strict=False):
-        axes.imshow(view.frames[index], interpolation="nearest")
-        axes.set_title(f"{view.frame_times[index]:.2f} s", fontsize=8, color="#444", pad=3)
-    height, width = view.frames.shape[1:3]
-    left_out = f", {len(shown)} of them shown" if len(shown) < len(view.frames) else ""
-    part.supylabel(f"visual\n{len(view.frames)} frames, {width}×{height}{left_out}", fontsize=8)
+        axes.imshow(film.values[index].transpose(1, 2, 0), interpolation="nearest")
+        axes.set_title(f"{film.times[index]:.2f} s", fontsize=8, color="#444", pad=3)
+    height, width = film.values.shape[2:]
+    left_out = f", {len(shown)} of them shown" if len(shown) < len(film.values) else ""
+    part.supylabel(f"{film.name}\n{len(film.values)} frames, {width}×{height}{left_out}", fontsize=8)
 
 
-def _spectrogram(axes: Axes, scale: Axes, view: ClipView, mel_bins: int) -> None:
-    if not len(view.samples):
-        axes.set_axis_off()
-        scale.set_axis_off()
-        _nothing(axes, "audio: absent")
-        return
-    import librosa.display
-
-    values = log_mel(view.samples, view.sample_rate, view.hop, mel_bins)
-    picture = librosa.display.specshow(
-        values,
-        sr=view.sample_rate,
-        hop_length=view.hop,
-        x_axis="time",
-        y_axis="mel",
-        fmax=view.sample_rate / 2,
-        htk=True,
-        ax=axes,
-        cmap="magma",
+def _panels(part: SubFigure, panels: Sequence[tuple[ModalityView, Panel]], view: ClipView) -> None:
+    """What is not frames, one below the other, each with room for a colour scale beside it."""
+    end = last_second(view)
+    grid = part.subplots(
+        *(len(panels), 2),
+        height_ratios=[panel.height for _, panel in panels],
+        width_ratios=[1, 0.012],
+        squeeze=False,
     )
-    bar = axes.figure.colorbar(picture, cax=scale)
-    scale.tick_params(labelsize=7)
-    bar.set_label("ln(mel power)", fontsize=7)
-    peak = float(np.abs(view.samples).max())
-    axes.set_ylabel(f"audio\nHz, {mel_bins} mel bins", fontsize=8)
-    axes.set_title(
-        f"peak {peak:.2g} of full scale" + (": digital silence" if peak == 0 else ""), fontsize=7, loc="right"
-    )
-
-
-def _pieces(axes: Axes, view: ClipView) -> None:
-    if not view.pieces:
-        axes.set_axis_off()
-        _nothing(axes, "text: absent")
-        return
-    last = _last(view)
-    free = np.full(LANES, -np.inf)
-    for text, time in view.pieces:
-        # a letter takes about 1/130 of the axis at this size
-        lane = int(np.argmax(free <= time)) if np.any(free <= time) else int(np.argmin(free))
-        free[lane] = max(free[lane], time) + (len(text) + 1) * last / 130
-        y = 1 - (lane + 0.5) / LANES
-        axes.plot([time, time], [0, y], color=GREY, linewidth=0.4, zorder=0)
-        axes.annotate(
-            text.replace("$", r"\$"),
-            (time, y),
-            fontsize=7,
-            va="center",
-            bbox={"boxstyle": "round,pad=0.15", "fc": "white", "ec": COLOURS[0], "lw": 0.5},
-        )
-    axes.set_ylim(0, 1)
-    axes.set_yticks([])
-    axes.set_ylabel(f"text\n{len(view.pieces)} word pieces", fontsize=8)
-
-
-def _clock(rows: Sequence[Axes], view: ClipView) -> None:
-    """One time axis for all rows, labelled below the last; frames are marks along its bottom edge."""
-    used = [axes for axes in rows if axes.axison]
-    for axes in used:
-        axes.set_xlim(0, _last(view))
-        axes.set_xlabel("")
+    for (modality, panel), (axes, scale) in zip(panels, grid, strict=True):
+        if not panel.scaled:
+            scale.set_axis_off()
+        panel.draw(modality, axes, scale, end)
         axes.tick_params(labelsize=7)
-        axes.plot(
-            view.frame_times,
-            np.zeros(len(view.frame_times)),
-            linestyle="none",
-            marker="^",
-            color=COLOURS[1],
-            markersize=5,
-            clip_on=False,
-            zorder=5,
-            transform=axes.get_xaxis_transform(),
-        )
-    if used:
-        used[-1].set_xlabel("seconds from the window's start; ▲ frames", fontsize=7)
+    timed = [axes for (_, panel), axes in zip(panels, grid[:, 0], strict=True) if panel.timed]
+    _clock(timed, [m for m in view.modalities if m.kind == "visual"], end)
 
 
-def _nothing(part: SubFigure | Axes, text: str) -> None:
-    part.text(0.02, 0.5, text, fontsize=9, color=GREY, va="center")
+def _clock(rows: Sequence[Axes], films: Sequence[ModalityView], end: float) -> None:
+    """One time axis for all rows, labelled below the last; frames are marks along their bottom edges."""
+    for axes in rows:
+        axes.set_xlim(0, end)
+        axes.set_xlabel("")
+        for film in films:
+            axes.plot(
+                film.times,
+                np.zeros(len(film.times)),
+                linestyle="none",
+                marker="^",
+                color=COLOURS[1],
+                markersize=5,
+                clip_on=False,
+                zorder=5,
+                transform=axes.get_xaxis_transform(),
+            )
+    if rows:
+        marks = "; ▲ frames" if any(len(film.times) for film in films) else ""
+        rows[-1].set_xlabel(f"seconds from the window's start{marks}", fontsize=7)
+
+
+def last_second(view: ClipView) -> float:
+    """Where the time axis ends: with the last item. Times are those of the items' centres."""
+    ends = [0.0]
+    for modality in view.modalities:
+        times = modality.times
+        if len(times):
+            half = (times[1] - times[0]) / 2 if len(times) > 1 and modality.kind != "text" else 0.0
+            ends.append(float(times.max() + half))
+    return max(ends) or view.window

@@ -63,7 +63,7 @@ class SegmentPool(nn.Module):
 
     def forward(self, tokens: Tokens) -> tuple[Float[Tensor, "B D"], Float[Tensor, "B N"]]:
         """The pooled vectors, and the weight every token had: all real ones alike."""
-        mask = tokens.mask.to(tokens.values.dtype)
+        mask = tokens.mask.float()  # in bfloat16, counts end at 256
         count = mask.sum(dim=1, keepdim=True).clamp(min=1)
         gone_by = (mask.cumsum(dim=1) - 0.5) / count
         # a part reaches to its neighbours' centres, or to the neighbouring tokens where these are sparser

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Self
+from typing import Any, ClassVar, Self
 
-import annotated_types as at
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -14,7 +13,7 @@ from torch import Tensor
 
 from mmvideo.clips.manifest import Clip
 from mmvideo.modalities.base import ClipSource, Modality, Window
-from mmvideo.schema import Fraction, Part
+from mmvideo.schema import Finite, Fraction, NotNegative
 from mmvideo.seeding import derive_seed
 from mmvideo.store.clip_format import OpenClip
 
@@ -35,23 +34,23 @@ class Audio(Modality):
     kind: ClassVar[str] = "audio"
     default_encoder: ClassVar[str] = "spectrogram_cnn"
 
-    class Config(Part):
+    class Config(Modality.Config):
         """Noise as a corruption of the data, and random changes in training, drawn from (seed, epoch,
         clip)."""
 
-        snr_db: float | None = None
+        snr_db: Finite | None = None
         """White noise added to every clip's sound, in every split, at this signal-to-noise ratio: a
         corruption of the data, the same for every run and seed. None: the sound as it is."""
         redraw_noise: bool = False
         """The noise of `snr_db` is another one in each epoch of training, so that it cannot be learnt by
         heart; in evaluation a clip keeps its own."""
-        shift_seconds: Annotated[float, at.Ge(0)] = 0.0
+        shift_seconds: NotNegative = 0.0
         """The sound is moved against the other modalities by a time between minus and plus this."""
-        gain_db: Annotated[float, at.Ge(0)] = 0.0
+        gain_db: NotNegative = 0.0
         """The sound is made louder by between minus and plus this."""
         noise_probability: Fraction = 0.0
         """Chance of white noise on the sound."""
-        noise_snr_db: tuple[float, float] = (0.0, 20.0)
+        noise_snr_db: tuple[Finite, Finite] = (0.0, 20.0)
         """Range of the signal-to-noise ratio at which that noise is added."""
 
         @property
@@ -106,7 +105,7 @@ def add_noise(samples: Samples, snr_db: float, seed: int) -> Samples:
     return samples + noise * np.float32(np.sqrt(power * 10 ** (-snr_db / 10)))
 
 
-def corrupt(samples: Samples, snr_db: float | None, *key: str | int) -> Samples:
+def corrupt(samples: Samples, snr_db: Finite | None, *key: str | int) -> Samples:
     """A whole clip's sound with noise that the key decides: the clip's id alone, where it is to have the same
     noise in every run, split, epoch and seed."""
     return samples if snr_db is None else add_noise(samples, snr_db, derive_seed("audio noise", *key))

@@ -92,6 +92,8 @@ class Modality:
         self.config, self.name, self.needs, self.frame_rate = config, name, needs, frame_rate
         self.present: frozenset[str] = frozenset()
         """Ids of the clips that have the modality, once `open` has looked."""
+        self.encoded: Any = None
+        """What its encoder made of all clips before (`Encoder.encode_ahead`), read in place of the input."""
 
     @property
     def told(self) -> Any:

@@ -32,7 +32,7 @@ class PrecomputedFeatures(Modality):
     kind: ClassVar[str] = "features"
     default_encoder: ClassVar[str] = "feature_lstm"
 
-    class Config(FeatureConfig):
+    class Config(FeatureConfig, Modality.Config):
         """How the files are read."""
 
     manifest: Manifest

@@ -16,7 +16,7 @@ from mmvideo.clips.manifest import Clip
 from mmvideo.clips.metadata import check_fields, metadata_text
 from mmvideo.modalities.base import ClipSource, Modality, Window
 from mmvideo.modalities.tokenizer import WordPieces
-from mmvideo.schema import Dropout, Part
+from mmvideo.schema import Dropout
 from mmvideo.seeding import derive_seed
 from mmvideo.store.clip_format import OpenClip
 from mmvideo.store.subtitles import Word
@@ -40,7 +40,7 @@ class Text(Modality):
     default_encoder: ClassVar[str] = "transformer"
     tokenizer: WordPieces
 
-    class Config(Part):
+    class Config(Modality.Config):
         """Which words are read, and how they are changed in training."""
 
         metadata_fields: tuple[str, ...] = ()
@@ -73,7 +73,7 @@ class Text(Modality):
             [clip.metadata for clip in source.manifest.clips],
             self.config.metadata_fields,
             self.config.template,
-            f"{self.name}.options",
+            f"inputs.{self.name}.options",
         )
         super().open(source)
         if learnt is not None:

@@ -17,7 +17,6 @@ from mmvideo.modalities.pictures import CENTRE, ClipTransform, PictureConfig
 from mmvideo.schema import Positive
 from mmvideo.seeding import derive_seed
 from mmvideo.store.clip_format import OpenClip
-from mmvideo.store.encoded import FrameFeatures
 
 Sampling = Literal["rate", "uniform", "segment", "dense"]
 CROPS: dict[int, tuple[tuple[float, float], ...]] = {
@@ -45,7 +44,7 @@ class Visual(Modality):
     kind: ClassVar[str] = "visual"
     default_encoder: ClassVar[str] = "cnn_lstm"
 
-    class Config(PictureConfig):
+    class Config(PictureConfig, Modality.Config):
         """Which frames are stored and shown, and how they are changed in training."""
 
         frame_size: Positive = 64
@@ -70,8 +69,6 @@ class Visual(Modality):
         super().__init__(config, name, needs, frame_rate)
         self.variants = config.eval_crops
         self.transforms = {on: ClipTransform(config, needs.size, training=on) for on in (True, False)}
-        self.encoded: FrameFeatures | None = None
-        """A frozen backbone's features, read in place of frames."""
 
     @classmethod
     def check(cls, config: Config, needs: Pictures) -> None:

@@ -1,7 +1,8 @@
 """The data set that comes with the project: real media files with a planted truth whose limits are known."""
 
 from mmvideo.planted.generate import PlantedSpec, generate, planted_task, shown
-from mmvideo.planted.limits import Limits, bayes_accuracy, limits
+from mmvideo.planted.limits import Limits, bayes_accuracy, known_limits, limits
+from mmvideo.planted.perception import perception_manifest
 from mmvideo.planted.tasks import TASKS, Task, get_task
 
 __all__ = [
@@ -12,7 +13,9 @@ __all__ = [
     "bayes_accuracy",
     "generate",
     "get_task",
+    "known_limits",
     "limits",
+    "perception_manifest",
     "planted_task",
     "shown",
 ]

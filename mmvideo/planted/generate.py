@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +18,7 @@ from mmvideo.planted.tasks import Task, World, get_task
 from mmvideo.planted.write import write_mp4, write_srt
 from mmvideo.seeding import derive_seed
 from mmvideo.vocabulary import SPLITS, Split
+from mmvideo.workers import NoAnswer, run_all
 
 GENERATOR_VERSION = 4  # raise when the same seed gives other files
 CLIPS_PER_GROUP = 8
@@ -77,14 +76,15 @@ def generate(
         for split in SPLITS
         for group in range(-(-spec.count(split) // CLIPS_PER_GROUP))
     ]
-    clips: list[Clip] = []
+    made: dict[tuple[Split, int], list[dict[str, Any]]] = {}
     total = sum(spec.count(split) for split in SPLITS)
-    with ProcessPoolExecutor(workers or os.cpu_count(), mp_context=get_context("spawn")) as pool:
-        for made in pool.map(_make_group, jobs, chunksize=4):
-            clips.extend(Clip(**row) for row in made)
-            if advance:
-                advance(len(clips), total)
-    write_manifest(manifest, clips)
+    for (_, split, group, _), rows in run_all(_make_group, jobs, workers=workers or os.cpu_count() or 1):
+        if isinstance(rows, NoAnswer):
+            raise InputError(f"planted: {split} clips cannot be made in {out}: {rows.reason}")
+        made[split, group] = rows
+        if advance:
+            advance(sum(map(len, made.values())), total)
+    write_manifest(manifest, [Clip(**row) for _, split, group, _ in jobs for row in made[split, group]])
     (out / RECORD).write_text(json.dumps(record), encoding="utf-8")
     return manifest
 

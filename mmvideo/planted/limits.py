@@ -64,6 +64,13 @@ def limits(name: str) -> Limits:
     return Limits(name, bayes, additive_converged(name), additive_ceiling(name))
 
 
+def known_limits(task: str) -> dict[str, Any]:
+    """A task's limits as a study records them."""
+    known = limits(task)
+    additive = {"cross_entropy": known.additive_converged, "ceiling": known.additive_ceiling}
+    return {"task": task, "bayes": dict(known.bayes), "additive": additive}
+
+
 def additive_converged(task: str | Task) -> float:
     """Accuracy of the additive model that minimises the expected cross-entropy; ties count by their share."""
     design, joint = _additive_problem(task)

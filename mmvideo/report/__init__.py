@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
-from mmvideo import __version__
-from mmvideo.files import write_whole
+from mmvideo.files import make_folder, remove_abandoned, write_whole, writing
+from mmvideo.records import COMPARISON
 from mmvideo.report.compare import Comparison, compare
 from mmvideo.report.load import load_study
 
@@ -29,21 +28,27 @@ def write_report(
         The comparison, and whether it was written.
 
     Raises:
-        InputError: the runs cannot be compared; the message names what differs.
+        InputError: the runs cannot be compared, and the message names what differs; or the report cannot be
+            written.
     """
     comparison = compare(load_study(study_dir))
-    record = json.dumps({"version": __version__, **comparison.record()}, indent=1, ensure_ascii=False) + "\n"
-    written = out_dir / "comparison.json"
-    if keep and written.exists() and (out_dir / "report.html").exists() and written.read_text() == record:
+    record, written, page = comparison.record().text(), out_dir / COMPARISON, out_dir / "report.html"
+    if keep and page.exists() and _holds(written, record):
         return comparison, False
     from mmvideo.report.figures import write_figures
     from mmvideo.report.page import render
 
-    out_dir.mkdir(parents=True, exist_ok=True)
-    written.unlink(missing_ok=True)
-    comparison.table.to_csv(out_dir / "summary.csv", index=False, float_format="%.6g")
-    comparison.pairs.to_csv(out_dir / "pairs.csv", index=False, float_format="%.6g")
+    make_folder(out_dir)
+    remove_abandoned(out_dir)
+    with writing(written):
+        written.unlink(missing_ok=True)
+    for name, table in (("summary", comparison.table), ("pairs", comparison.pairs)):
+        write_whole(out_dir / f"{name}.csv", table.to_csv(index=False, float_format="%.6g"))
     write_figures(comparison, out_dir / "figures")
-    (out_dir / "report.html").write_text(render(comparison, reproduce), encoding="utf-8")
-    write_whole(written, record.encode())  # last: it is there if and only if the report is whole
+    write_whole(page, render(comparison, reproduce))
+    write_whole(written, record)  # last: it is there if and only if the report is whole
     return comparison, True
+
+
+def _holds(file: Path, text: str) -> bool:
+    return file.is_file() and file.read_bytes() == text.encode()

@@ -5,13 +5,13 @@ from __future__ import annotations
 import pandas as pd
 
 from mmvideo.report.comparisons import BETWEEN_FUSIONS
-from mmvideo.report.controls import SCORE_AVERAGE
-from mmvideo.report.metric_display import WORDINGS, Wording
-from mmvideo.report.records import Study
+from mmvideo.report.controls import SCORE_AVERAGING
+from mmvideo.report.metric_display import DISPLAY, MetricDisplay
+from mmvideo.report.runs import StudyRuns
 
 
 def plain_answer(
-    study: Study, table: pd.DataFrame, pairs: pd.DataFrame, leader: str | None, best_unimodal: str | None
+    study: StudyRuns, table: pd.DataFrame, pairs: pd.DataFrame, leader: str | None, best_unimodal: str | None
 ) -> str:
     """What the fusion chosen on validation gains, over what, how surely, and what is not claimed.
 
@@ -22,7 +22,7 @@ def plain_answer(
     scope = "Nothing is claimed beyond this data set, these encoders and this training budget."
     if leader is None:
         return f"No fusion arm has all its seeds, so there is nothing to conclude about fusion. {scope}"
-    wording, score = WORDINGS[study.task.kind], study.task.score
+    wording, score = DISPLAY[study.task.kind], study.task.score
     row = table[table["arm"] == leader].to_dict("records")[0]
     n_fusions = int((table["kind"] == "fusion").sum())
     picked = f"Of {n_fusions} fusion arms validation picks {leader}: it" if n_fusions > 1 else leader
@@ -35,29 +35,29 @@ def plain_answer(
                 pairs, wording, leader, best_unimodal, f"the best single modality ({best_unimodal})", sample
             )
         )
-    if SCORE_AVERAGE in set(table["arm"]):
-        averaging = "averaging the single modalities' scores"
-        sentences.append(_claim(pairs, wording, leader, SCORE_AVERAGE, averaging))
+    if SCORE_AVERAGING in set(table["arm"]):
+        sentences.append(_claim(pairs, wording, leader, SCORE_AVERAGING, SCORE_AVERAGING))
     if n_fusions > 1:
         sentences.append(_among(pairs, leader))
-    if pd.notna(row[f"shuffled_{score}"]):
-        left = wording.left.format(wording.value(row[f"shuffled_{score}"]))
-        sentences.append(f"With the modalities of different clips shuffled together {left}.")
+    if pd.notna(row[f"permuted_{score}"]):
+        left = wording.left.format(wording.value(row[f"permuted_{score}"]))
+        sentences.append(f"With permuted modalities {left}.")
     ceiling = (study.limits or {"additive": {}})["additive"].get("ceiling")
     if ceiling is not None and row["low"] > ceiling:
         sentences.append(
-            f"Its interval lies above what any rule that adds up the modalities' votes can reach "
-            f"({wording.value(ceiling)} %)."
+            f"Its interval lies above the additive bound ({wording.value(ceiling)} %), what any rule that "
+            "adds up the modalities' votes can reach."
         )
     if len(study.seeds) == 1:
         sentences.append(
-            "With one seed the intervals allow for other clips only, so no arm is called better or worse."
+            "A single seed gives no verdict: its intervals allow for other clips only, so no arm is called "
+            "better or worse."
         )
     return " ".join([*sentences, scope])
 
 
-def _claim(pairs: pd.DataFrame, wording: Wording, a: str, b: str, name: str, sample: str = "") -> str:
-    """A verdict and by how much; what is decided is told as a size, what is not with its sign."""
+def _claim(pairs: pd.DataFrame, wording: MetricDisplay, a: str, b: str, name: str, sample: str = "") -> str:
+    """A verdict and by how much; what is decided is stated as a size, what is not with its sign."""
     test = pairs[(pairs["a"] == a) & (pairs["b"] == b)].to_dict("records")[0]
     decided = test["verdict"] in ("better", "worse")
     turned = decided and test["difference"] < 0
@@ -73,17 +73,17 @@ def _claim(pairs: pd.DataFrame, wording: Wording, a: str, b: str, name: str, sam
 
 
 def _among(pairs: pd.DataFrame, leader: str) -> str:
-    """What the leader can be told from among the fusions."""
-    told: dict[str, list[str]] = {"better": [], "worse": [], "same": []}
+    """How the leader does among the fusions."""
+    others: dict[str, list[str]] = {"better": [], "worse": [], "same": []}
     for test in pairs[pairs["family"] == BETWEEN_FUSIONS].to_dict("records"):
         if leader not in (test["a"], test["b"]):
             continue
         other, word = (
             (test["b"], test["verdict"]) if test["a"] == leader else (test["a"], _turned(test["verdict"]))
         )
-        told[word if word in told else "same"].append(other)
-    parts = [f"{word} than {', '.join(told[word])}" for word in ("better", "worse") if told[word]]
-    parts += [f"not distinguishable from {', '.join(told['same'])}"] if told["same"] else []
+        others[word if word in others else "same"].append(other)
+    parts = [f"{word} than {', '.join(others[word])}" for word in ("better", "worse") if others[word]]
+    parts += [f"not distinguishable from {', '.join(others['same'])}"] if others["same"] else []
     return f"Among the fusions it is {'; '.join(parts)}."
 
 

@@ -7,7 +7,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from mmvideo.report.compare import Comparison
-from mmvideo.report.metric_display import WORDINGS
+from mmvideo.report.metric_display import DISPLAY
 from mmvideo.report.style import GREY, Style, limit_lines, styles
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def _score(comparison: Comparison, look: dict[str, Style]) -> Figure:
 
     reference = escape(comparison.best_unimodal or "best single modality")
     figure = make_subplots(1, 2, shared_yaxes=True, horizontal_spacing=0.04)
-    wording, score = WORDINGS[comparison.study.task.kind], comparison.study.task.score
+    wording, score = DISPLAY[comparison.study.task.kind], comparison.study.task.score
     form = f".{wording.digits}f"
     panels = ((score, "low", "high"), ("difference", "difference_low", "difference_high"))
     for row in comparison.table.to_dict("records"):
@@ -61,12 +61,13 @@ def _score(comparison: Comparison, look: dict[str, Style]) -> Figure:
                          "thickness": 2, "width": 0, "color": style.colour},
                 hovertemplate=f"{name}: {middle:{form}} [{low:{form}}, {high:{form}}]<extra></extra>",
             )  # fmt: skip
-    known = comparison.table[comparison.table["limit"].notna()]
-    ticks = " (tick: the arm's known limit)" if comparison.study.task.kind == "single_label" else ""
+    known = comparison.table[comparison.table["bayes_accuracy"].notna()]
+    ticks = " (tick: the arm's Bayes accuracy)" if comparison.study.task.kind == "single_label" else ""
     figure.add_scatter(
-        x=100 * known["limit"], y=[escape(name) for name in known["arm"]], row=1, col=1, mode="markers",
-        showlegend=False, marker={"symbol": "line-ns-open", "size": 16, "color": GREY, "line": {"width": 2}},
-        hovertemplate="limit with these modalities: %{x:.1f}<extra></extra>",
+        x=100 * known["bayes_accuracy"], y=[escape(name) for name in known["arm"]], row=1, col=1,
+        mode="markers", showlegend=False,
+        marker={"symbol": "line-ns-open", "size": 16, "color": GREY, "line": {"width": 2}},
+        hovertemplate="Bayes accuracy of these modalities: %{x:.1f}<extra></extra>",
     )  # fmt: skip
     lines = limit_lines(comparison.study.limits)
     for label, value in lines.items():
@@ -86,7 +87,7 @@ def _learning_curves(comparison: Comparison, look: dict[str, Style]) -> Figure:
     """Validation score against epochs and against seconds; band: least to most over the seeds."""
     from plotly.subplots import make_subplots
 
-    wording = WORDINGS[comparison.study.task.kind]
+    wording = DISPLAY[comparison.study.task.kind]
     factor = wording.factor
     figure = make_subplots(1, 2, shared_yaxes=True, horizontal_spacing=0.04)
     arms = {arm.name: arm for arm in comparison.study.arms}
@@ -115,7 +116,7 @@ def _cost(comparison: Comparison, look: dict[str, Style]) -> Figure:
     """Test score against what it costs."""
     from plotly.subplots import make_subplots
 
-    wording, score = WORDINGS[comparison.study.task.kind], comparison.study.task.score
+    wording, score = DISPLAY[comparison.study.task.kind], comparison.study.task.score
     figure = make_subplots(1, len(COSTS), shared_yaxes=True, horizontal_spacing=0.04)
     for row in comparison.table[comparison.table["parameters"].notna()].to_dict("records"):
         name, style = escape(row["arm"]), look[row["arm"]]
@@ -133,7 +134,7 @@ def _cost(comparison: Comparison, look: dict[str, Style]) -> Figure:
 
 
 def _confusion(comparison: Comparison) -> Figure:
-    """One matrix per trained arm and the score average: shares of each label's clips."""
+    """One matrix per trained arm and for score averaging: shares of each label's clips."""
     from plotly.subplots import make_subplots
 
     names = list(comparison.table.loc[comparison.table["n_seeds"].notna(), "arm"])

@@ -11,12 +11,14 @@ import pandas as pd
 from jaxtyping import Float
 from numpy import ndarray
 
+from mmvideo import __version__
 from mmvideo.evaluation.statistics import compare_arms, interval_for_arm
+from mmvideo.records import ComparisonRecord
 from mmvideo.report.answer import plain_answer
 from mmvideo.report.comparisons import AGAINST_UNIMODAL, compare_pairs
 from mmvideo.report.costs import costs_of, step_notes
-from mmvideo.report.records import Study
 from mmvideo.report.rows import KINDS, Row, build_rows
+from mmvideo.report.runs import StudyRuns
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,15 +29,16 @@ class Comparison:
     in regression a negative difference is the better one.
     """
 
-    study: Study
+    study: StudyRuns
     table: pd.DataFrame
     """A row per arm, then per control. `kind` is fusion, single modality, control or no training; `low` and
     `high` are the 95 % interval of `accuracy`; `difference…`, `p`, `adjusted_p` and `verdict` are against
-    `best_unimodal`; `limit` is the best that any model with the arm's modalities can reach, if known."""
+    `best_unimodal`; `permuted_accuracy` is the permutation control's; `bayes_accuracy` is the best that any
+    model with the arm's modalities can reach, if known."""
     pairs: pd.DataFrame
     """A row per paired comparison of `a` with `b`, in three families, each with its own Holm adjustment."""
     limits: pd.DataFrame
-    """Known best accuracies (`what`, `accuracy`); empty where the data set's are not known."""
+    """Bayes accuracies and the additive bound (`what`, `accuracy`); empty where they are not known."""
     confusion: dict[str, Float[ndarray, "C C"]]
     """For each row of the table: share of each label's clips (row) predicted as each class. Empty for other
     tasks than single-label."""
@@ -52,30 +55,36 @@ class Comparison:
     answer: str
     """The result in words."""
 
-    def record(self) -> dict[str, Any]:
-        """All of it but the confusion matrices, as plain JSON values; NaN becomes null."""
-        return {
-            "study": self.study.name,
-            "title": self.study.title,
-            "axes": list(self.study.axes),
-            "seeds": list(self.study.seeds),
-            "n_clips": len(self.study.clips.ids),
-            "n_groups": len(np.unique(self.study.clips.groups)),
-            **({} if self.study.task.kind == "single_label" else {"task": self.study.task.kind}),
-            "answer": self.answer,
-            "best_unimodal": self.best_unimodal,
-            "leader": self.leader,
-            "arms": json.loads(self.table.to_json(orient="records")),
-            "pairs": json.loads(self.pairs.to_json(orient="records")),
-            "limits": json.loads(self.limits.to_json(orient="records")),
-            "missing_runs": list(self.study.missing),
-            "notes": list(self.notes),
-            "cost_notes": list(self.cost_notes),
-            "failed_clips": self.failed_clips,
-        }
+    def record(self) -> ComparisonRecord:
+        """All of it but the confusion matrices."""
+        study = self.study
+        return ComparisonRecord(
+            mmvideo=__version__,
+            study=study.name,
+            title=study.title,
+            axes=study.axes,
+            seeds=study.seeds,
+            n_clips=len(study.clips.ids),
+            n_groups=len(np.unique(study.clips.groups)),
+            task=study.task.kind,
+            answer=self.answer,
+            best_unimodal=self.best_unimodal,
+            leader=self.leader,
+            arms=_plain(self.table),
+            pairs=_plain(self.pairs),
+            limits=_plain(self.limits),
+            missing_runs=study.missing,
+            notes=self.notes,
+            cost_notes=self.cost_notes,
+            failed_clips=self.failed_clips,
+        )
 
 
-def compare(study: Study) -> Comparison:
+def _plain(table: pd.DataFrame) -> tuple[dict[str, Any], ...]:
+    return tuple(json.loads(table.to_json(orient="records")))
+
+
+def compare(study: StudyRuns) -> Comparison:
     """Every arm and control with intervals, and every paired comparison with its adjusted p and verdict."""
     rows, notes = build_rows(study)
     best, leader = (_best_on_validation(study, rows, kind) for kind in ("single modality", "fusion"))
@@ -94,10 +103,7 @@ def compare(study: Study) -> Comparison:
     if study.unlisted:
         notes.append(f"Ignored, since study.json does not list them: {', '.join(study.unlisted)}.")
     failed = {
-        id: reason
-        for arm in study.arms
-        for run in arm.runs
-        for id, reason in run.result["failed_clips"].items()
+        id: reason for arm in study.arms for run in arm.runs for id, reason in run.result.failed_clips.items()
     }
     limits = _limits(study)
     return Comparison(
@@ -115,21 +121,21 @@ def compare(study: Study) -> Comparison:
     )
 
 
-def _best_on_validation(study: Study, rows: list[Row], kind: str) -> str | None:
+def _best_on_validation(study: StudyRuns, rows: list[Row], kind: str) -> str | None:
     names = {row.name for row in rows if row.kind == kind}
     arms = [arm for arm in study.arms if arm.name in names]
     return max(arms, key=lambda arm: arm.rank).name if arms else None
 
 
-def _describe(study: Study, row: Row) -> dict[str, Any]:
-    """The row's own numbers: metrics averaged over seeds, the score's interval, costs, known limit."""
+def _describe(study: StudyRuns, row: Row) -> dict[str, Any]:
+    """The row's own numbers: metrics averaged over seeds, the score's interval, costs, Bayes accuracy."""
     task = study.task
     interval = interval_for_arm(row.scores(study), study.clips.groups, limits=task.range)
     metrics = pd.DataFrame([task.metrics(outputs, study.clips.labels) for outputs in row.outputs]).mean()
-    shuffled = [
-        run.result["test_shuffled"][task.score]
+    permuted = [
+        run.result.test_permuted[task.score]
         for arm in study.arms if arm.name == row.name
-        for run in arm.runs if run.result["test_shuffled"]
+        for run in arm.runs if run.result.test_permuted
     ]  # fmt: skip
     bayes = (study.limits or {}).get("bayes", {})
     return {
@@ -142,14 +148,14 @@ def _describe(study: Study, row: Row) -> dict[str, Any]:
         "high": interval.high,
         "seed_std": interval.seed_std if row.trained else None,
         **{str(name): value for name, value in metrics.items() if name != task.score},
-        f"shuffled_{task.score}": float(np.mean(shuffled)) if shuffled else np.nan,
-        "limit": bayes.get("+".join(row.modalities), np.nan) if row.modalities else np.nan,
+        f"permuted_{task.score}": float(np.mean(permuted)) if permuted else np.nan,
+        "bayes_accuracy": bayes.get("+".join(row.modalities), np.nan) if row.modalities else np.nan,
         **costs_of(row.members),
     }
 
 
 def _against(
-    study: Study, row: Row, rows: list[Row], best: str | None, pairs: pd.DataFrame
+    study: StudyRuns, row: Row, rows: list[Row], best: str | None, pairs: pd.DataFrame
 ) -> dict[str, Any]:
     """The row's difference to the best single modality; only fusion arms are tested."""
     names = ("difference", "difference_low", "difference_high", "p", "adjusted_p", "verdict")
@@ -167,7 +173,7 @@ def _against(
     return dict(zip(names, (test.difference, test.low, test.high, np.nan, np.nan, ""), strict=True))
 
 
-def _confusion(study: Study, row: Row) -> Float[ndarray, "C C"]:
+def _confusion(study: StudyRuns, row: Row) -> Float[ndarray, "C C"]:
     from sklearn.metrics import confusion_matrix
 
     labels, classes = study.clips.labels, range(len(study.clips.classes))
@@ -175,17 +181,17 @@ def _confusion(study: Study, row: Row) -> Float[ndarray, "C C"]:
     return counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
 
 
-def _limits(study: Study) -> pd.DataFrame:
+def _limits(study: StudyRuns) -> pd.DataFrame:
     limits = study.limits or {"bayes": {}, "additive": {}}
-    lines = [(f"best possible with {modalities}", value) for modalities, value in limits["bayes"].items()]
+    lines = [(f"Bayes accuracy of {modalities}", value) for modalities, value in limits["bayes"].items()]
     wording = {
-        "ceiling": "best possible for any rule that adds up the modalities' votes",
+        "ceiling": "additive bound: the best of all rules that add up the modalities' votes",
         "cross_entropy": "what an additive model trained with cross-entropy converges to",
     }
     lines += [(wording[name], limits["additive"][name]) for name in wording if name in limits["additive"]]
     return pd.DataFrame(lines, columns=["what", "accuracy"])
 
 
-def _missing_note(study: Study) -> str:
+def _missing_note(study: StudyRuns) -> str:
     note = f"{len(study.missing)} of {study.n_runs} runs missing: {', '.join(study.missing)}."
     return note + f" Arms without all their seeds are not compared: {', '.join(study.left_out)}."

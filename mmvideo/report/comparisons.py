@@ -8,11 +8,11 @@ import pandas as pd
 
 from mmvideo.evaluation.statistics import compare_arms, holm, verdict
 from mmvideo.report import controls
-from mmvideo.report.records import Study
 from mmvideo.report.rows import Row
+from mmvideo.report.runs import StudyRuns
 
 AGAINST_UNIMODAL = "fusion against the best single modality"
-AGAINST_AVERAGE = "fusion against the score average"
+AGAINST_AVERAGING = "fusion against score averaging"
 BETWEEN_FUSIONS = "fusion against fusion"
 
 PAIR_COLUMNS = [
@@ -21,14 +21,14 @@ PAIR_COLUMNS = [
 ]  # fmt: skip
 
 
-def compare_pairs(study: Study, rows: list[Row], best: str | None) -> pd.DataFrame:
+def compare_pairs(study: StudyRuns, rows: list[Row], best: str | None) -> pd.DataFrame:
     """The three families of tests; Holm's adjustment is made within each."""
     by_name = {row.name: row for row in rows}
     fusions = [row.name for row in rows if row.kind == "fusion"]
     families = {
         AGAINST_UNIMODAL: [(name, best) for name in fusions] if best else [],
-        AGAINST_AVERAGE: [
-            (name, controls.SCORE_AVERAGE) for name in fusions if controls.SCORE_AVERAGE in by_name
+        AGAINST_AVERAGING: [
+            (name, controls.SCORE_AVERAGING) for name in fusions if controls.SCORE_AVERAGING in by_name
         ],
         BETWEEN_FUSIONS: list(combinations(fusions, 2)),
     }

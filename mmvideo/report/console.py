@@ -15,7 +15,7 @@ from rich.table import Table
 from mmvideo.report.answer import p_text
 from mmvideo.report.compare import Comparison
 from mmvideo.report.comparisons import AGAINST_UNIMODAL
-from mmvideo.report.metric_display import WORDINGS, Wording
+from mmvideo.report.metric_display import DISPLAY, MetricDisplay
 
 PLAIN_WIDTH = 120
 _COLOURS = {"better": "green", "worse": "red"}
@@ -28,7 +28,7 @@ def print_comparison(comparison: Comparison, console: Console | None = None) -> 
     study = comparison.study
     console.print(f"\n[bold]{escape(study.title)}[/]", highlight=False)
     console.print(escape(comparison.answer), highlight=False)
-    wording = WORDINGS[study.task.kind]
+    wording = DISPLAY[study.task.kind]
     console.print(_scores(comparison, wording))
     console.print(_costs(comparison.table))
     for note in comparison.cost_notes:
@@ -57,16 +57,16 @@ def _or_dash(value: float, form: str = "{:.1f}") -> str:
     return "–" if pd.isna(value) else form.format(value)
 
 
-def _scores(comparison: Comparison, wording: Wording) -> Table:
+def _scores(comparison: Comparison, wording: MetricDisplay) -> Table:
     reference = escape(comparison.best_unimodal or "best single modality")
     title = (
         f"Test {wording.axis} [95 % interval]; difference to {reference} (best single modality on validation)"
     )
     score = comparison.study.task.score
     shown = [column for column in wording.columns if column.terminal and column.key in comparison.table]
-    limit = ["limit"] if comparison.study.task.kind == "single_label" else []  # none is known of others
-    heads = [wording.head, "std", *limit, *(column.head for column in shown)]
-    table = _table(title, "arm", "seeds", *heads, "shuffled", "difference")
+    bayes = ["bayes_accuracy"] if comparison.study.task.kind == "single_label" else []  # unknown of others
+    heads = [wording.head, "std", *("Bayes" for _ in bayes), *(column.head for column in shown)]
+    table = _table(title, "arm", "seeds", *heads, "permuted", "difference")
     kind = None
     for row in comparison.table.to_dict("records"):
         if kind not in (None, row["kind"]):
@@ -80,15 +80,15 @@ def _scores(comparison: Comparison, wording: Wording) -> Table:
                 f"{wording.value(row[score])} [{wording.value(row['low'])}, {wording.value(row['high'])}]"
             ),
             wording.value(row["seed_std"]),
-            *(wording.value(row[name]) for name in limit),
+            *(wording.value(row[name]) for name in bayes),
             *(column.text(row[column.key]) for column in shown),
-            wording.value(row[f"shuffled_{score}"]),
+            wording.value(row[f"permuted_{score}"]),
             difference,
         )
     return table
 
 
-def _difference(row: dict[Hashable, Any], wording: Wording) -> str:
+def _difference(row: dict[Hashable, Any], wording: MetricDisplay) -> str:
     if pd.isna(row["difference"]):
         return "–"
     low, high = (wording.value(row[name]) for name in ("difference_low", "difference_high"))
@@ -97,7 +97,7 @@ def _difference(row: dict[Hashable, Any], wording: Wording) -> str:
 
 def _costs(rows: pd.DataFrame) -> Table:
     table = _table(
-        "Costs (score average: of all its models)",
+        "Costs (score averaging: of all its models)",
         "arm",
         "parameters",
         "FLOPs/clip",
@@ -122,7 +122,7 @@ def short(value: float) -> str:
     return f"{value:.3g}"
 
 
-def _verdicts(pairs: pd.DataFrame, wording: Wording) -> Table:
+def _verdicts(pairs: pd.DataFrame, wording: MetricDisplay) -> Table:
     title = "Verdicts: from p adjusted by Holm within each block; intervals are not adjusted"
     table = _table(title, "arm", "against", "difference", "adjusted p")
     table.add_column("verdict", overflow="fold")

@@ -1,4 +1,4 @@
-"""The control rows that need no training: what a comparison must beat before the word fusion is earned.
+"""The controls that need no training: what a comparison must beat before it can speak of fusion.
 
 Each gives outputs like an arm's, so that it gets the same metrics, interval and pairing.
 """
@@ -12,17 +12,19 @@ from jaxtyping import Bool, Float
 from numpy import ndarray
 from scipy.special import expit
 
-from mmvideo.report.records import Arm, Run, Study
-from mmvideo.vocabulary import MODALITIES, TaskKind
+from mmvideo.report.runs import ArmRuns, FinishedRun, StudyRuns
+from mmvideo.vocabulary import TaskKind
 
-SCORE_AVERAGE = "score average"
-MAJORITY = "majority"
-PRESENCE_ONLY = "presence only"
+SCORE_AVERAGING = "score averaging"
+MAJORITY = "majority class"
+MISSINGNESS = "missingness baseline"
 CLASS_PRIORS = "class priors"
 MEDIAN = "training median"
+NOTHING = {"", "none"}
+"""How the pattern of clips that have no modality is called."""
 
 _AVERAGE = (
-    "the mean of the single-modality arms' {}, seed by seed, over what a clip has. "
+    "a late ensemble of the unimodal models: the mean of their {}, seed by seed, over what a clip has. "
     "It needs no training beyond theirs; a fusion that does not beat it has learnt nothing jointly."
 )
 _PRESENCE = (
@@ -31,45 +33,45 @@ _PRESENCE = (
 )
 EXPLANATIONS: dict[TaskKind, dict[str, str]] = {
     "single_label": {
-        SCORE_AVERAGE: _AVERAGE.format("probabilities"),
+        SCORE_AVERAGING: _AVERAGE.format("probabilities"),
         MAJORITY: "the training split's most frequent class for every clip: accuracy without any input.",
-        PRESENCE_ONLY: _PRESENCE.format("the most frequent training class", "majority class"),
+        MISSINGNESS: _PRESENCE.format("the most frequent training class", "majority class"),
     },
     "multi_label": {
-        SCORE_AVERAGE: _AVERAGE.format("probabilities"),
+        SCORE_AVERAGING: _AVERAGE.format("probabilities"),
         CLASS_PRIORS: "each class's frequency in training for every clip: a ranking without any input.",
-        PRESENCE_ONLY: _PRESENCE.format("the classes' training frequencies", "class priors"),
+        MISSINGNESS: _PRESENCE.format("the classes' training frequencies", "class priors"),
     },
     "regression": {
-        SCORE_AVERAGE: _AVERAGE.format("predictions"),
+        SCORE_AVERAGING: _AVERAGE.format("predictions"),
         MEDIAN: "the median of the training labels for every clip: the least error without any input.",
-        PRESENCE_ONLY: _PRESENCE.format("the median of the training labels", "training median"),
+        MISSINGNESS: _PRESENCE.format("the median of the training labels", "training median"),
     },
 }
 
 
-def constant_controls(run: Run, task: TaskKind) -> dict[str, Float[ndarray, "n C"]]:
+def constant_controls(run: FinishedRun, task: TaskKind) -> dict[str, Float[ndarray, "n C"]]:
     """The controls that look at no content, by name: one output for all, and one per presence pattern.
 
     Args:
-        run: one that has as many modalities as any, so that it knows most about what is present.
+        run: any; what the clips have is the same for all.
     """
-    learnt = run.result["train_presence"]
+    learnt, n_clips = run.result.train_presence, len(run.outputs)
     if task == "single_label":
         return {
-            MAJORITY: majority(learnt, len(run.present)),
-            PRESENCE_ONLY: presence_only(learnt, run.present),
+            MAJORITY: majority(learnt, n_clips),
+            MISSINGNESS: missingness_baseline(learnt, run.present),
         }
-    prior = np.array(run.result["train_prior"])
+    prior = np.array(run.result.train_prior)
     by_pattern = {pattern: np.array(outputs) for pattern, outputs in learnt.items()}
     name = CLASS_PRIORS if task == "multi_label" else MEDIAN
     return {
-        name: np.tile(prior, (len(run.present), 1)),
-        PRESENCE_ONLY: _by_pattern(by_pattern, prior, run.present),
+        name: np.tile(prior, (n_clips, 1)),
+        MISSINGNESS: _by_pattern(by_pattern, prior, run.present),
     }
 
 
-def score_average(members: Sequence[Arm], task: TaskKind = "single_label") -> Float[ndarray, "S n C"]:
+def score_averaging(members: Sequence[ArmRuns], task: TaskKind = "single_label") -> Float[ndarray, "S n C"]:
     """Mean probability (regression: value) of single-modality arms, per seed, over the modalities a clip has
     (all if none).
 
@@ -90,7 +92,7 @@ def score_average(members: Sequence[Arm], task: TaskKind = "single_label") -> Fl
     return np.log(mean(np.exp(outputs)))
 
 
-def majority(train_presence: Mapping[str, Sequence[int]], n_clips: int) -> Float[ndarray, "n C"]:
+def majority(train_presence: Mapping[str, Sequence[float]], n_clips: int) -> Float[ndarray, "n C"]:
     """The training split's class frequencies, for every clip.
 
     Args:
@@ -99,14 +101,14 @@ def majority(train_presence: Mapping[str, Sequence[int]], n_clips: int) -> Float
     return np.tile(_log_frequencies(np.sum(list(train_presence.values()), axis=0)), (n_clips, 1))
 
 
-def presence_only(
-    train_presence: Mapping[str, Sequence[int]], present: Bool[ndarray, "n M"]
+def missingness_baseline(
+    train_presence: Mapping[str, Sequence[float]], present: Mapping[str, Bool[ndarray, " n"]]
 ) -> Float[ndarray, "n C"]:
     """Class frequencies of the training clips with the clip's presence pattern; of all, if it is unseen.
 
     Args:
         train_presence: training clips per class, for each presence pattern such as `visual+text`.
-        present: which of visual, audio, text each test clip has, in this order.
+        present: for each modality, which of the test clips have it.
     """
     counts = {name: np.asarray(count) for name, count in train_presence.items()}
     learnt = {name: _log_frequencies(count) for name, count in counts.items()}
@@ -114,27 +116,28 @@ def presence_only(
 
 
 def _by_pattern(
-    learnt: Mapping[str, ndarray], unseen: ndarray, present: Bool[ndarray, "n M"]
+    learnt: Mapping[str, ndarray], unseen: ndarray, present: Mapping[str, Bool[ndarray, " n"]]
 ) -> Float[ndarray, "n C"]:
     """For each clip what its presence pattern's name has; `unseen` where that has none."""
-    known = {frozenset(name.split("+")) & set(MODALITIES): outputs for name, outputs in learnt.items()}
-    patterns = (frozenset(m for m, here in zip(MODALITIES, row, strict=True) if here) for row in present)
+    known = {frozenset(name.split("+")) - NOTHING: outputs for name, outputs in learnt.items()}
+    clips = zip(*present.values(), strict=True)
+    patterns = (frozenset(m for m, here in zip(present, row, strict=True) if here) for row in clips)
     return np.stack([known.get(pattern, unseen) for pattern in patterns])
 
 
-def score_average_members(study: Study) -> tuple[Arm, ...]:
+def score_averaging_members(study: StudyRuns) -> tuple[ArmRuns, ...]:
     """The arms to average: per modality the single one best on validation. Empty for fewer than two."""
-    best: dict[str, Arm] = {}
+    best: dict[str, ArmRuns] = {}
     for arm in study.arms:
         if arm.unimodal:
             held = best.get(arm.modalities[0])
             if held is None or arm.rank > held.rank:
                 best[arm.modalities[0]] = arm
-    return tuple(best[m] for m in MODALITIES if m in best) if len(best) > 1 else ()
+    return tuple(best[m] for m in study.modalities if m in best) if len(best) > 1 else ()
 
 
-def _has_own_modality(arm: Arm) -> Bool[ndarray, " n"]:
-    return arm.runs[0].present[:, MODALITIES.index(arm.config.modalities[0])]
+def _has_own_modality(arm: ArmRuns) -> Bool[ndarray, " n"]:
+    return arm.runs[0].present[arm.modalities[0]]
 
 
 def _log_frequencies(counts: ndarray) -> Float[ndarray, " C"]:

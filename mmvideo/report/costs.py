@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from mmvideo.report.records import Arm
+from mmvideo.report.runs import ArmRuns
 
 COSTS = {
     "parameters": "sum",
@@ -24,33 +24,32 @@ COSTLY = 3.0
 """A step that takes more than this many times the cheapest one's needs a reason."""
 
 
-def costs_of(arms: Sequence[Arm]) -> dict[str, float]:
-    """Each cost of arms that are all needed, mean over seeds; NaN where unknown, or where there is no arm."""
+def costs_of(arms: Sequence[ArmRuns]) -> dict[str, float]:
+    """Each cost of arms that are all needed, mean over seeds; NaN where there is no arm."""
     if not arms:
         return dict.fromkeys(COSTS, np.nan)
     per_arm = pd.DataFrame([{name: _mean(arm, name) for name in COSTS} for arm in arms], dtype=float)
     return {name: float(per_arm[name].agg(how, skipna=False)) for name, how in COSTS.items()}
 
 
-def step_notes(fusions: Sequence[Arm]) -> tuple[str, ...]:
+def step_notes(fusions: Sequence[ArmRuns]) -> tuple[str, ...]:
     """A sentence for every arm whose training step costs more than `COSTLY` times the cheapest arm's."""
     steps = {arm.name: _mean(arm, "step_ms") for arm in fusions}
-    timed = [arm for arm in fusions if not np.isnan(steps[arm.name])]
-    if not timed:
+    if not steps:
         return ()
-    cheapest = min(timed, key=lambda arm: steps[arm.name]).name
+    cheapest = min(steps, key=lambda name: steps[name])
     least = steps[cheapest]
     return tuple(
         f"{arm.name}: a training step takes {steps[arm.name]:.1f} ms, {steps[arm.name] / least:.1f} times "
         f"that of {cheapest} ({least:.1f} ms). It is spent on: {_spent_on(arm)}."
-        for arm in timed
+        for arm in fusions
         if steps[arm.name] > COSTLY * least
     )
 
 
-def _mean(arm: Arm, cost: str) -> float:
-    return float(np.mean([run.result["costs"].get(cost, np.nan) for run in arm.runs]))
+def _mean(arm: ArmRuns, cost: str) -> float:
+    return float(np.mean([getattr(run.result.costs, cost) for run in arm.runs]))
 
 
-def _spent_on(arm: Arm) -> str:
-    return arm.runs[0].result.get("step_spent_on") or "what its class does not say (`Fusion.cost`)"
+def _spent_on(arm: ArmRuns) -> str:
+    return arm.runs[0].result.step_spent_on or "what its class does not say (`Fusion.cost`)"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mmvideo.files import write_whole
 from mmvideo.report.compare import Comparison
-from mmvideo.report.metric_display import WORDINGS
+from mmvideo.report.metric_display import DISPLAY
 from mmvideo.report.style import MATPLOTLIB_DASHES, MATPLOTLIB_MARKERS, Style, limit_lines, styles
 
 if TYPE_CHECKING:
@@ -31,7 +33,6 @@ def write_figures(comparison: Comparison, folder: Path) -> list[Path]:
     import matplotlib
 
     look = styles(comparison.table)
-    folder.mkdir(parents=True, exist_ok=True)
     files = []
     with matplotlib.rc_context(LOOK):
         for name, figure in (
@@ -43,7 +44,9 @@ def write_figures(comparison: Comparison, folder: Path) -> list[Path]:
                 files.append(folder / f"{name}.{suffix}")
                 # no date inside: the same runs give the same files
                 metadata = {"CreationDate": None} if suffix == "pdf" else None
-                figure.savefig(files[-1], dpi=200, metadata=metadata)
+                buffer = io.BytesIO()
+                figure.savefig(buffer, format=suffix, dpi=200, metadata=metadata)
+                write_whole(files[-1], buffer.getvalue())
     return files
 
 
@@ -68,7 +71,7 @@ def _plain(name: str) -> str:
 def _score(comparison: Comparison, look: dict[str, Style]) -> Figure:
     """Per arm: test score, and its difference to the best single modality, each with the 95 % interval."""
     table, task = comparison.table, comparison.study.task
-    wording = WORDINGS[task.kind]
+    wording = DISPLAY[task.kind]
     figure, (left, right) = _new(7.6, 1.1 + 0.27 * len(table), 2)
     for place, row in enumerate(table.to_dict("records")):
         style = look[row["arm"]]
@@ -80,7 +83,12 @@ def _score(comparison: Comparison, look: dict[str, Style]) -> Figure:
         }
         score, low, high = (wording.factor * row[name] for name in (task.score, "low", "high"))
         left.errorbar(score, place, xerr=[[score - low], [high - score]], **dot)
-        left.plot([wording.factor * row["limit"]] * 2, [place - 0.35, place + 0.35], color="#1c1f24", lw=1.2)
+        left.plot(
+            [wording.factor * row["bayes_accuracy"]] * 2,
+            [place - 0.35, place + 0.35],
+            color="#1c1f24",
+            lw=1.2,
+        )
         difference, low, high = (
             wording.factor * row[name] for name in ("difference", "difference_low", "difference_high")
         )
@@ -97,7 +105,7 @@ def _score(comparison: Comparison, look: dict[str, Style]) -> Figure:
             label, (100 * value, 1.0), xycoords=("data", "axes fraction"), xytext=(0, 3),
             textcoords="offset points", ha=side, fontsize=7.5, color="#6b7078",
         )  # fmt: skip
-    bars = "; bar: arm's known limit" if task.kind == "single_label" else ""
+    bars = "; bar: arm's Bayes accuracy" if task.kind == "single_label" else ""
     left.set_xlabel(f"test {wording.axis} (95 % interval{bars})")
     right.axvline(0, color="#1c1f24", lw=0.9)
     reference = comparison.best_unimodal or "best single modality"
@@ -109,7 +117,7 @@ def _learning_curves(comparison: Comparison, look: dict[str, Style]) -> Figure:
     """Validation score against epochs and against seconds; band: least to most over the seeds."""
     from matplotlib.ticker import MaxNLocator
 
-    wording = WORDINGS[comparison.study.task.kind]
+    wording = DISPLAY[comparison.study.task.kind]
     factor = wording.factor
     figure, axes = _new(7.6, 3.3, 2)
     arms = {arm.name: arm for arm in comparison.study.arms}
@@ -134,7 +142,7 @@ def _cost(comparison: Comparison, look: dict[str, Style]) -> Figure:
     from matplotlib.ticker import EngFormatter, MaxNLocator
 
     figure, axes = _new(7.6, 3.2, 3)
-    wording, score = WORDINGS[comparison.study.task.kind], comparison.study.task.score
+    wording, score = DISPLAY[comparison.study.task.kind], comparison.study.task.score
     costs = {
         "parameters": "parameters",
         "flops_per_clip": "FLOPs per clip",

@@ -2,189 +2,210 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Sequence
 from itertools import combinations
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
+from jaxtyping import Shaped
+from numpy import ndarray
 
 from mmvideo.clips.labels import target
-from mmvideo.config import RunConfig, load_config
 from mmvideo.config_diff import differing_keys
 from mmvideo.errors import InputError
 from mmvideo.evaluation.tasks import TASKS
-from mmvideo.report.records import Arm, Clips, Run, Study
-from mmvideo.vocabulary import MODALITIES
+from mmvideo.files import Damaged, read_record, read_rows
+from mmvideo.records import (
+    CONFIG,
+    ENVIRONMENT,
+    METRICS,
+    RESULT,
+    STUDY,
+    Environment,
+    MetricLine,
+    Prediction,
+    RunResult,
+    StudyRecord,
+    open_run,
+    predictions_file,
+    run_remedy,
+)
+from mmvideo.report.runs import ArmRuns, Clips, FinishedRun, StudyRuns
+
+PREDICTIONS = predictions_file("test")
+READ = (CONFIG, ENVIRONMENT, METRICS, PREDICTIONS)
+"""What a comparison takes from a run; its weights may be elsewhere by now."""
+Found = tuple[Path, RunResult]
 
 
-def load_study(directory: Path) -> Study:
+def load_study(directory: Path) -> StudyRuns:
     """Read `study.json` and every finished run beside it.
 
     Raises:
-        InputError: no study or no arm with all its seeds; two finished runs of one arm and seed; runs that
-            differ in configuration keys outside the study's axes, in data, classes or test clips. The message
-            names the runs and what differs.
+        InputError: no study or no arm with all its seeds; two finished runs of one arm and seed; a run whose
+            files are not those it was made with; runs that differ in configuration keys outside the study's
+            axes, in data, classes, or the test clips' ids, labels and groups. The message names the runs and
+            what differs.
     """
-    file = directory / "study.json"
+    file = directory / STUDY
     if not file.is_file():
         raise InputError(
             f"{directory} is no study: it has no study.json. Give the folder that `mmvideo ablate` wrote to."
         )
-    record = _read_record(file)
-    everything = sorted(result.parent for result in directory.glob("*/result.json"))
-    listed = set(record.get("runs", ())) or {folder.name for folder in everything}
-    folders = _by_arm_and_seed([folder for folder in everything if folder.name in listed], directory)
-    names = [arm["name"] for arm in record["arms"]]
-    missing = [f"{arm}-s{seed}" for arm in names for seed in record["seeds"] if (arm, seed) not in folders]
-    complete = [
-        arm for arm in record["arms"] if all((arm["name"], seed) in folders for seed in record["seeds"])
-    ]
+    remedy = "Run the study again: that writes it anew, and trains nothing twice."
+    record = read_record(file, StudyRecord, remedy)
+    everything = sorted(result.parent for result in directory.glob(f"*/{RESULT}"))
+    listed = set(record.runs) or {folder.name for folder in everything}
+    found = _by_arm_and_seed([folder for folder in everything if folder.name in listed], directory)
+    names = [arm.name for arm in record.arms]
+    missing = [f"{arm}-s{seed}" for arm in names for seed in record.seeds if (arm, seed) not in found]
+    complete = [arm for arm in record.arms if all((arm.name, seed) in found for seed in record.seeds)]
     if not complete:
         raise InputError(
-            f"study '{record['name']}' has no arm with all of its seeds {record['seeds']} finished, so there "
+            f"study '{record.name}' has no arm with all of its seeds {list(record.seeds)} finished, so there "
             f"is nothing to compare. Missing: {', '.join(missing)}. Run the study again: it runs these."
         )
-    clips = _read_clips(folders[complete[0]["name"], record["seeds"][0]])
+    clips = _read_clips(*found[complete[0].name, record.seeds[0]])
     arms = tuple(
-        Arm(
-            arm["name"],
-            arm["role"],
-            tuple(_read_run(folders[arm["name"], s], clips) for s in record["seeds"]),
-        )
+        ArmRuns(arm.name, arm.role, tuple(_read_run(*found[arm.name, s], clips) for s in record.seeds))
         for arm in complete
     )
-    axes = tuple(record["axes"])
-    _refuse_differences(arms, axes)
-    return Study(
-        name=record["name"],
-        title=record["title"],
-        axes=axes,
-        seeds=tuple(record["seeds"]),
-        limits=record["limits"],
+    _refuse_differences(arms, record.axes)
+    used = {found[arm, seed][0] for arm in names for seed in record.seeds if (arm, seed) in found}
+    return StudyRuns(
+        name=record.name,
+        title=record.title,
+        axes=record.axes,
+        seeds=record.seeds,
+        limits=record.limits,
         arms=arms,
         missing=tuple(missing),
         left_out=tuple(name for name in names if name not in {arm.name for arm in arms}),
-        unlisted=tuple(
-            folder.name
-            for folder in everything
-            if folder not in {folders.get((arm, seed)) for arm in names for seed in record["seeds"]}
-        ),
+        unlisted=tuple(folder.name for folder in everything if folder not in used),
         clips=clips,
     )
 
 
-def _by_arm_and_seed(finished: Sequence[Path], directory: Path) -> dict[tuple[str, int], Path]:
+def _by_arm_and_seed(finished: Sequence[Path], directory: Path) -> dict[tuple[str, int], Found]:
     """The folders of finished runs, those with a result.json, by arm and seed."""
-    folders: dict[tuple[str, int], Path] = {}
+    found: dict[tuple[str, int], Found] = {}
     for folder in finished:
-        record = _read_record(folder / "result.json")
-        key = record["arm"], record["seed"]
-        if key in folders:
-            first, second = folders[key], folder
-            a, b = _read_config(first), _read_config(second)
+        result = open_run(folder, READ)
+        key = result.arm, result.seed
+        if key in found:
+            first, other = found[key]
+            keys = differing_keys(other.decided_by, result.decided_by, axes=())
+            differ = f"they differ in {', '.join(keys)}" if keys else "same configuration, other data"
             raise InputError(
-                f"arm '{key[0]}', seed {key[1]} has two finished runs, {first.name} and {second.name}"
-                f"{_naming(differing_keys(a, b, axes=()))}. Move the one you do not mean out of {directory}."
+                f"arm '{key[0]}', seed {key[1]} has two finished runs, {first.name} and {folder.name} "
+                f"({differ}). Move the one you do not mean out of {directory}."
             )
-        folders[key] = folder
-    return folders
+        found[key] = folder, result
+    return found
 
 
-def _naming(keys: Sequence[str]) -> str:
-    return f" (they differ in {', '.join(keys)})" if keys else " (same configuration, other data)"
+def _read_predictions(folder: Path) -> list[Prediction]:
+    rows = read_rows(folder / PREDICTIONS, Prediction, run_remedy(folder))
+    if not rows:
+        raise Damaged(f"{folder / PREDICTIONS} is empty. {run_remedy(folder)}")
+    return sorted(rows, key=lambda row: row.id)
 
 
-def _read_record(file: Path) -> dict[str, Any]:
-    record: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    return record
+def _labels(rows: Sequence[Prediction], classes: Sequence[str]) -> Shaped[ndarray, "n ..."]:
+    place = {name: number for number, name in enumerate(classes)}
+    return np.array([target(row.label, place) for row in rows])
 
 
-def _read_config(folder: Path) -> RunConfig:
-    file = folder / "config.json"
-    return load_config(file.read_text(encoding="utf-8"), str(file))
-
-
-def _read_lines(file: Path) -> list[dict[str, Any]]:
-    with file.open(encoding="utf-8") as lines:
-        return [json.loads(line) for line in lines]
-
-
-def _read_predictions(folder: Path) -> list[dict[str, Any]]:
-    return sorted(_read_lines(folder / "predictions_test.jsonl"), key=lambda line: line["id"])
-
-
-def _read_clips(folder: Path) -> Clips:
+def _read_clips(folder: Path, result: RunResult) -> Clips:
     """The study's test clips as one run predicted them."""
-    classes = tuple(_read_record(folder / "result.json")["classes"])
-    lines = _read_predictions(folder)
-    class_of = {name: number for number, name in enumerate(classes)}
-    kept = (line["label"] for line in lines)
-    labels = [target(tuple(label) if isinstance(label, list) else label, class_of) for label in kept]
+    rows = _read_predictions(folder)
     return Clips(
-        ids=tuple(line["id"] for line in lines),
-        groups=np.array([line["group"] for line in lines]),
-        labels=np.array(labels),
-        classes=classes,
-        task=_read_config(folder).data.task,
+        ids=tuple(row.id for row in rows),
+        groups=np.array([row.group for row in rows]),
+        labels=_labels(rows, result.classes),
+        classes=result.classes,
+        task=result.task,
     )
 
 
-def _read_run(folder: Path, clips: Clips) -> Run:
-    result = _read_record(folder / "result.json")
-    lines = _read_predictions(folder)
-    ours, theirs = Counter(line["id"] for line in lines), Counter(clips.ids)
+def _read_run(folder: Path, result: RunResult, clips: Clips) -> FinishedRun:
+    rows = _read_predictions(folder)
+    ours, theirs = Counter(row.id for row in rows), Counter(clips.ids)
     odd = sorted((ours - theirs) + (theirs - ours))
     if odd:
         raise InputError(
             f"{folder.name} was tested on other clips than the rest of its study: {len(odd)} ids differ "
             f"({', '.join(odd[:3])}). Runs are compared clip by clip; run it again on the same data."
         )
-    if tuple(result["classes"]) != clips.classes:
+    if result.task != clips.task:
         raise InputError(
-            f"{folder.name} has other classes than the rest of its study: {', '.join(result['classes'])}; "
-            f"expected {', '.join(clips.classes)}. Run it again on the same data."
-        )
-    present = np.array([[m in line["present"] for m in MODALITIES] for line in lines])
-    config = _read_config(folder)
-    if config.data.task != clips.task:
-        raise InputError(
-            f"{folder.name} was trained for the task '{config.data.task}', the rest of its study for "
+            f"{folder.name} was trained for the task '{result.task}', the rest of its study for "
             f"'{clips.task}'; their scores cannot be compared."
         )
-    key = TASKS[clips.task].outputs
-    return Run(
+    if result.classes != clips.classes:
+        raise InputError(
+            f"{folder.name} has other classes than the rest of its study: {', '.join(result.classes)}; "
+            f"expected {', '.join(clips.classes)}. Run it again on the same data."
+        )
+    labels, groups = _labels(rows, clips.classes), np.array([row.group for row in rows])
+    for kind, own, other in (("labels", labels, clips.labels), ("groups", groups, clips.groups)):
+        differ = (own != other).reshape(len(rows), -1).any(axis=1)
+        if differ.any():
+            raise InputError(
+                f"{folder.name} saw other {kind} than the rest of its study on {differ.sum()} of the test "
+                f"clips, such as {rows[int(differ.argmax())].id}. Run it again on the same data."
+            )
+    lines = read_rows(folder / METRICS, MetricLine, run_remedy(folder))
+    return FinishedRun(
         directory=folder,
-        config=config,
         result=result,
-        environment=_read_record(folder / "env.json"),
-        curve=pd.DataFrame(_read_lines(folder / "metrics.jsonl")),
-        outputs=np.array([line[key] for line in lines], dtype=float),
-        present=present,
+        environment=read_record(folder / ENVIRONMENT, Environment, run_remedy(folder)),
+        curve=pd.DataFrame([line.model_dump() for line in lines]),
+        outputs=_outputs(folder, rows, clips),
+        present=_presence(rows, result.modalities),
     )
 
 
-def _refuse_differences(arms: tuple[Arm, ...], axes: tuple[str, ...]) -> None:
+def _outputs(folder: Path, rows: Sequence[Prediction], clips: Clips) -> ndarray:
+    """The rows' outputs, (n, C); each row has those of the task, as many as it needs."""
+    task = TASKS[clips.task]
+    width = task.width(len(clips.classes))
+    for row in rows:
+        if getattr(row, task.outputs) is None or len(row.outputs) != width:
+            raise Damaged(
+                f"{folder / PREDICTIONS}: clip {row.id} needs {width} {task.outputs}. {run_remedy(folder)}"
+            )
+    return np.array([row.outputs for row in rows], dtype=float)
+
+
+def _presence(rows: Sequence[Prediction], modalities: Sequence[str]) -> dict[str, ndarray]:
+    names = dict.fromkeys([*modalities, *(name for row in rows for name in row.present)])
+    return {name: np.array([name in row.present for row in rows]) for name in names}
+
+
+def _refuse_differences(arms: tuple[ArmRuns, ...], axes: tuple[str, ...]) -> None:
     """An arm's runs may differ in seed only, arms in the axes only; all must have seen the same data."""
     for arm in arms:
         for run in arm.runs[1:]:
-            _refuse(arm.runs[0], run, differing_keys(arm.config, run.config, axes=()), "seed")
+            _refuse(arm.runs[0], run, (), "seed")
     for a, b in combinations(arms, 2):
-        _refuse(a.runs[0], b.runs[0], differing_keys(a.config, b.config, axes), ", ".join(axes))
-    runs = [run for arm in arms for run in arm.runs]
-    for run in runs[1:]:
-        if run.result["data_fingerprint"] != runs[0].result["data_fingerprint"]:
-            raise InputError(
-                f"{runs[0].directory.name} and {run.directory.name} saw different data "
-                f"(fingerprints {runs[0].result['data_fingerprint']} and {run.result['data_fingerprint']}); "
-                f"a comparison needs the same manifest and files. Run the study again with one of them."
-            )
+        _refuse(a.runs[0], b.runs[0], axes, ", ".join(axes))
+    first, *rest = [run for arm in arms for run in arm.runs]
+    for run in rest:
+        for what in ("data_fingerprint", "manifest"):
+            ours, theirs = getattr(first.result, what), getattr(run.result, what)
+            if ours != theirs:
+                raise InputError(
+                    f"{first.directory.name} and {run.directory.name} saw different data ({what} {ours} and "
+                    f"{theirs}); a comparison needs the same manifest and files. Run the study again with "
+                    "one of them."
+                )
 
 
-def _refuse(a: Run, b: Run, keys: Sequence[str], allowed: str) -> None:
+def _refuse(a: FinishedRun, b: FinishedRun, axes: Sequence[str], allowed: str) -> None:
+    keys = differing_keys(a.result.decided_by, b.result.decided_by, axes)
     if keys:
         raise InputError(
             f"{a.directory.name} and {b.directory.name} may differ only in {allowed}, but differ in "

@@ -30,14 +30,14 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Wording:
+class MetricDisplay:
     """The words and units of one task's primary score."""
 
     name: str
     claim: str
     """How a sentence about an arm states its score, with `{}` for the number."""
     left: str
-    """What a sentence says is left after shuffling, with `{}` for the number."""
+    """What a sentence says is left with permuted modalities, with `{}` for the number."""
     unit: str
     """After a number, with its space; empty for plain numbers."""
     change_unit: str
@@ -68,8 +68,8 @@ class Wording:
         return f",{self.change_unit}" if self.change_unit else ""
 
 
-WORDINGS: dict[TaskKind, Wording] = {
-    "single_label": Wording(
+DISPLAY: dict[TaskKind, MetricDisplay] = {
+    "single_label": MetricDisplay(
         "accuracy",
         "is right on {} % of the test clips",
         "it keeps {} %",
@@ -84,7 +84,7 @@ WORDINGS: dict[TaskKind, Wording] = {
         ),
         "accuracy",
     ),
-    "multi_label": Wording(
+    "multi_label": MetricDisplay(
         "label ranking AP",
         "has a label ranking average precision of {} %",
         "it keeps {} %",
@@ -100,7 +100,7 @@ WORDINGS: dict[TaskKind, Wording] = {
         ),
         "ranking AP",
     ),
-    "regression": Wording(
+    "regression": MetricDisplay(
         "mean absolute error",
         "has a mean absolute error of {}",
         "its mean absolute error is {}",

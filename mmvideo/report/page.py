@@ -13,10 +13,10 @@ from mmvideo.config_diff import flatten
 from mmvideo.report.answer import p_text
 from mmvideo.report.charts import charts
 from mmvideo.report.compare import Comparison
-from mmvideo.report.comparisons import AGAINST_AVERAGE, AGAINST_UNIMODAL, BETWEEN_FUSIONS
+from mmvideo.report.comparisons import AGAINST_AVERAGING, AGAINST_UNIMODAL, BETWEEN_FUSIONS
 from mmvideo.report.console import short
-from mmvideo.report.controls import EXPLANATIONS
-from mmvideo.report.metric_display import WORDINGS
+from mmvideo.report.controls import EXPLANATIONS, SCORE_AVERAGING
+from mmvideo.report.metric_display import DISPLAY
 from mmvideo.report.style import styles
 
 
@@ -35,7 +35,7 @@ def render(comparison: Comparison, reproduce: str) -> str:
         trim_blocks=True,
     )
     task = comparison.study.task
-    wording = WORDINGS[task.kind]
+    wording = DISPLAY[task.kind]
     environment.filters |= {"score": wording.value, "change": wording.change, "p": p_text, "short": short}
     environment.tests["known"] = pd.notna
     matrix = verdict_matrix(comparison)
@@ -49,7 +49,7 @@ def render(comparison: Comparison, reproduce: str) -> str:
         tiles=tiles(comparison),
         matrix=matrix,
         columns=_columns(comparison, matrix),
-        families=(AGAINST_UNIMODAL, AGAINST_AVERAGE, BETWEEN_FUSIONS),
+        families=(AGAINST_UNIMODAL, AGAINST_AVERAGING, BETWEEN_FUSIONS),
         pairs=comparison.pairs.to_dict("records"),
         explanations=EXPLANATIONS[task.kind],
         task=task,
@@ -68,20 +68,20 @@ def tiles(comparison: Comparison) -> list[dict[str, str]]:
     if leader is None:
         return []
     row = comparison.table[comparison.table["arm"] == leader].to_dict("records")[0]
-    score, wording = comparison.study.task.score, WORDINGS[comparison.study.task.kind]
+    score, wording = comparison.study.task.score, DISPLAY[comparison.study.task.kind]
     found = [(f"{wording.value(row[score])}{wording.unit}", f"test {wording.name} of {leader}")]
     for family, other in (
         (AGAINST_UNIMODAL, comparison.best_unimodal),
-        (AGAINST_AVERAGE, "the score average"),
+        (AGAINST_AVERAGING, SCORE_AVERAGING),
     ):
         pairs = comparison.pairs[(comparison.pairs["family"] == family) & (comparison.pairs["a"] == leader)]
         for pair in pairs.to_dict("records"):
             interval = f"[{wording.value(pair['low'])}, {wording.value(pair['high'])}]"
             against = f"{wording.change_unit} against {other} {interval}: {pair['verdict']}".lstrip()
             found.append((wording.change(pair["difference"]), against))
-    if pd.notna(row[f"shuffled_{score}"]):
-        left = f"{wording.value(row[f'shuffled_{score}'])}{wording.unit}"
-        found.append((left, "left when modalities of different clips are shuffled"))
+    if pd.notna(row[f"permuted_{score}"]):
+        left = f"{wording.value(row[f'permuted_{score}'])}{wording.unit}"
+        found.append((left, "left with permuted modalities"))
     return [{"value": value, "label": label} for value, label in found]
 
 
@@ -112,9 +112,9 @@ def verdict_matrix(comparison: Comparison) -> dict[str, dict[str, dict[str, Any]
 
 
 def provenance(comparison: Comparison) -> dict[str, str]:
-    """What the runs' env.json say, and the data's fingerprint; values that differ stand side by side."""
+    """What the runs' env.json say; values that differ stand side by side."""
     runs = [run for arm in comparison.study.arms for run in arm.runs]
-    flat = [flatten(run.environment) | {"data_fingerprint": run.result["data_fingerprint"]} for run in runs]
+    flat = [flatten(run.environment.model_dump(mode="json", exclude={"version"})) for run in runs]
     values: dict[str, list[str]] = {}
     for record in flat:
         for key, value in record.items():

@@ -9,7 +9,7 @@ from jaxtyping import Float, Shaped
 from numpy import ndarray
 
 from mmvideo.report import controls
-from mmvideo.report.records import Arm, Study
+from mmvideo.report.runs import ArmRuns, StudyRuns
 
 KINDS = ("fusion", "single modality", "control", "no training")
 
@@ -23,33 +23,32 @@ class Row:
     modalities: tuple[str, ...]
     outputs: Float[ndarray, "S n C"]
     trained: bool
-    members: tuple[Arm, ...]
+    members: tuple[ArmRuns, ...]
     """The arms whose runs it needs: itself, the averaged ones, or none."""
 
-    def scores(self, study: Study) -> Shaped[ndarray, "S n"]:
+    def scores(self, study: StudyRuns) -> Shaped[ndarray, "S n"]:
         """Each seed's score on each test clip: whether it is right, or what else the task is measured by."""
         return study.task.clip_scores(self.outputs, study.clips.labels)
 
 
-def build_rows(study: Study) -> tuple[list[Row], list[str]]:
+def build_rows(study: StudyRuns) -> tuple[list[Row], list[str]]:
     """The table's rows in their order, and notes on those that could not be made."""
     rows = [Row(arm.name, _kind(arm), arm.modalities, arm.outputs, True, (arm,)) for arm in study.arms]
     notes = []
-    members = controls.score_average_members(study)
+    members = controls.score_averaging_members(study)
     if members:
         modalities = tuple(arm.modalities[0] for arm in members)
-        average = controls.score_average(members, study.task.kind)
-        rows.append(Row(controls.SCORE_AVERAGE, "no training", modalities, average, True, members))
+        average = controls.score_averaging(members, study.task.kind)
+        rows.append(Row(controls.SCORE_AVERAGING, "no training", modalities, average, True, members))
     else:
-        notes.append("No score average: it needs single-modality arms of at least two modalities.")
-    # The arm with the most modalities knows most about what is present.
-    widest = max(study.arms, key=lambda arm: len(arm.modalities)).runs[0]
-    for name, outputs in controls.constant_controls(widest, study.task.kind).items():
+        notes.append("No score averaging: it needs single-modality arms of at least two modalities.")
+    first = study.arms[0].runs[0]
+    for name, outputs in controls.constant_controls(first, study.task.kind).items():
         rows.append(Row(name, "no training", (), np.stack([outputs] * len(study.seeds)), False, ()))
     return rows, notes
 
 
-def _kind(arm: Arm) -> str:
+def _kind(arm: ArmRuns) -> str:
     if arm.unimodal:
         return "single modality"
     return "fusion" if arm.role == "fusion" else "control"

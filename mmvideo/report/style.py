@@ -38,11 +38,11 @@ def styles(table: pd.DataFrame) -> dict[str, Style]:
 
 
 def limit_lines(limits: dict[str, dict[str, float]] | None) -> dict[str, float]:
-    """The known limits drawn across the accuracy figures: label → accuracy."""
+    """What is drawn across the accuracy figures where it is known: label → accuracy."""
     if not limits:
         return {}
     widest = max(limits["bayes"], key=lambda subset: subset.count("+"))
-    lines = {"best possible": limits["bayes"][widest]}
+    lines = {"Bayes accuracy": limits["bayes"][widest]}
     if "ceiling" in limits["additive"]:
-        lines["best additive"] = limits["additive"]["ceiling"]
+        lines["additive bound"] = limits["additive"]["ceiling"]
     return lines

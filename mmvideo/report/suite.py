@@ -1,7 +1,8 @@
-"""Several studies of one suite in one table: which strategy reaches which known limit, and how fast."""
+"""Several studies of one suite in one table: which strategy reaches Bayes accuracy, and how fast."""
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,16 +12,17 @@ import pandas as pd
 
 from mmvideo.errors import InputError
 from mmvideo.evaluation.statistics import ArmInterval, interval_for_arm
+from mmvideo.files import write_whole
 from mmvideo.report.load import load_study
-from mmvideo.report.records import Arm
+from mmvideo.report.runs import ArmRuns
 
 MARGIN = 0.03
-"""Accuracy within which a strategy counts as equal to a known limit."""
+"""Accuracy within which a strategy counts as reaching Bayes accuracy."""
 
 TOST_LEVEL = 0.90
 """Two one-sided tests at 5 % are one interval of 90 % (Schuirmann, 1987, https://doi.org/10.1007/BF01068419)."""
 
-REACHES, SHORT, OPEN = "reaches the limit", "falls short", "undecided"
+REACHES, SHORT, OPEN = "reaches Bayes accuracy", "underperforms", "undecided"
 
 
 def suite_table(study_dirs: Sequence[Path], margin: float = MARGIN) -> pd.DataFrame:
@@ -29,8 +31,8 @@ def suite_table(study_dirs: Sequence[Path], margin: float = MARGIN) -> pd.DataFr
     `steps`: how many training steps an arm was given; a suite may have two studies of one task, the second
     with more of them, which finds the arms that are only slow.
     `accuracy`, `low`, `high`: mean over seeds and clips with its 95 % interval. `limit`: the best any model
-    can do with the arm's modalities. `verdict`: a test of equivalence at 5 %, *reaches the limit* where the
-    whole 90 % interval lies above limit - margin, *falls short* where it lies below, else *undecided*.
+    can do with the arm's modalities. `verdict`: a test of equivalence at 5 %, *reaches Bayes accuracy* where
+    the whole 90 % interval lies above limit - margin, *underperforms* where it lies below, else *undecided*.
     `additive`: what adding up the modalities' votes converges to; `interaction`: whether the arm is *beyond*
     the best that any additive rule could do, *at* what additive training converges to (within ± margin), or
     neither, by the same 90 % interval. `steps_to_limit`, `seconds_to_limit`: median over the seeds of when
@@ -68,7 +70,7 @@ def suite_table(study_dirs: Sequence[Path], margin: float = MARGIN) -> pd.DataFr
                     "additive": additive.get("cross_entropy", np.nan),
                     "interaction": _interaction(tested, additive, margin),
                     **_speed(arm, limit - margin),
-                    "train_seconds": float(np.mean([r.result["costs"]["train_seconds"] for r in arm.runs])),
+                    "train_seconds": float(np.mean([r.result.costs.train_seconds for r in arm.runs])),
                 }
             )
     return pd.DataFrame(rows)
@@ -92,7 +94,7 @@ def _interaction(interval: ArmInterval, additive: dict[str, float], margin: floa
     return ""
 
 
-def _speed(arm: Arm, target: float) -> dict[str, float]:
+def _speed(arm: ArmRuns, target: float) -> dict[str, float]:
     """When validation accuracy first reached the target: median over seeds, in steps and seconds."""
     reached: dict[str, list[float]] = {"step": [], "seconds": []}
     for run in arm.runs:
@@ -109,10 +111,11 @@ def write_suite(study_dirs: Sequence[Path], out: Path, margin: float = MARGIN) -
     """Write `suite.csv`, `suite.png` (accuracy per task and arm, against the limit) and
     `learning.png` (validation accuracy against steps and seconds) into `out`; returns the table."""
     table = suite_table(study_dirs, margin)
-    out.mkdir(parents=True, exist_ok=True)
-    table.to_csv(out / "suite.csv", index=False, float_format="%.6g")
-    _heatmap(table).savefig(out / "suite.png", dpi=150)
-    _learning(study_dirs).savefig(out / "learning.png", dpi=150)
+    write_whole(out / "suite.csv", table.to_csv(index=False, float_format="%.6g"))
+    for name, figure in (("suite", _heatmap(table)), ("learning", _learning(study_dirs))):
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format="png", dpi=150)
+        write_whole(out / f"{name}.png", buffer.getvalue())
     return table
 
 
@@ -135,8 +138,8 @@ def _heatmap(table: pd.DataFrame) -> Any:
     image = axis.imshow(gap, cmap="viridis", vmin=-50, vmax=0, aspect="auto")
     axis.set_xticks(range(len(tasks)), tasks, rotation=30, ha="right")
     axis.set_yticks(range(len(arms)), arms)
-    figure.colorbar(image, label="points below the known limit")
-    title = "test accuracy, %; ✓ reaches the limit, ✗ falls short, ? undecided"
+    figure.colorbar(image, label="points below Bayes accuracy")
+    title = "test accuracy, %; ✓ reaches Bayes accuracy, ✗ underperforms, ? undecided"
     if table.duplicated(["task", "arm"]).any():
         title += "; →: trained again, for longer"
     axis.set_title(title, fontsize=9)

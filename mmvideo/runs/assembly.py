@@ -7,13 +7,12 @@ from functools import partial
 import torch
 from lightning_fabric import Fabric
 
+from mmvideo.components import ENCODERS
 from mmvideo.config import RunConfig
 from mmvideo.data.loading import SplitLoader, in_batches
 from mmvideo.data.run_data import RunData
-from mmvideo.encoders.ahead import encode_frames
-from mmvideo.encoders.visual import CnnLstm
+from mmvideo.encoders.base import Encoder
 from mmvideo.errors import InputError
-from mmvideo.modalities.visual import Visual
 from mmvideo.model import FusionModel, build_model, levels_read
 from mmvideo.objectives import Objective, Setting
 from mmvideo.training.encoded import EncodedData, EncodedSplit, encode_split
@@ -39,11 +38,11 @@ def encode_ahead(data: RunData, device: torch.device) -> None:
     """Where a frozen backbone's features are to be kept: compute those that are missing, and read them from
     now on in place of frames."""
     for name, modality in data.modalities.items():
-        options = data.config.inputs[name].encoder.options
-        if isinstance(modality, Visual) and isinstance(options, CnnLstm.Config) and options.cached:
-            key = (options, modality.config)
-            make = partial(encode_frames, options, modality, data.source, device, progress=True)
-            modality.encoded = data.source.keep(("frames", name), key, make)
+        chosen = data.config.inputs[name].encoder
+        encoder: type[Encoder] = ENCODERS.resolve(chosen.name)
+        make = partial(encoder.encode_ahead, chosen.options, modality, data.source, device)
+        key = (chosen, modality.config)
+        modality.encoded = data.source.keep(("encoded ahead", name), key, make)
 
 
 def trained_model(data: RunData) -> FusionModel:

@@ -39,21 +39,24 @@ def flops_per_clip(model: nn.Module, batch: Batch) -> int:
     """
     model.eval()
     # With gradients, though none is taken: without, the counter fails on modules that are given a parameter.
-    # Fused kernels hide their products from the counter: oneDNN's LSTM, and flash attention.
-    with _without_onednn(), sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
+    # Fused kernels hide their products from the counter: oneDNN's and cuDNN's LSTM, and flash attention.
+    with _without_fused_lstm(), sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
         model(batch)
     return round(counter.get_total_flops() / len(batch))
 
 
 @contextmanager
-def _without_onednn() -> Iterator[None]:
+def _without_fused_lstm() -> Iterator[None]:
     """Not `torch.backends.mkldnn.flags`: that also sets TF32, which warns on machines that cannot have it."""
     switch: Callable[..., tuple[object, ...]] = torch.backends.mkldnn.set_flags
+    cudnn = torch.backends.cudnn.enabled
     before, *_ = switch(_enabled=False, _fp32_precision=None)
+    torch.backends.cudnn.enabled = False
     try:
         yield
     finally:
         switch(_enabled=before, _fp32_precision=None)
+        torch.backends.cudnn.enabled = cudnn
 
 
 @torch.no_grad()

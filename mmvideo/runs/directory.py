@@ -13,10 +13,7 @@
 
 from __future__ import annotations
 
-import errno
-import fcntl
 import json
-import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,35 +22,35 @@ from typing import Any
 
 from mmvideo.config import RunConfig, load_config
 from mmvideo.errors import InputError
+from mmvideo.files import (
+    append,
+    locked,
+    make_folder,
+    read_record,
+    read_rows,
+    read_text,
+    remove_abandoned,
+    write_whole,
+)
+from mmvideo.records import (
+    CONFIG,
+    ENVIRONMENT,
+    METRICS,
+    RESULT,
+    Environment,
+    MetricLine,
+    Prediction,
+    RunResult,
+    open_run,
+    predictions_file,
+    run_name,
+    run_remedy,
+)
 from mmvideo.runs.environment import describe_environment
+from mmvideo.runs.identity import signature
 from mmvideo.vocabulary import Split
 
-
-def write_atomically(path: Path, text: str) -> None:
-    """Replace a file's content so that a reader, or a crash at any moment, sees the old or the new, whole."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    with temporary.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
-
-
-def make_folder(path: Path) -> None:
-    """Create a folder and its parents.
-
-    Raises:
-        InputError: it cannot be created or written to.
-    """
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-        if not os.access(path, os.W_OK | os.X_OK):
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-    except OSError as error:
-        raise InputError(
-            f"Cannot write to the folder '{path}': {error.strerror}. "
-            "Choose another folder with --root, or change its permissions."
-        ) from error
+ENVIRONMENT_REMEDY = "Delete it; the run goes on, and writes it anew."
 
 
 @dataclass(frozen=True)
@@ -65,7 +62,7 @@ class RunDirectory:
     @classmethod
     def locate(cls, root: Path, config: RunConfig, data_fingerprint: str) -> RunDirectory:
         """Where this configuration's run on this data stands or would stand. Nothing is written."""
-        name = f"{config.arm}-s{config.seed}-{config.signature(data_fingerprint)}"
+        name = run_name(config.arm, config.seed, signature(config, data_fingerprint))
         return cls(Path(root) / config.study / name)
 
     @classmethod
@@ -81,23 +78,21 @@ class RunDirectory:
         run = cls.locate(root, config, data_fingerprint)
         if run.finished:
             return run
-        make_folder(run.path / "checkpoints")
-        write_atomically(run.path / "config.json", config.model_dump_json(indent=2) + "\n")
+        for folder in (run.path, run.path / "checkpoints"):
+            make_folder(folder)
+            remove_abandoned(folder)
+        write_whole(run.path / CONFIG, config.model_dump_json(indent=2) + "\n")
         run._record_environment(describe_environment(config, data_fingerprint))
         return run
 
-    def _record_environment(self, now: dict[str, Any]) -> None:
-        path = self.path / "env.json"
-        record = now
+    def _record_environment(self, now: Environment) -> None:
+        path, record = self.path / ENVIRONMENT, now
         if path.exists():
-            record = json.loads(path.read_text())
-            resumed = record.setdefault("resumed_in", [])
-            began = {key: value for key, value in record.items() if key != "resumed_in"}
-            if now != began and now not in resumed:
-                resumed.append(now)
-            if not resumed:
-                del record["resumed_in"]
-        write_atomically(path, json.dumps(record, indent=2) + "\n")
+            record = read_record(path, Environment, ENVIRONMENT_REMEDY)
+            began = record.model_copy(update={"resumed_in": ()})
+            if now not in (began, *record.resumed_in):
+                record = record.model_copy(update={"resumed_in": (*record.resumed_in, now)})
+        write_whole(path, record.text())
 
     @property
     def signature(self) -> str:
@@ -111,39 +106,34 @@ class RunDirectory:
         Raises:
             InputError: there is no config.json, or it is not a valid configuration.
         """
-        path = self.path / "config.json"
+        path = self.path / CONFIG
         if not path.is_file():
             raise InputError(f"'{self.path}' is not a run directory: it holds no config.json.")
-        return load_config(path.read_text(encoding="utf-8"), str(path))
+        return load_config(read_text(path, run_remedy(self.path)), str(path))
 
     @property
     def finished(self) -> bool:
-        return (self.path / "result.json").is_file()
+        return (self.path / RESULT).is_file()
 
-    def result(self) -> dict[str, Any]:
-        """The content of result.json.
+    def result(self) -> RunResult:
+        """The content of result.json, of a run whose files are those it was made with.
 
         Raises:
-            InputError: the run is not finished.
+            InputError: the run is not finished, or a file of it was changed (see `mmvideo.records.open_run`).
         """
         if not self.finished:
             raise InputError(f"The run '{self.path}' is not finished (no result.json). Train it first.")
-        return json.loads((self.path / "result.json").read_text(encoding="utf-8"))
+        return open_run(self.path)
 
     @contextmanager
     def lock(self) -> Iterator[None]:
         """Hold the run alone. The lock ends with its process, however that ends, so none is ever left behind.
 
         Raises:
-            InputError: another process holds it.
+            Busy: another process holds it.
         """
-        with (self.path / ".lock").open("w") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise InputError(
-                    f"Another process is training '{self.path}'. Wait for it, or end it, and try again."
-                ) from error
+        busy = f"Another process is training '{self.path}'. Wait for it, or end it, and try again."
+        with locked(self.path / "run", busy=busy):
             yield
 
     @property
@@ -158,36 +148,32 @@ class RunDirectory:
 
     def log_metrics(self, metrics: Mapping[str, Any]) -> None:
         """Append one line to metrics.jsonl; it is on its way to the disk when this returns."""
-        with (self.path / "metrics.jsonl").open("a", encoding="utf-8") as file:
-            file.write(json.dumps(dict(metrics)) + "\n")
+        append(self.path / METRICS, json.dumps(dict(metrics)) + "\n")
 
-    def metrics(self) -> list[dict[str, Any]]:
+    def metrics(self) -> list[MetricLine]:
         """All complete lines of metrics.jsonl; a last line that a killed process left torn is not one."""
-        path = self.path / "metrics.jsonl"
-        text = path.read_text(encoding="utf-8") if path.exists() else ""
-        return [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n")]
+        path = self.path / METRICS
+        return read_rows(path, MetricLine, run_remedy(self.path), torn=True) if path.exists() else []
 
     def truncate_metrics(self, epoch: int) -> None:
         """Keep what was logged up to and including `epoch`: a run that resumes there logs the rest again."""
-        kept = [line for line in self.metrics() if line["epoch"] <= epoch]
-        write_atomically(self.path / "metrics.jsonl", _as_lines(kept))
+        path, values = self.path / METRICS, self.metrics()
+        lines = read_text(path, run_remedy(self.path)).split("\n") if values else []
+        kept = [line for line, value in zip(lines, values, strict=False) if value.epoch <= epoch]
+        write_whole(path, "".join(f"{line}\n" for line in kept))
 
-    def write_predictions(self, split: Split, rows: Iterable[Mapping[str, Any]]) -> None:
+    def write_predictions(self, split: Split, rows: Iterable[Prediction]) -> None:
         """Write predictions_<split>.jsonl, one JSON object a clip."""
-        write_atomically(self.path / f"predictions_{split}.jsonl", _as_lines(rows))
+        write_whole(self.path / predictions_file(split), "".join(row.text() for row in rows))
 
-    def write_result(self, result: Mapping[str, Any]) -> None:
+    def write_result(self, result: RunResult) -> None:
         """Write result.json, which makes the run finished. The last thing a run does."""
-        write_atomically(self.path / "result.json", json.dumps(dict(result), indent=2) + "\n")
+        write_whole(self.path / RESULT, result.text())
         (self.path / "error.txt").unlink(missing_ok=True)
 
     def write_error(self, text: str) -> Path:
         """Write error.txt: why this attempt failed. Returns its path."""
         make_folder(self.path)
         path = self.path / "error.txt"
-        write_atomically(path, text.rstrip() + "\n")
+        write_whole(path, text.rstrip() + "\n")
         return path
-
-
-def _as_lines(rows: Iterable[Mapping[str, Any]]) -> str:
-    return "".join(json.dumps(dict(row), ensure_ascii=False) + "\n" for row in rows)

@@ -8,28 +8,28 @@ import platform
 import re
 import subprocess
 from pathlib import Path
-from typing import Any
 
 from mmvideo.config import RunConfig
 from mmvideo.errors import InputError
+from mmvideo.records import Environment
 
 
-def describe_environment(config: RunConfig, data_fingerprint: str) -> dict[str, Any]:
-    """The content of env.json. The host's name and paths are left out: run directories get published.
+def describe_environment(config: RunConfig, data_fingerprint: str) -> Environment:
+    """The content of env.json as it would be now.
 
     Raises:
         InputError: mmvideo is not installed in this Python, so that its dependencies are not known.
     """
     sha, dirty = git_state()
-    return {
-        "git_sha": sha,
-        "git_dirty": dirty,
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "device": device_name(config.runtime.device),
-        "data_fingerprint": data_fingerprint,
-        "versions": versions(),
-    }
+    return Environment(
+        git_sha=sha,
+        git_dirty=dirty,
+        python=platform.python_version(),
+        platform=platform.platform(),
+        device=device_name(config.runtime.device),
+        data_fingerprint=data_fingerprint,
+        versions=versions(),
+    )
 
 
 @functools.cache

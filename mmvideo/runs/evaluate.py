@@ -13,8 +13,10 @@ from mmvideo.data.loading import in_batches
 from mmvideo.data.run_data import RunData
 from mmvideo.errors import InputError, unknown
 from mmvideo.evaluation.tasks import TASKS
+from mmvideo.records import Prediction
 from mmvideo.runs.assembly import encode_ahead, make_fabric, trained_model
 from mmvideo.runs.directory import RunDirectory
+from mmvideo.runs.identity import check_data
 from mmvideo.training.checkpoint import Checkpoints
 from mmvideo.training.predict import Predictions, predict
 from mmvideo.training.subsets import Subset, all_subsets, predict_subsets
@@ -35,11 +37,11 @@ def evaluate_run(
         modalities: of the run's; any others are taken from the clips. None: all.
 
     Raises:
-        InputError: not a finished run, the manifest's classes are others than the run's, or a modality that
-            the run does not have.
+        InputError: not a finished run, one whose files or own data are not what it was made with, other
+            classes than the run's, or a modality that the run does not have.
     """
     run = RunDirectory(path)
-    classes = tuple(run.result()["classes"])
+    result = run.result()
     config = run.config
     if manifest is not None:
         config = config.model_copy(update={"data": config.data.model_copy(update={"manifest": manifest})})
@@ -47,9 +49,11 @@ def evaluate_run(
         if modality not in config.modalities:
             raise unknown(f"modality of the run {path.name}", modality, config.modalities)
     data = RunData.open(config, learnt=dict.fromkeys(config.modalities, run.inputs), progress=True)
-    if data.classes != classes:
+    if manifest is None:
+        check_data(result, data.source.manifest, config.data.manifest, data.fingerprint)
+    if data.classes != result.classes:
         raise InputError(
-            f"{config.data.manifest} has the classes {data.classes}; the run at {path} knows {classes}"
+            f"{config.data.manifest} has the classes {data.classes}; the run at {path} knows {result.classes}"
         )
     fabric = make_fabric(config)
     encode_ahead(data, fabric.device)
@@ -77,14 +81,12 @@ def evaluate_splits(net: Any, data: RunData, run: RunDirectory, fabric: Fabric) 
         result[split] = predictions.metrics()
     by_subset = {subset: part.metrics() for subset, part in restricted.items()}
     by_subset[config.modalities] = result["test"]
-    result["test_subsets"] = {
-        presence_pattern(s): {score: metrics[score]} for s, metrics in by_subset.items()
-    }
-    result["test_shuffled"] = None
+    result["test_subsets"] = {presence_pattern(s): {score: m[score]} for s, m in by_subset.items()}
+    result["test_permuted"] = None
     if len(config.modalities) > 1:
         permuted = PermutedModalities(data.dataset("test", views=True), config.seed)
         found = predict(net, _batches(permuted, data), fabric.device, data.task)
-        result["test_shuffled"] = {score: found.metrics()[score]}
+        result["test_permuted"] = {score: found.metrics()[score]}
     return result
 
 
@@ -93,15 +95,11 @@ def _batches(clips: ClipDataset | PermutedModalities, data: RunData) -> Iterator
     return in_batches(clips, train.batch_size, pad_to=train.pad_to)
 
 
-def _rows(predictions: Predictions, data: RunData) -> Iterator[dict[str, Any]]:
+def _rows(predictions: Predictions, data: RunData) -> Iterator[Prediction]:
     clips = {clip.id: clip for clip in data.source.clips}
     key = TASKS[predictions.task].outputs
     for clip_id, outputs in zip(predictions.ids, predictions.outputs, strict=True):
         clip = clips[clip_id]
-        yield {
-            "id": clip_id,
-            "group": clip.group,
-            "label": clip.label,
-            "present": list(data.present(clip)),
-            key: [round(float(output), 6) for output in outputs],
-        }
+        rounded = tuple(round(float(output), 6) for output in outputs)
+        given: dict[str, Any] = {"id": clip_id, "group": clip.group, "label": clip.label, key: rounded}
+        yield Prediction(present=data.present(clip), **given)

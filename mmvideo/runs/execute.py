@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -21,8 +21,9 @@ from mmvideo.runs.assembly import encode_ahead, make_fabric, make_objective, tra
 from mmvideo.runs.costs import PeakMemory, flops_per_clip, latency_ms, parameter_counts, step_ms
 from mmvideo.runs.directory import RunDirectory
 from mmvideo.runs.evaluate import evaluate_splits
+from mmvideo.runs.identity import bind
 from mmvideo.runs.tracking import Tracker, open_tracker
-from mmvideo.runs.warm_start import check_all_start_from_runs, sources, start_encoders
+from mmvideo.runs.warm_start import check_all_start_from_runs, sources, start_encoders, with_sources
 from mmvideo.seeding import derive_seed
 from mmvideo.training.checkpoint import Checkpoints
 from mmvideo.training.loop import Progress, fit
@@ -36,23 +37,25 @@ def execute(config: RunConfig, *, root: Path, progress: bool = False) -> Path:
         progress: show how far decoding is.
 
     Raises:
-        InputError: something in the configuration or the data is wrong.
+        InputError: something in the configuration or the data is wrong, or the run is finished and its files
+            are not those it was made with.
+        Busy: another process is training it.
         TrainingError: the loss became NaN or infinite.
     """
+    config = with_sources(config)
     run = RunDirectory.create(root, config, open_data(config, progress=progress).fingerprint)
-    if run.finished:
-        return run.path
-    with run.lock():
-        warm = sources(config)
-        data = RunData.open(
-            config, learnt={m: source.inputs for m, source in warm.items()}, progress=progress
-        )
-        _execute(data, run, warm)
+    if not run.finished:
+        with run.lock():
+            if not run.finished:  # by another process, meanwhile
+                _execute(config, run, progress)
+    run.result()  # its files are those it was made with
     return run.path
 
 
-def _execute(data: RunData, run: RunDirectory, warm: Mapping[str, RunDirectory]) -> None:
-    config = data.config
+def _execute(config: RunConfig, run: RunDirectory, progress_shown: bool) -> None:
+    warm = sources(config)
+    learnt = {modality: source.inputs for modality, source in warm.items()}
+    data = RunData.open(config, learnt=learnt, progress=progress_shown)
     fabric = make_fabric(config)
     memory = PeakMemory(fabric.device)
     encode_ahead(data, fabric.device)
@@ -88,12 +91,13 @@ def _execute(data: RunData, run: RunDirectory, warm: Mapping[str, RunDirectory])
         model.deploy()
         net = fabric.setup(model)
         result = evaluate_splits(net, data, run, fabric)
-        result |= _provenance(data, run, progress)
+        result |= _counted(data, progress)
         result["costs"] = _costs(data, model, net, objective, fabric, progress, memory)
         fusion = model.fusion.fusion if isinstance(model.fusion, Resized) else model.fusion
         result["step_spent_on"] = fusion.cost
-        run.write_result(result)
-        tracker.finish(result)
+        bound = bind(run.path, config, data.source.manifest, data.fingerprint, result)
+        run.write_result(bound)
+        tracker.finish(bound)
 
 
 def _costs(
@@ -133,15 +137,8 @@ def _tracked(config: RunConfig, run: RunDirectory) -> Iterator[Tracker]:
         raise
 
 
-def _provenance(data: RunData, run: RunDirectory, progress: Progress) -> dict[str, Any]:
-    config = data.config
+def _counted(data: RunData, progress: Progress) -> dict[str, Any]:
     return {
-        "study": config.study,
-        "arm": config.arm,
-        "seed": config.seed,
-        "signature": run.signature,
-        "classes": list(data.classes),
-        "data_fingerprint": data.fingerprint,
         "best_epoch": progress.best_epoch,
         "epochs": progress.epoch,
         "steps": progress.step,
@@ -149,7 +146,7 @@ def _provenance(data: RunData, run: RunDirectory, progress: Progress) -> dict[st
         "train_prior": data.train_prior(),
         "train_presence": data.train_presence(),
         "failed_clips": dict(data.source.failed),
-        "subtitle_warnings": {name: list(told) for name, told in data.source.warnings.items()},
+        "subtitle_warnings": dict(data.source.warnings),
         "feature_values_zeroed": {
             name: modality.zeroed for name, modality in data.modalities.items() if modality.kind == "features"
         },

@@ -5,7 +5,6 @@ Offline files lie in `<root>/<study>/wandb/`, one folder a run, so that they go 
 
 from __future__ import annotations
 
-import json
 import netrc
 import os
 import shlex
@@ -19,7 +18,8 @@ from urllib.parse import urlsplit
 
 from mmvideo.config import RunConfig, TrackingConfig
 from mmvideo.config_diff import flatten
-from mmvideo.vocabulary import TaskKind
+from mmvideo.files import read_rows
+from mmvideo.records import Prediction, RunResult, predictions_file, run_remedy
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,8 +40,8 @@ class Tracker(Protocol):
     def log(self, metrics: Mapping[str, Any], step: int) -> None:
         """One line of metrics.jsonl. Its values appear as `<split>/<name>` over `step` (optimiser steps)."""
 
-    def finish(self, summary: Mapping[str, Any]) -> None:
-        """The run's final numbers, such as its result.json; ends the mirror."""
+    def finish(self, result: RunResult) -> None:
+        """The run's final numbers; ends the mirror."""
 
     def fail(self) -> None:
         """Ends the mirror of a run that stopped before its result; the dashboard shows it as failed."""
@@ -53,7 +53,7 @@ class NoTracker:
     def log(self, metrics: Mapping[str, Any], step: int) -> None:
         return
 
-    def finish(self, summary: Mapping[str, Any]) -> None:
+    def finish(self, result: RunResult) -> None:
         return
 
     def fail(self) -> None:
@@ -63,9 +63,9 @@ class NoTracker:
 class WandbTracker:
     """A W&B run. At its first failure it says so once, and takes no further part."""
 
-    def __init__(self, run: wandb.Run, run_dir: Path, task: TaskKind) -> None:
+    def __init__(self, run: wandb.Run, run_dir: Path) -> None:
         self._run: wandb.Run | None = run
-        self._run_dir, self._task = run_dir, task
+        self._run_dir = run_dir
 
     @contextmanager
     def _guarded(self) -> Iterator[wandb.Run | None]:
@@ -85,13 +85,13 @@ class WandbTracker:
                 row = {f"{prefix}{key}": value for key, value in plain.items()}
                 run.log(row | {key: metrics[key] for key in ("epoch",) if key in metrics} | {"step": step})
 
-    def finish(self, summary: Mapping[str, Any]) -> None:
+    def finish(self, result: RunResult) -> None:
         with self._guarded() as run:
             if run:
-                run.summary.update(_numbers(summary))
-                predictions = self._run_dir / "predictions_test.jsonl"
-                if predictions.exists() and self._task == "single_label":
-                    run.log({"test/confusion": _confusion(predictions, summary["classes"])})
+                numbers = result.model_dump(mode="json", exclude={"version", "deciding"})
+                run.summary.update(_numbers(numbers))
+                if result.task == "single_label":
+                    run.log({"test/confusion": _confusion(self._run_dir, result.classes)})
                 run.finish()
 
     def fail(self) -> None:
@@ -117,7 +117,7 @@ def open_tracker(config: RunConfig, run_dir: Path, signature: str) -> Tracker:
         id=_id(config.study, config.arm, f"s{config.seed}", signature),
         config=config.model_dump(mode="json") | {"signature": signature},
     )
-    return WandbTracker(run, run_dir, config.data.task) if run else NoTracker()
+    return WandbTracker(run, run_dir) if run else NoTracker()
 
 
 def log_study(
@@ -258,14 +258,13 @@ def _numbers(nested: Mapping[str, Any]) -> dict[str, bool | int | float]:
     }
 
 
-def _confusion(predictions: Path, classes: Sequence[str]) -> Any:
+def _confusion(run_dir: Path, classes: Sequence[str]) -> Any:
     import wandb
 
-    rows = [json.loads(line) for line in predictions.read_text(encoding="utf-8").splitlines()]
-    scores = [row["log_probabilities"] for row in rows]
+    rows = read_rows(run_dir / predictions_file("test"), Prediction, run_remedy(run_dir))
     return wandb.plot.confusion_matrix(
-        y_true=[classes.index(row["label"]) for row in rows],
-        preds=[max(range(len(score)), key=score.__getitem__) for score in scores],
+        y_true=[classes.index(str(row.label)) for row in rows],
+        preds=[max(range(len(row.outputs)), key=row.outputs.__getitem__) for row in rows],
         class_names=list(classes),
         title="test confusion",
     )

@@ -5,26 +5,43 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from safetensors import safe_open
-from torch import Tensor, nn
+from torch import nn
 
 from mmvideo.config import RunConfig
 from mmvideo.encoders.base import Encoder
 from mmvideo.errors import InputError
+from mmvideo.records import CHECKPOINT
 from mmvideo.runs.directory import RunDirectory
+from mmvideo.runs.identity import finished_run
+from mmvideo.training.weights import read_weights
+
+
+def with_sources(config: RunConfig) -> RunConfig:
+    """The configuration with each entry of `encoders_from` as the folder of one run, its signature and all.
+
+    An entry may leave the signature out, as `runs/study/arm-s0`, so that it can be written down before that
+    run is trained.
+
+    Raises:
+        InputError: no finished run is named so, or several are.
+    """
+    if not config.encoders_from:
+        return config
+    found = tuple(str(finished_run(Path(entry))[0]) for entry in config.encoders_from)
+    return config if found == config.encoders_from else config.model_copy(update={"encoders_from": found})
 
 
 def sources(config: RunConfig) -> dict[str, RunDirectory]:
     """For each modality whose encoder is to start from a finished run: that run.
 
     Raises:
-        InputError: not a finished run, one with none of this run's modalities, or two for one modality.
+        InputError: not a finished run, one whose files are not those it was made with, one with none of this
+            run's modalities, or two for one modality.
     """
     found: dict[str, RunDirectory] = {}
     for path in config.encoders_from:
-        run = RunDirectory(Path(path))
-        if not run.finished:
-            raise InputError(f"encoders_from: {path} is not the folder of a finished run; train it first")
+        run = RunDirectory(finished_run(Path(path))[0])
+        run.result()
         shared = [m for m in run.config.modalities if m in config.modalities]
         if not shared:
             raise InputError(
@@ -57,11 +74,14 @@ def start_encoders(encoders: nn.ModuleDict, runs: Mapping[str, RunDirectory]) ->
     """Give encoders the weights they have in finished runs. Levels that only those runs had are left out.
 
     Raises:
-        InputError: a weight the encoder has is not in the run, or has another shape there.
+        InputError: a weight the encoder has is not in the run, or has another shape there; or the run's
+            weights cannot be read.
     """
     for modality, run in runs.items():
         encoder = encoders[modality]
-        stored = _weights(run.path / "checkpoints" / "best.safetensors", f"encoders.{modality}.")
+        prefix = f"encoders.{modality}."
+        weights = read_weights(run.path / CHECKPOINT)
+        stored = {n.removeprefix(prefix): weight for n, weight in weights.items() if n.startswith(prefix)}
         assert isinstance(encoder, Encoder)
         for name, fuller in encoder.same_weights.items():
             if fuller in stored:
@@ -76,9 +96,3 @@ def start_encoders(encoders: nn.ModuleDict, runs: Mapping[str, RunDirectory]) ->
                     f"`{modality}` and `width`"
                 )
         encoder.load_state_dict({name: stored[name] for name in own})
-
-
-def _weights(file: Path, prefix: str) -> dict[str, Tensor]:
-    with safe_open(str(file), framework="pt") as weights:
-        names = [name for name in weights.keys() if name.startswith(prefix)]  # noqa: SIM118
-        return {name.removeprefix(prefix): weights.get_tensor(name) for name in names}

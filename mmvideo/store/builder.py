@@ -1,25 +1,26 @@
-"""Decoding one clip into the store, and what a worker process does (see mmvideo.store.workers).
+"""Decoding clips into the store, each in a worker process that may hang, leak or crash with it.
 
 What runs in a worker is here and in what this module imports: nothing slow, and no torch.
 """
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from mmvideo.errors import InputError
-from mmvideo.files import DiskFull
+from mmvideo.files import Unwritable
 from mmvideo.store.clip_format import StoredClip, write_clip
 from mmvideo.store.decode import Backend, DecodeError, decode_audio, decode_video
 from mmvideo.store.subtitles import Subtitles, read_subtitles
+from mmvideo.workers import NoAnswer, run_all
+
+CLIPS_PER_WORKER = 500
+"""After so many clips a worker is replaced: decoders leak."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ def decode_clip(job: Job) -> Decoded:
     Raises:
         DecodeError: a stream that is there cannot be decoded, or a file has neither picture nor sound.
         InputError: none of the subtitles can be read.
-        DiskFull: there is no room for it.
+        Unwritable: there is no room for it, or it may not be written.
     """
     frames, times = np.zeros((0, 0, 0, 3), np.uint8), np.zeros(0)
     samples = np.zeros(0, np.float32)
@@ -111,26 +112,32 @@ def decode_clip(job: Job) -> Decoded:
     return Decoded(clip.present, decoder, subtitles.warnings)
 
 
-def attempt(job: Job) -> Decoded | Lost | DiskFull:
-    """What became of the clip; a full disk is held against no clip."""
+def attempt(job: Job) -> Decoded | Lost | Unwritable:
+    """What became of the clip; a disk that takes no files is held against no clip."""
     try:
         return decode_clip(job)
-    except DiskFull as error:
+    except Unwritable as error:
         return error
     except (DecodeError, InputError) as error:
         return Lost(str(error), killed=False)
-    except Exception as error:
-        return Lost(f"{type(error).__name__}: {error}", killed=False, lasting=False)
 
 
-def serve(handle: int) -> None:
-    """A worker's life: say that it has started, then answer each job with its outcome, until nobody asks.
+def decode_all(
+    jobs: Sequence[Job], *, workers: int, time_limit: float
+) -> Iterator[tuple[Job, Decoded | Lost]]:
+    """Run the jobs in worker processes and yield each with its outcome, in the order they end.
 
-    Args:
-        handle: file descriptor of its end of a `multiprocessing.Pipe`.
+    A worker is ended after `time_limit` seconds on one clip.
+
+    Raises:
+        Unwritable: the disk does not take a clip.
+        RuntimeError: workers do not start.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever asks is told, and ends the worker
-    with Connection(handle) as connection, suppress(EOFError, OSError):
-        connection.send(None)
-        while True:
-            connection.send(attempt(connection.recv()))
+    settings = {"workers": workers, "time_limit": time_limit, "jobs_per_worker": CLIPS_PER_WORKER}
+    for job, outcome in run_all(attempt, jobs, **settings):
+        if isinstance(outcome, Unwritable):
+            raise outcome
+        if isinstance(outcome, NoAnswer):  # what raised may go better next time
+            yield job, Lost(f"decoding: {outcome.reason}", outcome.killed, lasting=outcome.killed)
+        else:
+            yield job, outcome

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from mmvideo.store.object_store import Arrays, opened, read_object, read_record, write_object
+from mmvideo.store.object_store import Arrays, opened, read_object, read_record, unreadable, write_object
 from mmvideo.store.subtitles import Word
 
 PCM_PEAK = 32767
@@ -111,13 +111,18 @@ def open_clip(path: Path, known: StoredClip | None = None) -> Iterator[OpenClip]
     """
     with opened(path) as file:
         if known is not None:
-            yield OpenClip(known, file)
+            yield OpenClip(known, path, file)
             return
         record, arrays = read_object(path, file, leave_out=FRAMES)
-        words = tuple(Word(*word) for word in record["words"])
-        if "samples" in arrays:
-            arrays["samples"] = arrays["samples"].astype(np.float32) * np.float32(record["scale"] / PCM_PEAK)
-        yield OpenClip(StoredClip(words=words, **arrays), file)
+        try:
+            words = tuple(Word(*word) for word in record["words"])
+            if "samples" in arrays:
+                scale = np.float32(record["scale"] / PCM_PEAK)
+                arrays["samples"] = arrays["samples"].astype(np.float32) * scale
+            clip = StoredClip(words=words, **arrays)
+        except (KeyError, TypeError) as error:
+            raise unreadable(path, f"it is no clip: {error}") from error
+        yield OpenClip(clip, path, file)
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,6 +131,7 @@ class OpenClip:
 
     clip: StoredClip
     """Without frames, but with their times."""
+    _path: Path
     _file: Any
 
     def frames(self, indices: NDArray[np.intp]) -> NDArray[np.uint8]:
@@ -136,7 +142,12 @@ class OpenClip:
         """
         if not len(indices):
             return _no_frames()
-        first, last = int(indices[0]), int(indices[-1])
+        try:
+            return self._frames(indices, int(indices[0]), int(indices[-1]))
+        except (IndexError, ValueError) as error:
+            raise unreadable(self._path, f"its frames are not where they should be: {error}") from error
+
+    def _frames(self, indices: NDArray[np.intp], first: int, last: int) -> NDArray[np.uint8]:
         if "jpeg" not in self._file.keys():  # noqa: SIM118
             pictures: NDArray[np.uint8] = self._file.get_slice("frames")[first : last + 1]
             return pictures if len(indices) == len(pictures) else pictures[indices - first]
@@ -156,14 +167,33 @@ def read_lengths(path: Path) -> dict[str, int]:
         }
 
 
-def read_header(path: Path) -> dict[str, object]:
-    """What is known of a stored clip without loading it: `present`, `decoder`, `warnings` and `origin`.
+@dataclass(frozen=True)
+class Header:
+    """What is known of a stored clip without loading it."""
 
+    present: tuple[str, ...]
+    decoder: str | None = None
+    warnings: tuple[str, ...] = ()
+    origin: Mapping[str, Any] | None = None
+    """What it was made from and how; None: an earlier version did not record it."""
+
+
+def read_header(path: Path) -> Header:
+    """
     Raises:
         InputError: the file is absent or damaged.
     """
     record = read_record(path)
-    return {name: record[name] for name in ("present", "decoder", "warnings", "origin") if name in record}
+    try:
+        origin = record.get("origin")
+        if origin is not None and not (
+            isinstance(origin["source"], str) and isinstance(origin["settings"], dict)
+        ):
+            raise TypeError("its origin is not one")
+        decoder, warnings = record.get("decoder"), tuple(record.get("warnings", ()))
+        return Header(tuple(record["present"]), decoder, warnings, origin)
+    except (KeyError, TypeError) as error:
+        raise unreadable(path, f"its record is damaged: {error}") from error
 
 
 def _compressed(frames: NDArray[np.uint8], quality: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:

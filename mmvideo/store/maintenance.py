@@ -7,19 +7,17 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from mmvideo.clips.hashing import ContentHashes
 from mmvideo.clips.manifest import Clip, Manifest
 from mmvideo.errors import InputError
-from mmvideo.files import TEMPORARY, read_json, update_json
+from mmvideo.files import ABANDONED, TEMPORARY
 from mmvideo.progress import tracked
+from mmvideo.store.clip_format import Header, read_header
 from mmvideo.store.keys import Source
-from mmvideo.store.object_store import SUFFIX, check_object, read_record
+from mmvideo.store.object_store import SUFFIX, check_object
 from mmvideo.vocabulary import presence_pattern
 
-ABANDONED = 3600.0
-"""Seconds after which a file that is still being written has been left behind by a killed process."""
 EARLIER = "of an earlier version"
 
 
@@ -42,6 +40,7 @@ class Verification:
     unchecked: int
     """Readable, but of a version that stored no checksum."""
     damaged: tuple[Path, ...]
+    """Unreadable, changed, or swapped with another."""
 
 
 @dataclass
@@ -64,19 +63,18 @@ def kinds(root: Path) -> list[Kind]:
     Raises:
         InputError: there is no store, or a file of it cannot be read.
     """
-    index = read_json(root / "index.json")
     sizes: Counter[str] = Counter()
     patterns: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for path in _objects(root):
-        record = index.get(path.stem) or read_record(path)
-        name = _settings(record)
+        header = read_header(path)
+        name = _settings(header)
         sizes[name] += path.stat().st_size
-        patterns[name][presence_pattern(record.get("present", ()))] += 1
+        patterns[name][presence_pattern(header.present)] += 1
     return [Kind(name, patterns[name].total(), size, patterns[name]) for name, size in sizes.most_common()]
 
 
 def verify(root: Path, *, delete: bool = False, progress: bool = False) -> Verification:
-    """Read every object and compare it with its checksum.
+    """Read every object, and compare it with its name and its checksum.
 
     Args:
         delete: remove what is damaged; the next build decodes it again.
@@ -90,7 +88,7 @@ def verify(root: Path, *, delete: bool = False, progress: bool = False) -> Verif
         found[check_object(path)].append(path)
     damaged = tuple(found["damaged"])
     if delete and damaged:
-        _delete(root, damaged)
+        _delete(damaged)
     return Verification(len(found["sound"]), len(found["unchecked"]), damaged)
 
 
@@ -107,10 +105,9 @@ def collect_garbage(
     """
     needed = {_source(given, clip, hashes) for given in manifests for clip in given.clips}
     hashes.save()
-    index = read_json(root / "index.json")
     garbage = Garbage()
     for path in _objects(root):
-        origin = (index.get(path.stem) or {}).get("origin") or read_record(path).get("origin")
+        origin = read_header(path).origin
         if origin is None:
             garbage.unknown += 1
         elif origin["source"] in needed:
@@ -121,7 +118,7 @@ def collect_garbage(
     garbage.abandoned = [path for path in root.glob(f"objects/*/{TEMPORARY}*") if path.stat().st_mtime < old]
     garbage.bytes = sum(path.stat().st_size for path in [*garbage.unneeded, *garbage.abandoned])
     if delete:
-        _delete(root, [*garbage.unneeded, *garbage.abandoned])
+        _delete([*garbage.unneeded, *garbage.abandoned])
     return garbage
 
 
@@ -141,15 +138,12 @@ def _objects(root: Path) -> Iterator[Path]:
     return iter(sorted(root.glob(f"objects/*/[!{TEMPORARY}]*{SUFFIX}")))
 
 
-def _settings(record: Mapping[str, Any]) -> str:
-    origin = record.get("origin")
-    if origin is None:
+def _settings(header: Header) -> str:
+    if header.origin is None:
         return EARLIER
-    return ", ".join(f"{name} {value}" for name, value in origin["settings"].items())
+    return ", ".join(f"{name} {value}" for name, value in header.origin["settings"].items())
 
 
-def _delete(root: Path, paths: Sequence[Path]) -> None:
+def _delete(paths: Sequence[Path]) -> None:
     for path in paths:
         path.unlink()
-    gone = {path.stem for path in paths}
-    update_json(root / "index.json", lambda listed: {k: v for k, v in listed.items() if k not in gone})

@@ -4,7 +4,6 @@ A clip's key is a hash of its files' contents, its span, the sampling settings a
 the arrays changes the key; moving or renaming files does not. Layout under the root:
 
     objects/<first two digits>/<key>.safetensors   a decoded clip
-    index.json                                     key → modalities, decoder, origin; a copy, made again
     failures.json                                  key → why it could not be decoded
 """
 
@@ -13,22 +12,29 @@ from __future__ import annotations
 import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from mmvideo.clips.hashing import ContentHashes
 from mmvideo.clips.manifest import MEDIA_FIELDS, Clip, Manifest
 from mmvideo.errors import InputError
-from mmvideo.files import locked, read_json, update_json
+from mmvideo.files import MADE_AGAIN, Damaged, locked, read_json, update_json
 from mmvideo.progress import tracked
 from mmvideo.store.build_report import BuildReport, check_share, fingerprint
-from mmvideo.store.builder import Decoded, Job, Lost
-from mmvideo.store.clip_format import OpenClip, StoredClip, open_clip, read_clip, read_header, read_lengths
+from mmvideo.store.builder import Decoded, Job, Lost, decode_all
+from mmvideo.store.clip_format import (
+    Header,
+    OpenClip,
+    StoredClip,
+    open_clip,
+    read_clip,
+    read_header,
+    read_lengths,
+)
 from mmvideo.store.decode import decord_installed
 from mmvideo.store.keys import Source, StoreSettings
-from mmvideo.store.object_store import object_path
-from mmvideo.store.workers import decode_all
+from mmvideo.store.object_store import object_path, unreadable
 
 __all__ = ["BuildReport", "Store", "StoreSettings", "StoredClip", "fingerprint"]
 
@@ -39,7 +45,6 @@ class Store:
     def __init__(self, root: str | Path, settings: StoreSettings) -> None:
         self.root = Path(root)
         self.settings = settings
-        self._index_path = self.root / "index.json"
         self._failures_path = self.root / "failures.json"
 
     def key(self, clip: Clip, manifest: Manifest, hashes: ContentHashes) -> str:
@@ -102,13 +107,14 @@ class Store:
         sources, report = self._sources(manifest, hashes)
         keys = {name: source.key(self.settings) for name, source in sources.items()}
         wanted = {keys[clip.id]: clip for clip in manifest.clips if clip.id in keys}
-        known, failures = self._known(wanted), {} if retry else self._standing_failures(time_limit)
-        found: dict[str, dict[str, Any]] = {}
+        made_from = {keys[name]: source for name, source in sources.items()}
+        known, failures = self._known(made_from), {} if retry else self._standing_failures(time_limit)
+        found: dict[str, Header] = {}
         lost: dict[str, dict[str, Any]] = {}
         if wanted.keys() - known.keys() - failures.keys():
             busy = f"Another process is building the store {self.root}; waiting for it."
             with locked(self.root / "build", waiting=busy):
-                known, failures = self._known(wanted), {} if retry else self._standing_failures(time_limit)
+                known, failures = self._known(made_from), {} if retry else self._standing_failures(time_limit)
                 todo = [key for key in wanted if key not in known and key not in failures]
                 jobs = [self._job(key, wanted[key], manifest, sources[wanted[key].id]) for key in todo]
                 outcomes = self._outcomes(jobs, workers, time_limit)
@@ -134,29 +140,35 @@ class Store:
         hashes.save()
         return sources, report
 
-    def _known(self, keys: Collection[str]) -> dict[str, dict[str, Any]]:
-        """What the index says of those keys that are stored; after a kill it may lag behind the objects.
+    def _known(self, made_from: Mapping[str, Source]) -> dict[str, Header]:
+        """What the stored ones of those keys hold.
 
-        A file that cannot be read counts as not stored, and is replaced.
+        What cannot be read, or is made from something else, counts as not stored, and is replaced.
         """
-        index = read_json(self._index_path)
-        stored = {key for key in keys if self._object(key).exists()}
-        unlisted = {}
-        for key in stored - index.keys():
+        known = {}
+        for key, source in made_from.items():
+            path = self._object(key)
+            if not path.exists():
+                continue
             try:
-                unlisted[key] = read_header(self._object(key))
+                header = read_header(path)
+                if header.origin is not None and header.origin["source"] != source.digest:
+                    raise unreadable(path, "it is made from other files")
+                known[key] = header
             except InputError as error:
                 print(f"{error} It is decoded again.", file=sys.stderr)
-        if unlisted:
-            update_json(self._index_path, lambda listed: listed | unlisted)
-        return {key: known for key, known in (index | unlisted).items() if key in stored}
+        return known
 
     def _standing_failures(self, time_limit: float) -> dict[str, dict[str, Any]]:
-        return {
-            key: failure
-            for key, failure in read_json(self._failures_path).items()
-            if failure["time_limit"] is None or failure["time_limit"] >= time_limit
-        }
+        standing = {}
+        for key, failure in read_json(self._failures_path).items():
+            match failure:
+                case {"clip": str(), "reason": str(), "time_limit": None | int() | float() as limit}:
+                    if limit is None or limit >= time_limit:
+                        standing[key] = failure
+                case _:
+                    raise Damaged(f"{self._failures_path} is damaged (at {key}). {MADE_AGAIN}")
+        return standing
 
     def _job(self, key: str, clip: Clip, manifest: Manifest, source: Source) -> Job:
         settings = self.settings
@@ -193,7 +205,7 @@ class Store:
         self,
         outcomes: Iterable[tuple[Job, Decoded | Lost]],
         time_limit: float,
-        found: dict[str, dict[str, Any]],
+        found: dict[str, Header],
         lost: dict[str, dict[str, Any]],
     ) -> None:
         """Sort the outcomes into `found` and `lost`, and remember them, also where the work is cut short."""
@@ -201,7 +213,7 @@ class Store:
         try:
             for job, outcome in outcomes:
                 if isinstance(outcome, Decoded):
-                    found[job.key] = asdict(outcome) | {"origin": job.origin}
+                    found[job.key] = Header(outcome.present, outcome.decoder, outcome.warnings, job.origin)
                     continue
                 limit = time_limit if outcome.killed else None
                 failure = {"clip": job.origin["clip"], "reason": outcome.reason, "time_limit": limit}
@@ -209,7 +221,6 @@ class Store:
                 if outcome.lasting:
                     lasting[job.key] = failure
         finally:
-            update_json(self._index_path, lambda listed: listed | found)
             update_json(
                 self._failures_path,
                 lambda listed: {key: old for key, old in listed.items() if key not in found} | lasting,
@@ -220,7 +231,7 @@ class Store:
         report: BuildReport,
         manifest: Manifest,
         keys: Mapping[str, str],
-        known: Mapping[str, Mapping[str, Any]],
+        known: Mapping[str, Header],
         failures: Mapping[str, Mapping[str, Any]],
         built: Collection[str],
     ) -> None:
@@ -233,10 +244,11 @@ class Store:
                 report.failed[clip.id] = failures[key]["reason"]
                 continue
             report.keys[clip.id] = key
-            report.present[clip.id] = tuple(known[key]["present"])
-            if known[key].get("warnings"):
-                report.warnings[clip.id] = tuple(known[key]["warnings"])
+            header = known[key]
+            report.present[clip.id] = header.present
+            if header.warnings:
+                report.warnings[clip.id] = header.warnings
             report.built += key in built
             report.reused += key not in built
-            if known[key]["decoder"]:
-                report.decoders[known[key]["decoder"]] += 1
+            if header.decoder:
+                report.decoders[header.decoder] += 1

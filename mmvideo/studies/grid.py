@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
-import signal
+import sys
 import time
 import traceback
-from collections.abc import Callable, Generator, Mapping
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from collections.abc import Callable, Generator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
-from pebble import ProcessExpired, ProcessPool
-
-from mmvideo.config import RunConfig
+from mmvideo.config import RunConfig, load_config
 from mmvideo.errors import InputError, TrainingError
+from mmvideo.files import Busy
 from mmvideo.runs.directory import RunDirectory
 from mmvideo.studies.progress import GridProgress, Outcome
 from mmvideo.studies.study import Study
+from mmvideo.workers import NoAnswer, Pool
 
-_REFRESH_SECONDS = 1.0
-_Ended = tuple[float, str | None, str]  # seconds, reason of a failure, its traceback
+REFRESH_SECONDS = 1.0
+RETRY_SECONDS = 5.0
+"""Until a run that another process holds is tried again: that process may have died."""
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
@@ -32,12 +32,13 @@ class Failure:
 
     label: str
     reason: str
-    file: Path
+    file: Path | None
+    """None: it could not be written, as `reason` says too."""
 
 
 @dataclass(frozen=True)
 class GridReport:
-    """What became of a study's runs. `reused` were finished before, `trained` finished now."""
+    """What became of a study's runs. `trained` finished now; `reused` before, or by another process."""
 
     folder: Path
     reused: int
@@ -47,8 +48,34 @@ class GridReport:
     def summary(self) -> str:
         """Counts, and for each failed run its reason and where to read more."""
         lines = [f"{self.trained} runs trained, {self.reused} reused, {len(self.failures)} failed"]
-        lines += [f"  failed: {f.label}: {f.reason}\n          see {f.file}" for f in self.failures]
+        for failure in self.failures:
+            lines.append(f"  failed: {failure.label}: {failure.reason}")
+            if failure.file is not None:
+                lines.append(f"          see {failure.file}")
         return "\n".join(lines)
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """What a worker is given: all of it can be sent, a configuration that names a class of the user's too."""
+
+    label: str
+    run_one: Callable[[RunConfig], object]
+    config: str
+    """As JSON."""
+    run: Path
+    """The run's directory."""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """What a worker says of an attempt."""
+
+    state: Literal["trained", "finished before", "held", "failed"]
+    """`held`: another process is training the run."""
+    seconds: float = 0.0
+    reason: str = ""
+    details: str = ""
 
 
 def run_grid(
@@ -63,7 +90,8 @@ def run_grid(
 
     A run is missing unless its directory, named by configuration and data, holds a result. Each worker is a
     process of its own that serves one run after another, so that libraries are loaded once; one that dies
-    (out of memory, crash) costs only the run it was at. On Ctrl-C the workers are ended; run again to go on.
+    (out of memory, crash) costs only the run it was at. A run that another process is training is left to it:
+    the others go first, then it is waited for. On Ctrl-C the workers are ended; run again to go on.
 
     Args:
         run_one: trains one run and writes its directory under `root`. A function of a module, or a
@@ -72,30 +100,33 @@ def run_grid(
         workers: runs at once; None: one on a GPU, else as many as the cores allow.
 
     Raises:
-        InputError: `root` cannot be written to.
+        InputError: `root` cannot be written to, or holds this study on other data.
     """
     configs = study.runs()
     runs = {config.label: RunDirectory.locate(root, config, data_fingerprint) for config in configs}
     folder = study.write(root, [run.path.name for run in runs.values()])
     missing = [config for config in configs if not runs[config.label].finished]
     failures: list[Failure] = []
+    trained = 0
     if missing:
         workers = min(workers or default_workers(missing[0]), len(missing))
+        attempts = {
+            config.label: (
+                config,
+                Attempt(config.label, run_one, config.model_dump_json(), runs[config.label].path),
+            )
+            for config in missing
+        }
         with (
             GridProgress(len(configs), len(configs) - len(missing)) as progress,
-            closing(_outcomes(missing, runs, run_one, workers, progress)) as outcomes,
+            closing(_outcomes(attempts, workers, progress)) as outcomes,
         ):
             for outcome in outcomes:
                 if outcome.reason is not None:
-                    file = outcome.run.write_error(outcome.details or outcome.reason)
-                    failures.append(Failure(outcome.config.label, outcome.reason, file))
+                    failures.append(_failure(outcome))
+                trained += outcome.reason is None and not outcome.elsewhere
                 progress.end(outcome)
-    return GridReport(
-        folder=folder,
-        reused=len(configs) - len(missing),
-        trained=len(missing) - len(failures),
-        failures=tuple(failures),
-    )
+    return GridReport(folder, len(configs) - trained - len(failures), trained, tuple(failures))
 
 
 def default_workers(config: RunConfig) -> int:
@@ -110,69 +141,85 @@ def default_workers(config: RunConfig) -> int:
 
 
 def _outcomes(
-    missing: list[RunConfig],
-    runs: Mapping[str, RunDirectory],
-    run_one: Callable[[RunConfig], object],
-    workers: int,
-    progress: GridProgress,
+    attempts: dict[str, tuple[RunConfig, Attempt]], workers: int, progress: GridProgress
 ) -> Generator[Outcome]:
     """Each run's outcome as it ends. Leaving early, by Ctrl-C too, ends the workers."""
-    pool = ProcessPool(
-        max_workers=workers,
-        context=multiprocessing.get_context("spawn"),
-        initializer=_limit_threads,
-        initargs=[max(config.runtime.threads for config in missing)],
-    )
-    try:
-        pending: dict[Future[_Ended], RunConfig] = {
-            pool.schedule(_attempt, args=[run_one, config]): config for config in missing
-        }
-        began: dict[str, float] = {}
-        while pending:
-            ended, _ = wait(pending, timeout=_REFRESH_SECONDS, return_when=FIRST_COMPLETED)
+    threads = str(max(config.runtime.threads for config, _ in attempts.values()))
+    began: dict[str, float] = {}
+    held: dict[str, float] = {}
+    """Runs that another process trains → when they are tried again."""
+    with Pool[Attempt, Ended](
+        attempt, workers=workers, environment=dict.fromkeys(_THREAD_VARIABLES, threads)
+    ) as pool:
+        for _, one in attempts.values():
+            pool.give(one)
+        told = False
+        while pool.unfinished or held:
+            if held and not pool.unfinished and not told:
+                told = True
+                print(f"another process trains {', '.join(held)}; waiting for it", file=sys.stderr)
+            ended = pool.ended(timeout=REFRESH_SECONDS)
             now = time.monotonic()
-            for future in ended:
-                config = pending.pop(future)
-                yield _outcome(future, config, runs[config.label], now - began.get(config.label, now))
-            running = [config for future, config in pending.items() if future.running()]
-            for config in running:
-                began.setdefault(config.label, now)
-            progress.update((config, runs[config.label]) for config in running)
-    finally:
-        pool.stop()
-        pool.join()
+            for one, answer in ended:
+                if isinstance(answer, Ended) and answer.state == "held":
+                    held[one.label] = now + RETRY_SECONDS
+                else:
+                    yield _outcome(attempts[one.label][0], one, answer, now - began.get(one.label, now))
+            for label in list(held):
+                config, one = attempts[label]
+                if RunDirectory(one.run).finished:
+                    del held[label]
+                    yield _outcome(config, one, Ended("finished before"), 0.0)
+                elif now >= held[label]:
+                    del held[label]
+                    pool.give(one)
+            for one in pool.running:
+                began.setdefault(one.label, now)
+            progress.update((attempts[one.label][0], RunDirectory(one.run)) for one in pool.running)
 
 
-def _limit_threads(threads: int) -> None:
-    # read once by each library when it is loaded, which in a fresh worker is later than this
-    for variable in _THREAD_VARIABLES:
-        os.environ[variable] = str(threads)
-
-
-def _attempt(run_one: Callable[[RunConfig], object], config: RunConfig) -> _Ended:
-    """In a worker: seconds, the reason of a failure (None: none), and its traceback."""
+def attempt(given: Attempt) -> Ended:
+    """In a worker: train the run, unless another process has it or has finished it."""
     began = time.monotonic()
+    if RunDirectory(given.run).finished:
+        return Ended("finished before")
     try:
-        run_one(config)
+        given.run_one(load_config(given.config, given.label))
+    except Busy:
+        return Ended("held")
     except Exception as error:
         told = isinstance(error, InputError | TrainingError)
         reason = str(error) if told else f"{type(error).__name__}: {error}"
-        return time.monotonic() - began, reason, traceback.format_exc()
-    return time.monotonic() - began, None, ""
+        return Ended("failed", time.monotonic() - began, reason, traceback.format_exc())
+    return Ended("trained", time.monotonic() - began)
 
 
-def _outcome(future: Future[_Ended], config: RunConfig, run: RunDirectory, watched: float) -> Outcome:
-    """What a future says; `watched` is how long its run was seen to be under way, in seconds."""
-    try:
-        seconds, reason, details = future.result()
-    except ProcessExpired as error:
-        return Outcome(config, run, watched, f"its process died ({_cause(error.exitcode)})")
-    if reason is None and not run.finished:
+def _outcome(config: RunConfig, one: Attempt, answer: Ended | NoAnswer, watched: float) -> Outcome:
+    """What a worker's answer means; `watched` is how long its run was seen to be under way, in seconds."""
+    run = RunDirectory(one.run)
+    if isinstance(answer, NoAnswer):
+        return Outcome(config, run, watched, answer.reason, answer.details)
+    if answer.state == "failed":
+        return Outcome(config, run, answer.seconds, answer.reason, answer.details)
+    reason = None
+    if not run.finished:
         reason = f"it ended without a result in {run.path}; was it trained on other data?"
-    return Outcome(config, run, seconds, reason, details)
+    else:
+        try:
+            run.result()
+        except InputError as error:  # damaged
+            reason = str(error)
+    if reason is not None:
+        return Outcome(config, run, answer.seconds, reason)
+    return Outcome(config, run, answer.seconds, elsewhere=answer.state == "finished before")
 
 
-def _cause(exit_code: int) -> str:
-    if exit_code == -signal.SIGKILL:
-        return "killed, most often because memory ran out"
-    return signal.Signals(-exit_code).name if exit_code < 0 else f"exit code {exit_code}"
+def _failure(outcome: Outcome) -> Failure:
+    """The failure, written down with its run; where even that fails, as on a full disk, it says both."""
+    reason = outcome.reason or ""
+    try:
+        file = outcome.run.write_error(outcome.details or reason)
+    except (InputError, OSError) as error:
+        told = f"{reason} (and {outcome.run.path / 'error.txt'} cannot be written: {error})"
+        return Failure(outcome.config.label, told, None)
+    return Failure(outcome.config.label, reason, file)

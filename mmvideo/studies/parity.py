@@ -15,7 +15,7 @@ from mmvideo.components import FusionChoice
 from mmvideo.config import RunConfig
 from mmvideo.errors import InputError
 from mmvideo.model import build_fusion
-from mmvideo.studies.study import Arm
+from mmvideo.studies.study import Arm, Study
 
 TOLERANCE = 0.05
 WIDEST = 2048
@@ -25,6 +25,19 @@ def fusion_parameters(config: RunConfig) -> int:
     """Trainable parameters from the encoders' outputs to the vector the head reads."""
     with torch.device("meta"):  # shapes alone: nothing is allocated or drawn
         return sum(p.numel() for p in build_fusion(config).parameters() if p.requires_grad)
+
+
+def sized(study: Study) -> Study:
+    """The study with its fusion arms brought to the size of the one it names; any other as it is.
+
+    Raises:
+        InputError: as `match_parameters`.
+    """
+    if study.same_size_as is None:
+        return study
+    fusions = [arm for arm in study.arms if arm.role == "fusion"]
+    matched = {arm.name: arm for arm in match_parameters(fusions, study.same_size_as)}
+    return dataclasses.replace(study, arms=tuple(matched.get(arm.name, arm) for arm in study.arms))
 
 
 def match_parameters(arms: Sequence[Arm], reference: str, tolerance: float = TOLERANCE) -> list[Arm]:

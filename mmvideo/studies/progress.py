@@ -28,16 +28,18 @@ class Outcome:
     """One line; None: the run finished."""
     details: str = ""
     """The traceback, where there is one."""
+    elsewhere: bool = False
+    """Whether another process trained it meanwhile."""
 
     def line(self) -> str:
         """`mixed/hierarchical-s0  val 0.842  41 s`"""
         if self.reason is not None:
             return f"{self.config.label}  FAILED after {self.seconds:.0f} s: {self.reason}"
         score = TASKS[self.config.data.task].score
-        found = self.run.result().get("val", {}).get(score)
         name = "" if score == "accuracy" else f"{score} "
-        value = "" if found is None else f"  val {name}{found:.3f}"
-        return f"{self.config.label}{value}  {self.seconds:.0f} s"
+        value = f"  val {name}{self.run.result().val[score]:.3f}"
+        how = "trained by another process" if self.elsewhere else f"{self.seconds:.0f} s"
+        return f"{self.config.label}{value}  {how}"
 
 
 class GridProgress:
@@ -82,7 +84,7 @@ class GridProgress:
         shares: dict[str, float] = {}
         for config, run in running:
             lines = run.metrics()
-            epoch = lines[-1]["epoch"] if lines else 0
+            epoch = lines[-1].epoch if lines else 0
             shares[config.label] = epoch / config.train.epochs
             if config.label not in self._bars:
                 self._bars[config.label] = self._progress.add_task(config.label, total=1.0, state="")

@@ -1,23 +1,20 @@
-"""A study: a list of runs that differ only along declared axes. Studies are Python files; this reads them."""
+"""A study: a list of runs that differ only along declared axes."""
 
 from __future__ import annotations
 
-import importlib.util
 import itertools
-import json
 import re
-import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from mmvideo.config import RunConfig
 from mmvideo.config_diff import check_axes, differing_keys
-from mmvideo.errors import InputError, unknown
-from mmvideo.runs.directory import make_folder, write_atomically
+from mmvideo.errors import InputError
+from mmvideo.files import make_folder, read_record, remove_abandoned, write_whole
+from mmvideo.records import STUDY, ArmRecord, Role, StudyRecord
 
-Role = Literal["fusion", "control"]
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
 
 
@@ -34,9 +31,6 @@ class Arm:
 class Study:
     """Arms × seeds, on declared axes.
 
-    `axes` are configuration keys or sections, such as `("fusion", "modalities")`; arms that differ in
-    anything else are refused. `limits` is what is known about the task in advance (None: nothing).
-
     Raises:
         InputError: a name that cannot name a folder, a name or seed given twice, or arms that differ
             off the axes.
@@ -46,8 +40,15 @@ class Study:
     title: str
     arms: tuple[Arm, ...]
     axes: tuple[str, ...]
+    """Configuration keys or sections, such as `("fusion", "modalities")`. Arms that differ in anything else
+    are refused."""
     seeds: tuple[int, ...]
     limits: Mapping[str, Any] | None = None
+    """What is known about the task in advance; None: nothing."""
+    same_size_as: str | None = None
+    """The arm whose number of fusion parameters the other fusion arms are brought to; None: each as it is."""
+    notes: tuple[str, ...] = ()
+    """What is to be known of the study as it was carried out, such as a modality that the data lacks."""
 
     def __post_init__(self) -> None:
         check_axes(self.axes)
@@ -64,7 +65,7 @@ class Study:
         if min(self.seeds) < 0:
             raise InputError(f"Study '{self.name}': seeds are 0 or greater; got {list(self.seeds)}.")
         for a, b in itertools.combinations(self.arms, 2):
-            if keys := differing_keys(a.config, b.config, self.axes):
+            if keys := differing_keys(a.config.deciding(), b.config.deciding(), self.axes):
                 raise InputError(
                     f"Study '{self.name}': arms '{a.name}' and '{b.name}' also differ in {', '.join(keys)}, "
                     f"which no axis ({', '.join(self.axes)}) covers. Make them equal, or declare the axis."
@@ -83,68 +84,45 @@ class Study:
 
         `runs` names the directories that belong to the study as it is now. Others beside them, of an earlier
         configuration, stay and are left out of reports.
+
+        Raises:
+            InputError: `root` cannot be written to, or holds this study on other data.
         """
+        self.refuse_other_data(root)
         folder = Path(root) / self.name
         make_folder(folder)
-        record = {
-            "name": self.name,
-            "title": self.title,
-            "axes": list(self.axes),
-            "arms": [{"name": arm.name, "role": arm.role} for arm in self.arms],
-            "seeds": list(self.seeds),
-            "runs": list(runs),
-            "limits": None if self.limits is None else dict(self.limits),
-        }
-        write_atomically(folder / "study.json", json.dumps(record, indent=2, ensure_ascii=False) + "\n")
+        remove_abandoned(folder)
+        record = StudyRecord(
+            name=self.name,
+            title=self.title,
+            axes=self.axes,
+            arms=tuple(ArmRecord(name=arm.name, role=arm.role) for arm in self.arms),
+            seeds=self.seeds,
+            runs=tuple(runs),
+            limits=None if self.limits is None else dict(self.limits),
+            manifest=self.manifest,
+            notes=self.notes,
+        )
+        write_whole(folder / STUDY, record.text())
         return folder
 
+    @property
+    def manifest(self) -> str:
+        """The list of clips that the study is about."""
+        return self.arms[0].config.data.manifest
 
-def load_function(spec: str, default: str) -> Callable[..., Any]:
-    """The function that "path/to/file.py:function" names; `default` where only the file is given.
-
-    The file runs by path, with its folder importable, as `python path/to/file.py` would run it.
-
-    Raises:
-        InputError: there is no such file, or no such function in it.
-    """
-    location, _, name = spec.partition(":")
-    path = Path(location)
-    if path.suffix != ".py" or not path.is_file():
-        raise InputError(
-            f"'{spec}': there is no Python file '{location}'. Give it as path/to/file.py:function."
-        )
-    folder = str(path.parent.resolve())
-    if folder not in sys.path:
-        sys.path.insert(0, folder)
-    module_spec = importlib.util.spec_from_file_location(f"_by_path_{path.stem}", path)
-    assert module_spec is not None
-    assert module_spec.loader is not None
-    module = importlib.util.module_from_spec(module_spec)
-    sys.modules[module_spec.name] = module  # dataclasses look their own module up
-    module_spec.loader.exec_module(module)
-    function = getattr(module, name or default, None)
-    if not callable(function):
-        own = [
-            key
-            for key, value in vars(module).items()
-            if callable(value) and getattr(value, "__module__", None) == module.__name__
-        ]
-        raise unknown(f"function of {location}", name or default, own)
-    return function
-
-
-def load_study(spec: str, call: Callable[[Callable[..., Any]], Any] = lambda function: function()) -> Study:
-    """The study that the function named by `spec` returns; `study` if only a file is given.
-
-    Args:
-        call: how to call the function, for a caller that has arguments for it, such as a command line.
-
-    Raises:
-        InputError: no such file or function, or it does not return a Study.
-    """
-    study = call(load_function(spec, "study"))
-    if not isinstance(study, Study):
-        raise InputError(
-            f"'{spec}' must return an mmvideo.studies.study.Study; it returned {type(study).__name__}."
-        )
-    return study
+    def refuse_other_data(self, root: Path) -> None:
+        """
+        Raises:
+            InputError: `root` holds a study of this name on another manifest, whose record and report this
+                one would overwrite.
+        """
+        file = Path(root) / self.name / STUDY
+        if not file.is_file():
+            return
+        there = read_record(file, StudyRecord, "Delete it; the same command writes it again.").manifest
+        if Path(there).resolve() != Path(self.manifest).resolve():
+            raise InputError(
+                f"{file.parent} holds the study '{self.name}' of {there}; this one reads {self.manifest}. "
+                "Name it with --name, or choose another --root."
+            )

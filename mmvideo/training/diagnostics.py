@@ -1,4 +1,5 @@
-"""What training does to each modality: gradients of the parts, and how far each modality gets on its own.
+"""What training does to each modality: gradients of the parts, how far each modality gets on its own, and
+what the fusion reports of itself.
 
 A joint model may lean on the modality that is learnt first, and stop learning the others (Wang et al., 2020,
 https://arxiv.org/abs/1905.12681; Peng et al., 2022, https://arxiv.org/abs/2203.15332). These are the curves
@@ -7,7 +8,8 @@ in which one sees it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import combinations
 
 import torch
 from torch import Tensor
@@ -17,7 +19,7 @@ from mmvideo.model import FusionModel
 from mmvideo.training.predict import Predictions
 from mmvideo.training.session import Session
 from mmvideo.training.subsets import predict_subsets
-from mmvideo.types import Batch
+from mmvideo.types import Batch, Prediction
 from mmvideo.vocabulary import TaskKind
 
 
@@ -46,7 +48,7 @@ class GradientNorms:
         norms = []
         for parameters in self.parts.values():
             gradients = [p.grad for p in parameters if p.grad is not None]
-            norms.append(torch.nn.utils.get_total_norm(gradients))
+            norms.append(torch.nn.utils.get_total_norm(gradients).to(total.device))  # of none: 0 on the CPU
         # clipping divides all gradients by this, so it is undone on the norms
         self.totals.append(torch.stack(norms) * (total / self.clip_norm).clamp(min=1))
 
@@ -57,15 +59,64 @@ class GradientNorms:
         return {f"gradient_norm_{name}": value for name, value in zip(self.parts, values, strict=True)}
 
 
+class FusionMeans:
+    """Means over clips of what a fusion reports of itself: numbers a clip, in columns (`FusionOutput`).
+
+    A diagnostic with a column for each modality is logged as `gates_<modality>`; of experts, the joint one
+    before them, as `expert_weights_joint` and so on; of pairs of modalities, `pair_share_<a>+<b>`; any other
+    by number. Weights of an encoder's or a fusion's tokens or steps are not logged, nor is what differs in
+    columns between batches.
+    """
+
+    def __init__(self, modalities: Sequence[str]) -> None:
+        self.modalities = tuple(modalities)
+        self.per_token = {f"{part}_weights" for part in (*modalities, "token", "step")}
+        self.sums: dict[str, list[Tensor]] = {}
+        self.clips = 0
+
+    def add(self, prediction: Prediction) -> None:
+        """Take in what was reported of a batch. Nothing is moved from its device."""
+        self.clips += len(prediction.logits)
+        for name, values in prediction.diagnostics.items():
+            if values.ndim == 2 and name not in self.per_token:
+                self.sums.setdefault(name, []).append(values.detach().double().sum(dim=0))
+
+    def means(self) -> dict[str, float]:
+        """Since it was made."""
+        found: dict[str, float] = {}
+        for name, sums in self.sums.items():
+            if len({len(part) for part in sums}) == 1:
+                mean = (torch.stack(sums).sum(dim=0) / self.clips).tolist()
+                found |= {
+                    f"{name}{column}": x for column, x in zip(self._columns(name, mean), mean, strict=True)
+                }
+        return found
+
+    def _columns(self, name: str, values: Sequence[float]) -> list[str]:
+        """What is appended to a diagnostic's name, for each of its columns."""
+        pairs = [f"{a}+{b}" for a, b in combinations(self.modalities, 2)]
+        names = list(self.modalities)
+        if name.startswith("pair_") and pairs:
+            names = pairs
+        elif name.startswith("expert_"):
+            names = ["joint", *names]
+        if len(names) == len(values):
+            return [f"_{column}" for column in names]
+        return [""] if len(values) == 1 else [f"_{number}" for number in range(len(values))]
+
+
 def validate_alone(
     session: Session, batches: Iterable[Batch], task: TaskKind
 ) -> tuple[Predictions, dict[str, float]]:
-    """Validation, and the task's primary metric with only each modality present: `accuracy_only_<modality>`.
+    """Validation; the task's primary metric with only each modality present, `accuracy_only_<modality>`; and
+    the means of what the fusion reports of itself.
 
-    A clip that has not got the modality is predicted from the training split's labels alone.
+    A clip that lacks the modality is predicted from the training split's labels alone.
     """
     assert isinstance(session.model, FusionModel)
     alone = [(m,) for m in session.model.encoders]
-    score = TASKS[task].score
-    whole, parts = predict_subsets(session.net, batches, session.fabric.device, alone, task)
-    return whole, {f"{score}_only_{m}": parts[(m,)].metrics()[score] for (m,) in alone}
+    score, device = TASKS[task].score, session.fabric.device
+    reported = FusionMeans(list(session.model.encoders))
+    whole, parts = predict_subsets(session.net, batches, device, alone, task, watch=reported.add)
+    scores = {f"{score}_only_{m}": parts[(m,)].metrics()[score] for (m,) in alone}
+    return whole, scores | reported.means()

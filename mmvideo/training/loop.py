@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 from lightning_fabric import Fabric
-from torch import nn
+from torch import Tensor, nn
 
 from mmvideo.config import TrainConfig
 from mmvideo.errors import TrainingError
@@ -28,6 +28,9 @@ from mmvideo.training.session import Session, TrainingData
 from mmvideo.vocabulary import Split, TaskKind
 
 Log = Callable[[dict[str, Any]], None]
+
+LOOK_EVERY = 16
+"""Steps after which a loss on a GPU is looked at, since the processor waits for the GPU to do that."""
 
 
 @dataclass
@@ -64,13 +67,17 @@ def fit(
     Raises:
         TrainingError: the loss became NaN or infinite; names the step and the last good checkpoint.
     """
+    if fabric.device.type == "cuda":
+        torch.backends.cudnn.deterministic = True  # a run that goes on repeats what it did
     objective.to(fabric.device)
     optimizer = make_optimizer(trained_parts(model, objective), config)
     schedule = make_schedule(optimizer, config, config.epochs * data.steps_per_epoch)
     net, optimizer = fabric.setup(model, optimizer)
     session = Session(model, net, data, config, fabric, seed)
     state = {"model": model, "objective": objective, "optimizer": optimizer, "schedule": schedule}
-    progress = _restore(checkpoints, state)
+    state["precision"] = fabric.strategy.precision  # with 16-mixed, the scale of the loss
+    checkpoints.remove_stale()
+    progress = Progress(**checkpoints.resume(state).get("progress", {}))
     resumed(progress.epoch)
     while progress.epoch < config.epochs and progress.epoch - progress.best_epoch < config.patience:
         progress.epoch += 1
@@ -109,18 +116,15 @@ def _train_epoch(
     net.train()
     objective.train()
     norms = GradientNorms(session) if diagnoses(session) else None
-    loss_sum, score_sum, seen = 0.0, 0.0, 0
+    steps = _Steps()
+    look_every = 1 if session.fabric.device.type == "cpu" else LOOK_EVERY
     rate = schedule.get_last_lr()[0]
     for batch in session.train_batches(progress.epoch):
         prediction = net(batch, objective.subsets) if objective.subsets else net(batch)
         loss = objective(prediction, batch)
-        if not torch.isfinite(loss):
-            kept = checkpoints.last if checkpoints.last.exists() else "none was written yet"
-            raise TrainingError(
-                f"The loss is {loss.item()} at step {progress.step + 1} (epoch {progress.epoch}). "
-                f"Last good checkpoint: {kept}. "
-                "Lower train.learning_rate, or train in 32-true precision."
-            )
+        steps.add(loss, prediction.logits, batch.labels)
+        if len(steps.losses) % look_every == 0:
+            steps.check(progress, checkpoints)
         objective.backward(loss, prediction, batch, session)
         total = session.clip(optimizer)
         if norms is not None:
@@ -129,13 +133,53 @@ def _train_epoch(
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
         schedule.step()
-        progress.step += 1
-        loss_sum += loss.item() * len(batch)
-        outputs, labels = as_outputs(prediction.logits, task), batch.labels.cpu().numpy()
-        score_sum += float(TASKS[task].clip_scores(outputs, labels).sum())
-        seen += len(batch)
-    record = {"loss": loss_sum / seen, TASKS[task].score: score_sum / seen, "learning_rate": rate}
-    return record | (norms.means() if norms is not None else {})
+    steps.check(progress, checkpoints)
+    progress.step += len(steps.losses)
+    return {**steps.means(task), "learning_rate": rate, **(norms.means() if norms is not None else {})}
+
+
+class _Steps:
+    """What an epoch's steps came to. It stays on the device until it is looked at: a step waits for none."""
+
+    def __init__(self) -> None:
+        self.losses: list[Tensor] = []
+        self.logits: list[Tensor] = []
+        self.labels: list[Tensor] = []
+        self.checked = 0
+
+    def add(self, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
+        self.losses.append(loss.detach())
+        self.logits.append(logits.detach())
+        self.labels.append(labels)
+
+    def check(self, progress: Progress, checkpoints: Checkpoints) -> None:
+        """
+        Raises:
+            TrainingError: the loss of a step since the last look is NaN or infinite.
+        """
+        for number, loss in enumerate(self._values(self.checked), start=self.checked + 1):
+            if not math.isfinite(loss):
+                kept = checkpoints.last if checkpoints.last.exists() else "none was written yet"
+                raise TrainingError(
+                    f"The loss is {loss} at step {progress.step + number} (epoch {progress.epoch}). "
+                    f"Last good checkpoint: {kept}. "
+                    "Lower train.learning_rate, or train in 32-true precision."
+                )
+        self.checked = len(self.losses)
+
+    def means(self, task: TaskKind) -> dict[str, float]:
+        """Loss and score, averaged over the clips."""
+        loss_sum, score_sum, seen = 0.0, 0.0, 0
+        for loss, logits, labels in zip(self._values(0), self.logits, self.labels, strict=True):
+            scores = TASKS[task].clip_scores(as_outputs(logits, task), labels.cpu().numpy())
+            loss_sum += loss * len(labels)
+            score_sum += float(scores.sum())
+            seen += len(labels)
+        return {"loss": loss_sum / seen, TASKS[task].score: score_sum / seen}
+
+    def _values(self, first: int) -> list[float]:
+        losses = self.losses[first:]
+        return torch.stack(losses).tolist() if losses else []
 
 
 def _validate(session: Session, task: TaskKind) -> tuple[float, dict[str, float]]:
@@ -157,13 +201,3 @@ def _log(log: Log, progress: Progress, split: Split, values: dict[str, float]) -
 def _save(checkpoints: Checkpoints, state: dict[str, Any], progress: Progress) -> None:
     parts = {name: part.state_dict() for name, part in state.items()}
     checkpoints.save_last({**parts, "progress": asdict(progress)})
-
-
-def _restore(checkpoints: Checkpoints, state: dict[str, Any]) -> Progress:
-    """Go back to the end of the last finished epoch, or stay at the start."""
-    saved = checkpoints.load_last()
-    if saved is None:
-        return Progress()
-    for name, part in state.items():
-        part.load_state_dict(saved[name])
-    return Progress(**saved["progress"])

@@ -49,9 +49,9 @@ def predict(
     for batch in batches:
         logits = model(batch.to(device)).logits
         ids += batch.ids
-        labels.append(batch.labels.numpy())
+        labels.append(batch.labels.cpu().numpy())
         outputs.append(as_outputs(logits, task))
-        present.append(batch.present.numpy())
+        present.append(batch.present.cpu().numpy())
     model.train(was_training)
     label, output, had = (np.concatenate(parts) for parts in (labels, outputs, present))
     starts = first_views(ids)

@@ -47,9 +47,8 @@ class Session:
     def train_batches(self, epoch: int) -> Iterator[Batch]:
         """The epoch's training batches on the device, after modality dropout."""
         for batch in self.data.train_batches(epoch):
-            yield drop_modalities(batch, self.config.modality_dropout, self.seed, epoch).to(
-                self.fabric.device
-            )
+            shown = drop_modalities(batch, self.config.modality_dropout, self.seed, epoch)
+            yield shown.to(self.fabric.device)
 
     def val_batches(self) -> Iterator[Batch]:
         """The validation batches on the device."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import combinations
 
 import torch
@@ -26,10 +26,14 @@ def predict_subsets(
     device: torch.device,
     subsets: Sequence[Subset],
     task: TaskKind = "single_label",
+    watch: Callable[[Prediction], None] = lambda prediction: None,
 ) -> tuple[Predictions, dict[Subset, Predictions]]:
     """Predictions with everything the clips have, and with only each subset of it.
 
     The model is run once a batch, in evaluation mode; its encoders are shared by all subsets.
+
+    Args:
+        watch: called with all that the model gave for each batch, still on the device.
     """
     was_training = model.training
     model.eval()
@@ -37,6 +41,7 @@ def predict_subsets(
     with torch.no_grad():
         for batch in batches:
             prediction = model(batch.to(device), subsets)
+            watch(prediction)
             asked.append(_without_values(batch))
             whole.append(prediction.logits.cpu())
             parts.append([logits.cpu() for logits in prediction.subsets])

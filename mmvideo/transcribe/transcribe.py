@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
-from pebble import ProcessExpired, ProcessPool
 
 from mmvideo.clips import extensions
 from mmvideo.clips.manifest import Clip, Manifest
@@ -19,6 +17,7 @@ from mmvideo.files import write_whole
 from mmvideo.store.decode import DecodeError, decode_audio
 from mmvideo.store.media import Samples
 from mmvideo.store.subtitle_parser import Cue
+from mmvideo.workers import NoAnswer, Pool
 
 SILENCE = 1e-4
 """Peak of full scale 1 below which nothing can have been said (-80 dB)."""
@@ -124,33 +123,36 @@ def transcribe(
     silence gets an empty .srt (a recogniser would make up words); a file without sound gets none. Decoding is
     another process's work, which may crash or take no longer than `time_limit` seconds a file.
     """
-    context = multiprocessing.get_context("spawn")
-    with ProcessPool(max_workers=1, context=context) as pool:
+    with Pool(_heard, workers=1, time_limit=time_limit) as pool:
         for file, target in jobs.items():
-            outcome, reason = _one(file, target, recogniser, pool, time_limit)
+            outcome, reason = _one(file, target, recogniser, pool)
             report.counts[outcome] += 1
             if reason:
                 report.reasons[str(file)] = reason
             yield file, outcome
 
 
+def _heard(job: tuple[Path, int]) -> Samples | DecodeError | None:
+    """In a worker: a file's sound at a sample rate; None if it has none."""
+    file, sample_rate = job
+    try:
+        heard = decode_audio(file, sample_rate=sample_rate)
+    except DecodeError as error:
+        return error
+    return None if heard is None else heard[0]
+
+
 def _one(
-    file: Path, target: Path, recogniser: Recogniser, pool: ProcessPool, time_limit: float
+    file: Path, target: Path, recogniser: Recogniser, pool: Pool[tuple[Path, int], Any]
 ) -> tuple[Outcome, str | None]:
     if target.exists():
         return "kept", None
-    how = {"sample_rate": recogniser.sample_rate}
-    try:
-        heard = pool.schedule(decode_audio, args=[file], kwargs=how, timeout=time_limit).result()
-    except DecodeError as error:
-        return "failed", error.reason
-    except TimeoutError:
-        return "failed", f"decoding its sound took longer than {time_limit:g} s"
-    except ProcessExpired as error:
-        return "failed", f"the decoder crashed (exit code {error.exitcode})"
-    if heard is None:
+    pool.give((file, recogniser.sample_rate))
+    ((_, samples),) = pool.ended()
+    if isinstance(samples, DecodeError | NoAnswer):
+        return "failed", samples.reason
+    if samples is None:
         return "no audio", "no audio track"
-    samples = heard[0]
     if np.abs(samples).max(initial=0.0) < SILENCE:
         write_whole(target, b"")
         return "silent", "its audio track is silent"

@@ -2,8 +2,8 @@ import pytest
 from pydantic import ValidationError
 
 from mmvideo.clips.metadata import check_fields, metadata_text
-from mmvideo.config import DataConfig
 from mmvideo.errors import InputError
+from mmvideo.modalities.text import Text
 
 TOLD = {"title": "Big fox", "tags": "zoo, night", "empty": ""}
 
@@ -27,19 +27,19 @@ def test_fields_and_templates(fields, template, text):
     "template", ["{title", "{0}", "{}", "{title.upper}", "{title[0]}", "{title!r}", "{title:>9}"]
 )
 def test_a_template_holds_plain_names_only(template):
-    with pytest.raises(InputError, match="text_template"):
+    with pytest.raises(InputError, match=r"^template "):
         metadata_text(TOLD, (), template)
 
 
 def test_a_field_that_no_clip_has_is_refused():
-    check_fields([{}, TOLD], ("tags",), None)
-    check_fields([{}, TOLD], (), "{title}")
-    with pytest.raises(InputError, match=r"data\.metadata_fields: .* titel\. The manifest has: tags, title"):
-        check_fields([{}, TOLD], ("titel",), None)
-    with pytest.raises(InputError, match=r"data\.text_template: .* empty\. "):
-        check_fields([TOLD], (), "{empty}")
+    check_fields([{}, TOLD], ("tags",), None, "it")
+    check_fields([{}, TOLD], (), "{title}", "it")
+    with pytest.raises(InputError, match=r"here\.metadata_fields: .* titel\. The manifest has: tags, title"):
+        check_fields([{}, TOLD], ("titel",), None, "here")
+    with pytest.raises(InputError, match=r"here\.template: .* empty\. "):
+        check_fields([TOLD], (), "{empty}", "here")
 
 
 def test_metadata_is_read_in_one_way():
-    with pytest.raises(ValidationError, match="metadata_fields or text_template, not both"):
-        DataConfig(metadata_fields=("title",), text_template="{title}")
+    with pytest.raises(ValidationError, match="metadata_fields or template, not both"):
+        Text.Config(metadata_fields=("title",), template="{title}")

@@ -17,14 +17,15 @@ BREAKS = {"early": "the number of steps of its time grid is read from the batch'
 TRACE = """
 import sys
 import torch
-from fusion_contract import WIDTH, draw, patterns
-from mmvideo.components import FUSIONS, build
+from mmvideo.contract.fusions import WIDTH, draw
+from mmvideo.contract.promises import presence_patterns
+from mmvideo.components import FusionChoice
 
 for name in sys.argv[1:]:
     modalities = ("audio",) if name == "single" else ("audio", "text")
     torch.manual_seed(0)
-    fusion = build(FUSIONS, "fusion", name, {}, modalities=modalities, width=WIDTH).eval()
-    features = draw(modalities, patterns(len(modalities)))
+    fusion = FusionChoice.of(name).build(modalities, WIDTH).eval()
+    features = draw(modalities, presence_patterns(len(modalities)))
     compiled = torch.compile(fusion, fullgraph=True, backend="eager", dynamic=False)
     with torch.no_grad():
         try:

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 
 import pytest
 import torch
-from fusion_contract import CONTRACT, WIDTH
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from mmvideo.contract.fusions import CONTRACT, WIDTH
 from mmvideo.fusion import Fusion
 from mmvideo.fusion.base import mlp
 from mmvideo.layers.attention import Attention

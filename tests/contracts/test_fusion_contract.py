@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 import torch
-from fusion_contract import CONTRACT, WIDTH, Make, draw, prepare
 from torch import nn
 
-from mmvideo.components import FUSIONS, build
+from mmvideo.components import FUSIONS, FusionChoice
+from mmvideo.contract.fusions import CONTRACT, WIDTH, Make, draw, prepare
 from mmvideo.layers import packing as rows
 from mmvideo.types import Features
 from mmvideo.vocabulary import MODALITIES
@@ -25,7 +25,7 @@ CASES = [
 
 
 def maker(name: str, modalities: tuple[str, ...]) -> Make:
-    return lambda: build(FUSIONS, "fusion", name, {}, modalities=modalities, width=WIDTH)
+    return lambda: FusionChoice.of(name).build(modalities, WIDTH)
 
 
 def test_the_whole_registry_is_seen() -> None:

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from fusion_contract import CONTRACT, WIDTH
 
-from mmvideo import components as registry
-from mmvideo.config import NamedConfig, RunConfig
+from mmvideo.components import FUSIONS, FusionChoice
+from mmvideo.config import RunConfig
+from mmvideo.contract.fusions import CONTRACT, WIDTH
 from mmvideo.model import build_model
 from mmvideo.vocabulary import MODALITIES
 
@@ -33,16 +33,11 @@ def test_the_readme_example_keeps_the_contract(tmp_path: Path, monkeypatch: pyte
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     monkeypatch.setitem(sys.modules, module_name, module)
-    monkeypatch.setitem(registry.FUSIONS, name, target)
+    monkeypatch.setitem(FUSIONS, name, target)
 
     for check in CONTRACT:
         for training in (True, False):
             torch.manual_seed(0)
-            check(
-                lambda: registry.build(
-                    registry.FUSIONS, "fusion", name, {}, modalities=MODALITIES, width=WIDTH
-                ),
-                training,
-            )
-    model = build_model(RunConfig(fusion=NamedConfig(name=name)), classes=4, vocabulary_size=10)
+            check(lambda: FusionChoice.of(name).build(MODALITIES, WIDTH), training)
+    model = build_model(RunConfig(fusion=FusionChoice.of(name)), outputs=4, told={"text": 10})
     assert type(model.fusion).__name__ == target.split(":")[1]

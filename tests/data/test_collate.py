@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.utils.data._utils.pin_memory import pin_memory
 
-from mmvideo.config import PadTo
 from mmvideo.data.collate import collate
 from mmvideo.data.dataset import Sample
+from mmvideo.types import Batch, Tokens
 
 
 def sample(name: str, label: int, frames: int, pieces: int) -> Sample:
@@ -52,7 +54,7 @@ def test_rounded_lengths_are_multiples_and_change_nothing_real(
     lengths: list[tuple[int, int]], frames: int, pieces: int
 ) -> None:
     samples = [sample(f"clip{i}", i, *pair) for i, pair in enumerate(lengths)]
-    plain, rounded = collate(samples), collate(samples, PadTo(visual=frames, text=pieces))
+    plain, rounded = collate(samples), collate(samples, {"visual": frames, "text": pieces})
     for modality, multiple in (("visual", frames), ("text", pieces)):
         before, after = plain.inputs[modality], rounded.inputs[modality]
         length = before.mask.shape[1]
@@ -65,7 +67,7 @@ def test_rounded_lengths_are_multiples_and_change_nothing_real(
 
 
 def test_rounded_lengths_leave_few_shapes() -> None:
-    batches = [collate([sample("a", 0, 1, n), sample("b", 0, 1, n // 2)], PadTo(text=16)) for n in range(49)]
+    batches = [collate([sample("a", 0, 1, n), sample("b", 0, 1, n // 2)], {"text": 16}) for n in range(49)]
     assert {batch.inputs["text"].values.shape[1] for batch in batches} == {16, 32, 48}
 
 
@@ -74,3 +76,17 @@ def test_absent_in_all_clips_is_one_masked_item() -> None:
     assert batch.inputs["text"].values.shape == (2, 1)
     assert not batch.inputs["text"].mask.any()
     assert batch.present.tolist() == [[True, False], [True, False]]
+
+
+def test_the_loader_pins_whole_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a GPU nothing can be pinned; what the loader calls does so for every tensor of a batch."""
+    pinned: list[tuple[int, ...]] = []
+    monkeypatch.setattr(
+        torch.Tensor, "pin_memory", lambda self: (pinned.append(tuple(self.shape)), self.clone())[1]
+    )
+    tokens = Tokens(torch.ones(2, 3, 4), torch.ones(2, 3, dtype=torch.bool), torch.zeros(2, 3))
+    batch = Batch(("a", "b"), {"visual": tokens, "audio": tokens}, torch.tensor([0, 1]))
+    copied = pin_memory(batch)
+    assert sorted(pinned) == sorted(2 * [(2, 3, 4), (2, 3), (2, 3)] + [(2,)])
+    assert torch.equal(copied.inputs["audio"].values, tokens.values)
+    assert copied.ids == batch.ids

@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import nullcontext
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from clip_datasets import inputs, make_dataset
 
-from mmvideo.clips.manifest import Clip
-from mmvideo.config import DataConfig
-from mmvideo.data.dataset import ClipDataset, ShuffledPairs, text_words
-from mmvideo.data.tokenizer import WordPieces
+from mmvideo.config import DataConfig, RunConfig
+from mmvideo.data.dataset import ClipDataset, PermutedModalities
+from mmvideo.modalities.text import Text
 from mmvideo.store.clip_format import StoredClip
 from mmvideo.store.subtitles import Word
 
 RATE, SAMPLE_RATE, SECONDS = 8, 1000, 3.0
-CONFIG = DataConfig(
-    frame_rate=RATE, frame_size=16, crop_size=16, sample_rate=SAMPLE_RATE, hop_seconds=0.01, max_seconds=1.0
-)
 
 
 def counting_clip(seconds: float = SECONDS) -> StoredClip:
@@ -37,49 +32,18 @@ def counting_clip(seconds: float = SECONDS) -> StoredClip:
     )
 
 
-def clip(number: int, **more: Any) -> Clip:
-    return Clip(
-        id=f"clip{number}",
-        label=f"class{number % 2}",
-        group=f"g{number}",
-        split="train",
-        video="x.mp4",
-        **more,
-    )
-
-
-def dataset(
-    stored: Sequence[StoredClip],
-    *,
-    training: bool = False,
-    config: DataConfig = CONFIG,
-    seed: int = 0,
-    **more: Any,
-) -> ClipDataset:
-    tokenizer = WordPieces.train([[Word(f"w{i}", 0, 1) for i in range(40)]], 400)
-    given: dict[str, Any] = {
-        "modalities": ("visual", "audio", "text"),
-        "classes": ("class0", "class1"),
-    } | more
-    return ClipDataset(
-        [clip(i) for i in range(len(stored))],
-        store=SimpleNamespace(  # type: ignore[arg-type]
-            open=lambda key, known: nullcontext(
-                SimpleNamespace(clip=stored[int(key)], frames=lambda chosen: stored[int(key)].frames[chosen])
-            )
-        ),
-        keys={f"clip{i}": str(i) for i in range(len(stored))},
-        config=config, tokenizer=tokenizer, training=training, seed=seed, **given,
-    )  # fmt: skip
+def dataset(stored: Sequence[StoredClip], *, training: bool = False, **more: Any) -> ClipDataset:
+    given = {"inputs": inputs(visual={"frame_size": 16}), "data": DataConfig(frame_rate=RATE)} | more
+    return make_dataset(stored, RunConfig(**given), training=training)
 
 
 def words_of(data: ClipDataset, ids: torch.Tensor) -> list[str]:
-    assert data.tokenizer is not None
-    return str(data.tokenizer.tokenizer.decode(ids.tolist())).replace(" ##", "").split()
+    [text] = [m for m in data.modalities if isinstance(m, Text)]
+    return str(text.tokenizer.tokenizer.decode(ids.tolist())).replace(" ##", "").split()
 
 
 def window_of(data: ClipDataset, index: int = 0) -> int:
-    """The first frame of a sample, after checking that sight, sound and words are cut at the same instant."""
+    """The first frame of a sample, after checking that all modalities are cut at the same instant."""
     inputs = data[index].inputs
     frames, frame_times = inputs["visual"]
     first = int(frames[0, 0, 0, 0])
@@ -149,24 +113,7 @@ def test_only_the_configured_modalities_are_read() -> None:
     assert set(dataset([counting_clip()], modalities=("audio",))[0].inputs) == {"audio"}
 
 
-def test_metadata_stands_before_the_subtitles_and_spans_the_window() -> None:
-    told = clip(0, metadata={"title": "big fox", "tags": "zoo"})
-    words = text_words(
-        told,
-        [Word("early", 0.0, 0.2), Word("in", 1.0, 1.4), Word("late", 1.9, 2.3)],
-        DataConfig(metadata_fields=("tags", "title", "none")),
-        0.5,
-        1.0,
-    )
-    assert words == [
-        Word("zoo", 0, 1),
-        Word("big", 0, 1),
-        Word("fox", 0, 1),
-        Word("in", 0.5, pytest.approx(0.9)),
-    ]
-
-
-class TestShuffledPairs:
+class TestPermutedModalities:
     CLIPS = tuple(
         StoredClip(
             frames=np.full((8, 16, 16, 3), i, np.uint8), frame_times=(np.arange(8) + 0.5) / RATE,
@@ -175,7 +122,7 @@ class TestShuffledPairs:
         for i in range(12)
     )  # fmt: skip
 
-    def sources(self, pairs: ShuffledPairs) -> dict[str, list[int]]:
+    def sources(self, pairs: PermutedModalities) -> dict[str, list[int]]:
         """Which clip each modality comes from."""
         samples = [pairs[i] for i in range(len(pairs))]
         return {
@@ -186,7 +133,7 @@ class TestShuffledPairs:
 
     def test_none_keeps_its_own_and_all_are_used_once(self) -> None:
         for seed in range(20):
-            sources = self.sources(ShuffledPairs(dataset(self.CLIPS), seed))
+            sources = self.sources(PermutedModalities(dataset(self.CLIPS), seed))
             assert sources["visual"] == list(range(12))
             for modality in ("audio", "text"):
                 assert sorted(sources[modality]) == list(range(12))
@@ -195,16 +142,18 @@ class TestShuffledPairs:
 
     def test_labels_and_ids_stay_with_the_first_modality(self) -> None:
         plain = dataset(self.CLIPS)
-        pairs = ShuffledPairs(plain, 0)
+        pairs = PermutedModalities(plain, 0)
         assert [(pairs[i].id, pairs[i].label) for i in range(12)] == [
             (plain[i].id, plain[i].label) for i in range(12)
         ]
         assert [pairs[i].label for i in range(4)] == [0, 1, 0, 1]
 
     def test_the_seed_decides_who_is_paired(self) -> None:
-        first, same, other = (self.sources(ShuffledPairs(dataset(self.CLIPS), seed)) for seed in (3, 3, 4))
+        first, same, other = (
+            self.sources(PermutedModalities(dataset(self.CLIPS), seed)) for seed in (3, 3, 4)
+        )
         assert first == same
         assert first != other
 
     def test_two_clips_swap(self) -> None:
-        assert self.sources(ShuffledPairs(dataset(self.CLIPS[:2]), 0))["audio"] == [1, 0]
+        assert self.sources(PermutedModalities(dataset(self.CLIPS[:2]), 0))["audio"] == [1, 0]

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+from clip_datasets import inputs, make_dataset
 
-from mmvideo.clips.manifest import Clip
-from mmvideo.config import DataConfig
-from mmvideo.data.dataset import ClipDataset, ShuffledPairs
-from mmvideo.data.views import View, evaluation_views
+from mmvideo.config import DataConfig, RunConfig
+from mmvideo.data.dataset import ClipDataset, PermutedModalities, evaluation_views
 from mmvideo.store.clip_format import StoredClip
 
 RATE, SIZE = 8, 20
@@ -27,34 +25,25 @@ def stored(seconds: float, level: int = 0) -> StoredClip:
     return StoredClip(frames, (np.arange(count) + 0.5) / RATE, samples)
 
 
-def dataset(clips: list[StoredClip], views: bool = True, **options: Any) -> ClipDataset:
-    config = DataConfig(frame_size=SIZE, crop_size=16, sample_rate=1000, hop_seconds=0.01, **options)
-    return ClipDataset(
-        [Clip(id=f"c{i}", label=f"l{i}", group="g", split="test", video="v") for i in range(len(clips))],
-        store=SimpleNamespace(  # type: ignore[arg-type]
-            open=lambda key, known: nullcontext(
-                SimpleNamespace(clip=clips[int(key)], frames=lambda chosen: clips[int(key)].frames[chosen])
-            )
-        ),
-        keys={f"c{i}": str(i) for i in range(len(clips))},
-        classes=tuple(f"l{i}" for i in range(len(clips))),
+def dataset(clips: list[StoredClip], views: bool = True, crops: int = 1, **data: Any) -> ClipDataset:
+    config = RunConfig(
+        inputs=inputs(visual={"frame_size": SIZE, "eval_crops": crops}),
         modalities=("visual", "audio"),
-        config=config,
-        tokenizer=None,
-        training=False,
-        views=views,
+        data=DataConfig(frame_rate=RATE, **data),
     )
+    return make_dataset(clips, config, views=views)
 
 
 @pytest.mark.parametrize(("windows", "crops"), [(1, 1), (1, 3), (4, 1), (10, 3), (2, 5)])
 def test_all_windows_and_crops_are_there_once(windows: int, crops: int) -> None:
-    views = evaluation_views(windows, crops)
+    modalities: Any = [SimpleNamespace(variants=crops), SimpleNamespace(variants=1)]
+    views = evaluation_views(windows, modalities)
     assert len(set(views)) == len(views) == windows * crops
     assert len({view.window for view in views}) == windows
-    assert View() in views or windows % 2 == 0
+    assert (0.5 in {view.window for view in views}) == (windows % 2 == 1)
 
 
-def test_windows_reach_from_start_to_end_alike_in_sight_and_sound() -> None:
+def test_windows_reach_from_start_to_end_alike_in_pictures_and_sound() -> None:
     data = dataset([stored(3.0)], eval_views=3, max_seconds=1.0)
     assert len(data) == 3
     for index, start in enumerate((0, 8, 16)):
@@ -64,30 +53,37 @@ def test_windows_reach_from_start_to_end_alike_in_sight_and_sound() -> None:
 
 
 def test_crops_lie_left_middle_and_right() -> None:
-    data = dataset([stored(1.0)], eval_crops=3)
+    data = dataset([stored(1.0)], crops=3)
     assert [int(data[i].inputs["visual"][0][0, 0, 0, 0]) for i in range(3)] == [0, 2, 4]
 
 
 def test_views_of_a_clip_stand_together_and_share_id_and_label() -> None:
-    data = dataset([stored(1.5), stored(0.5), stored(2.0)], eval_views=2, eval_crops=3)
+    data = dataset([stored(1.5), stored(0.5), stored(2.0)], eval_views=2, crops=3)
     assert [(data[i].id, int(data[i].label)) for i in range(len(data))] == [
-        (f"c{n}", n) for n in range(3) for _ in range(6)
+        (f"clip{n}", n % 2) for n in range(3) for _ in range(6)
     ]
 
 
 def test_without_views_there_is_the_middle_one() -> None:
-    data = dataset([stored(3.0)], views=False, eval_views=3, eval_crops=5)
+    data = dataset([stored(3.0)], views=False, eval_views=3, crops=5)
     assert len(data) == 1
     assert int(data[0].inputs["visual"][0][0, 0, 0, 0]) == 82
 
 
-def test_shuffled_pairs_never_pair_a_clip_with_a_view_of_itself() -> None:
+def test_permuted_modalities_never_pair_a_clip_with_a_view_of_itself() -> None:
     clips = [stored(2.0, level) for level in range(5)]
     data = dataset(clips, eval_views=2)
-    pairs = ShuffledPairs(data, 0)
+    pairs = PermutedModalities(data, 0)
     assert len(pairs) == 10
     partners = [int(pairs[i].inputs["audio"][0][0, 0]) for i in range(10)]
     assert partners[::2] == partners[1::2], "all views of a clip get the same partner"
     assert all(partner != i // 2 for i, partner in enumerate(partners))
     within = [float(pairs[i].inputs["audio"][0][0, 0]) % 1 for i in range(2)]
     assert within == pytest.approx([0.0, 1000 / 8000], abs=1e-6), "view by view"
+
+
+def test_without_pictures_there_is_one_crop() -> None:
+    clips = [stored(1.0)]
+    given = inputs(visual={"frame_size": SIZE, "eval_crops": 5})
+    heard = RunConfig(inputs=given, modalities=("audio",), data=DataConfig(eval_views=2))
+    assert len(make_dataset(clips, heard, views=True)) == 2

@@ -9,16 +9,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mmvideo.clips.manifest import read_manifest
+from mmvideo.clips.manifest import Clip, Manifest, read_manifest
 from mmvideo.errors import InputError
 from mmvideo.modalities.feature_survey import FeatureConfig, read_features
 from mmvideo.recipes import prepare
 
-PLAIN = FeatureConfig()
 SCORES = {"train": (-1.8, 0.0, 2.6, 0.4), "valid": (-3.0, 1.0), "test": (0.0, -0.2)}
 WIDTHS = {"text": 8, "audio": 3, "vision": 4}
 STEPS = 5
 TABLE_HEADER = "video_id,clip_id,text,label,label_T,label_A,label_V,annotation,mode\n"
+
+
+def features(manifest: Manifest, clip: Clip, modality: str) -> np.ndarray:
+    return read_features(manifest, clip, modality, FeatureConfig())[0]
 
 
 def name(mode: str, row: int) -> tuple[str, str]:
@@ -95,7 +98,7 @@ def test_features_of_the_pickle(load_recipe: Any, source: Path, with_table: bool
     for clip in manifest.clips:
         row = int(clip.id.rpartition("_")[2])
         for modality, width in {"visual": 4, "audio": 3, "text": 8}.items():
-            values, _ = read_features(manifest, clip, modality, PLAIN)
+            values = features(manifest, clip, modality)
             np.testing.assert_array_equal(values, np.full((2, width), row + 1))
         assert clip.metadata == {"transcript": "A GOOD, FILM"}
 
@@ -111,8 +114,7 @@ def test_lengths_of_unaligned_features(load_recipe: Any, source: Path) -> None:
     path.write_bytes(pickle.dumps(content))
     options = mosi.Options(source=source, out=source / "out", features=path)
     manifest = read_manifest(prepare(mosi.RECIPE, options).manifest)
-    lengths = [len(read_features(manifest, clip, "audio", PLAIN)[0]) for clip in manifest.clips]
-    assert lengths == [1, 2, 3, 4, 1, 2, 1, 2]
+    assert [len(features(manifest, clip, "audio")) for clip in manifest.clips] == [1, 2, 3, 4, 1, 2, 1, 2]
 
 
 @pytest.mark.parametrize(("change", "message"), [
@@ -153,7 +155,7 @@ class TestTables:
         clip = next(c for c in manifest.clips if c.id == "zhpQhgha_KU_9")
         assert (clip.label, clip.group, clip.split) == ("negative", "zhpQhgha_KU", "train")
         for modality, width in {"visual": 100, "audio": 73, "text": 100}.items():
-            assert read_features(manifest, clip, modality, PLAIN)[0].shape == (1, width)
+            assert features(manifest, clip, modality).shape == (1, width)
 
     def test_only_utterances_whose_features_know_no_label(
         self, load_recipe: Any, shared_data: Path, tmp_path: Path
@@ -189,8 +191,7 @@ class TestTables:
             row = int(clip.id.rpartition("_")[2])
             assert clip.label == ("negative", "positive")[row % 2]
             assert clip.group == f"vid_{row // 2}"
-            values, _ = read_features(manifest, clip, "audio", PLAIN)
-            np.testing.assert_array_equal(values, np.full((1, 73), row + 0.5))
+            np.testing.assert_array_equal(features(manifest, clip, "audio"), np.full((1, 73), row + 0.5))
         assert "train 6 instead of 1,447" in " ".join(outcome.problems)
 
     def test_tables_in_another_order_are_refused(self, load_recipe: Any, made_up: Path) -> None:

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 import torch
 
-from mmvideo.config import AudioConfig
 from mmvideo.encoders.audio import LogMel, SpectrogramCnn
+from mmvideo.modalities.audio import Sound
 from mmvideo.types import Tokens
 from mmvideo.vocabulary import LEVELS, Level
 
 RATE, HOP, WIDTH = 16000, 160, 12
-SMALL = AudioConfig(mel_bins=16, channels=(4, 8, 8), dropout=0.0)
+SMALL = SpectrogramCnn.Config(mel_bins=16, channels=(4, 8, 8), dropout=0.0)
 
 
 def waveform(hops: int, seed: int = 0) -> np.ndarray:
@@ -36,7 +36,7 @@ def sounds(lengths: list[int], longest: int, *, padding: float = 0.0) -> Tokens:
 
 def encoder(levels: frozenset[Level] = frozenset(LEVELS)) -> SpectrogramCnn:
     torch.manual_seed(0)
-    return SpectrogramCnn(SMALL, WIDTH, levels, RATE, HOP)
+    return SpectrogramCnn(SMALL, None, WIDTH, levels)
 
 
 class TestLogMel:
@@ -141,3 +141,9 @@ def test_absent_clips_send_no_nan() -> None:
     assert out.clip is not None
     out.clip.sum().backward()
     assert all(p.grad is None or torch.isfinite(p.grad).all() for p in made.parameters())
+
+
+def test_what_it_has_to_be_given() -> None:
+    config = SpectrogramCnn.Config(sample_rate=22050, hop_seconds=0.02)
+    assert SpectrogramCnn.needs(config) == Sound(22050, 441)
+    assert SpectrogramCnn.needs(SpectrogramCnn.Config(sample_rate=10)) == Sound(10, 1)

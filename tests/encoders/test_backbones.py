@@ -10,7 +10,6 @@ import torchvision
 from safetensors.torch import save_file
 from torch import nn
 
-from mmvideo.config import VisualConfig
 from mmvideo.encoders.backbones import torchvision_backbone
 from mmvideo.encoders.visual import CnnLstm
 from mmvideo.errors import InputError
@@ -61,8 +60,10 @@ def test_a_state_dict_gives_the_models_own_features(original: nn.Module, weights
 
 @pytest.mark.parametrize("frozen", [True, False])
 def test_frozen_means_that_only_what_stands_on_it_is_trained(weights: str, frozen: bool) -> None:
-    config = VisualConfig(backbone=NAME, weights=weights, frozen=frozen, dropout=0.0)
-    encoder = CnnLstm(config, 8, {"clip"}, "imagenet")
+    config = CnnLstm.Config(
+        backbone=NAME, weights=weights, frozen=frozen, dropout=0.0, normalization="imagenet"
+    )
+    encoder = CnnLstm(config, None, 8, {"clip"})
     frames = torch.randint(0, 256, (1, 2, 3, 32, 32), dtype=torch.uint8)
     out = encoder(Tokens(frames, torch.ones(1, 2, dtype=torch.bool), torch.zeros(1, 2)))
     assert out.clip is not None
@@ -112,13 +113,13 @@ class TestRefused:
             torchvision_backbone(NAME, str(tmp_path / "grey.pth"), frozen=False)
 
     def test_a_file_that_is_not_there(self, tmp_path: Path) -> None:
-        with pytest.raises(InputError, match=r"visual.weights: there is no file .*none.pth"):
+        with pytest.raises(InputError, match=r"weights: there is no file .*none.pth"):
             torchvision_backbone(NAME, str(tmp_path / "none.pth"), frozen=False)
 
     @pytest.mark.parametrize("name", ["text.pth", "text.safetensors"])
     def test_a_file_that_holds_no_weights(self, tmp_path: Path, name: str) -> None:
         (tmp_path / name).write_text("these are no weights at all")
-        with pytest.raises(InputError, match=f"visual.weights: .*{name}"):
+        with pytest.raises(InputError, match=f"weights: .*{name}"):
             torchvision_backbone(NAME, str(tmp_path / name), frozen=False)
 
     def test_unknown_names(self) -> None:
@@ -132,7 +133,5 @@ class TestRefused:
             torchvision_backbone("resnet18", "IMAGENET", frozen=False)
 
     def test_frozen_from_scratch(self) -> None:
-        with pytest.raises(
-            InputError, match=r"visual.frozen needs visual.weights: a frozen random 'resnet18'"
-        ):
+        with pytest.raises(InputError, match=r"frozen needs weights: a frozen random 'resnet18'"):
             torchvision_backbone("resnet18", None, frozen=True)

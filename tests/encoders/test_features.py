@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import torch
 
-from mmvideo.config import AudioConfig, TextConfig, VisualConfig
-from mmvideo.encoders.features import PrecomputedFeatures
+from mmvideo.encoders.features import FeatureLstm
+from mmvideo.layers.pooling import POOLS
 from mmvideo.types import FeatureInput, Tokens
 from mmvideo.vocabulary import LEVELS, Level
 
@@ -25,15 +25,15 @@ def tokens(lengths: list[int], longest: int = 6, *, padding: float = 0.0) -> Tok
     return Tokens(torch.where(mask[..., None], values, padding), mask, times)
 
 
-def encoder(levels: Any = LEVELS, told: FeatureInput = TOLD, **changes: Any) -> PrecomputedFeatures:
+def encoder(levels: Any = LEVELS, told: FeatureInput = TOLD, **changes: Any) -> FeatureLstm:
     torch.manual_seed(0)
-    return PrecomputedFeatures(VisualConfig(dropout=0.0, **changes), WIDTH, frozenset(levels), told)
+    return FeatureLstm(FeatureLstm.Config(dropout=0.0, **changes), told, WIDTH, frozenset(levels))
 
 
-@pytest.mark.parametrize("config", [VisualConfig(), AudioConfig(), TextConfig()])
-def test_shapes_masks_and_times_for_any_modality(config: Any) -> None:
+@pytest.mark.parametrize("clip_pool", POOLS)
+def test_shapes_masks_and_times(clip_pool: str) -> None:
     given = tokens([6, 2, 1, 0])
-    out = PrecomputedFeatures(config, WIDTH, frozenset(LEVELS), TOLD)(given)
+    out = encoder(clip_pool=clip_pool)(given)
     assert out.present.tolist() == [True, True, True, False]
     for level in (out.stem, out.trunk):
         assert level is not None

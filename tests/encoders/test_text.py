@@ -9,14 +9,14 @@ import pytest
 import torch
 from transformers import BertConfig, BertModel, T5Config, T5Model
 
-from mmvideo.config import TextConfig
 from mmvideo.encoders.text import TextTransformer
 from mmvideo.errors import InputError
+from mmvideo.modalities.text import Pieces
 from mmvideo.types import Tokens
 from mmvideo.vocabulary import LEVELS, Level
 
 WIDTH, VOCABULARY = 12, 30
-SMALL = TextConfig(layers=1, heads=2, hidden=16, dropout=0.0)
+SMALL = TextTransformer.Config(layers=1, heads=2, hidden=16, dropout=0.0)
 
 
 def pieces(lengths: list[int], longest: int = 6, *, padding: int = 0) -> Tokens:
@@ -30,10 +30,10 @@ def pieces(lengths: list[int], longest: int = 6, *, padding: int = 0) -> Tokens:
 
 
 def encoder(
-    config: TextConfig = SMALL, levels: Any = LEVELS, vocabulary: int = VOCABULARY
+    config: TextTransformer.Config = SMALL, levels: Any = LEVELS, vocabulary: int = VOCABULARY
 ) -> TextTransformer:
     torch.manual_seed(0)
-    return TextTransformer(config, WIDTH, frozenset(levels), vocabulary)
+    return TextTransformer(config, vocabulary, WIDTH, frozenset(levels))
 
 
 @pytest.fixture(scope="module")
@@ -149,7 +149,7 @@ class TestPretrained:
 
 class TestRefused:
     def test_frozen_from_scratch(self) -> None:
-        with pytest.raises(InputError, match=r"text.frozen needs text.model"):
+        with pytest.raises(InputError, match=r"frozen needs model"):
             encoder(SMALL.model_copy(update={"frozen": True}))
 
     def test_a_tokenizer_that_knows_more_than_the_model(self, bert: Path) -> None:
@@ -158,7 +158,7 @@ class TestRefused:
 
     def test_a_folder_without_a_model(self, tmp_path: Path) -> None:
         with pytest.raises(
-            InputError, match=r"text.model '.*' is neither a local folder nor a hub name that loads"
+            InputError, match=r"model '.*' is neither a local folder nor a hub name that loads"
         ):
             encoder(SMALL.model_copy(update={"model": str(tmp_path)}))
 
@@ -169,5 +169,10 @@ class TestRefused:
             encoder(SMALL.model_copy(update={"model": str(tmp_path)}))
 
     def test_heads_that_do_not_divide_the_width(self) -> None:
-        with pytest.raises(InputError, match="text"):
+        with pytest.raises(InputError, match="hidden 16 cannot be split over 3 heads"):
             encoder(SMALL.model_copy(update={"heads": 3}))
+
+
+def test_what_it_has_to_be_given() -> None:
+    config = TextTransformer.Config(max_tokens=7, vocabulary_size=90, model="somewhere")
+    assert TextTransformer.needs(config) == Pieces(7, 90, "somewhere")

@@ -8,14 +8,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from mmvideo.config import VisualConfig
 from mmvideo.encoders.visual import CnnLstm, SmallCnn
 from mmvideo.layers.pooling import POOLS
+from mmvideo.modalities.visual import Pictures
 from mmvideo.types import Tokens
 from mmvideo.vocabulary import LEVELS, Level
 
 SIZE, WIDTH = 16, 12
-SMALL = VisualConfig(channels=(4, 8), dropout=0.0)
+SMALL = CnnLstm.Config(channels=(4, 8), dropout=0.0)
 
 
 def frames(lengths: list[int], longest: int = 5, *, padding: int = 0) -> Tokens:
@@ -26,9 +26,9 @@ def frames(lengths: list[int], longest: int = 5, *, padding: int = 0) -> Tokens:
     return Tokens(values, mask, ((torch.arange(longest) + 0.5) / 8).expand(len(lengths), -1))
 
 
-def encoder(config: VisualConfig = SMALL, levels: frozenset[Level] = frozenset(LEVELS)) -> CnnLstm:
+def encoder(config: CnnLstm.Config = SMALL, levels: frozenset[Level] = frozenset(LEVELS)) -> CnnLstm:
     torch.manual_seed(0)
-    return CnnLstm(config, WIDTH, levels, "symmetric")
+    return CnnLstm(config, None, WIDTH, levels)
 
 
 class Recorder(nn.Module):
@@ -51,7 +51,7 @@ class Recorder(nn.Module):
 def test_pixel_ranges(
     name: Literal["unit", "symmetric", "imagenet"], black: tuple[float, ...], white: tuple[float, ...]
 ) -> None:
-    encoder = CnnLstm(SMALL, WIDTH, {"stem"}, name)
+    encoder = CnnLstm(SMALL.model_copy(update={"normalization": name}), None, WIDTH, {"stem"})
     encoder.cnn = recorder = Recorder()
     values = torch.zeros(1, 2, 3, SIZE, SIZE, dtype=torch.uint8)
     values[0, 1] = 255
@@ -134,3 +134,21 @@ def test_absent_clips_send_no_nan() -> None:
     assert out.clip is not None
     (out.clip.sum() + out.trunk.values.sum()).backward()
     assert all(p.grad is None or torch.isfinite(p.grad).all() for p in made.parameters())
+
+
+def test_what_it_has_to_be_given() -> None:
+    assert CnnLstm.needs(CnnLstm.Config(picture_size=40)) == Pictures(40, unchanging=False)
+    frozen = CnnLstm.Config(picture_size=40, frozen=True, cached=True)
+    assert CnnLstm.needs(frozen) == Pictures(40, unchanging=True)
+
+
+def test_only_a_frozen_backbones_features_are_cached() -> None:
+    with pytest.raises(ValueError, match="cached is for a backbone that does not change; set frozen too"):
+        CnnLstm.Config(cached=True)
+
+
+def test_features_that_were_made_of_frames_before_stand_in_for_them() -> None:
+    made, given = encoder().eval(), frames([5, 2])
+    with torch.no_grad():
+        before = made.frame_features(given.values.flatten(0, 1)).unflatten(0, (2, 5))
+    torch.testing.assert_close(made(given.replace_values(before)).clip, made(given).clip, rtol=0, atol=1e-5)

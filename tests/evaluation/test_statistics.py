@@ -59,7 +59,7 @@ def test_clips_of_one_group_count_as_one() -> None:
 
 @pytest.mark.parametrize(("n_seeds", "n_groups", "seed_sd"), [(3, 30, 0.0), (3, 60, 0.5), (5, 60, 0.1)])
 def test_false_alarms_and_coverage(n_seeds: int, n_groups: int, seed_sd: float) -> None:
-    """The small version of experiments/coverage.py: 5 % false alarms, within what 300 repeats can tell."""
+    """experiments/interval_coverage.py in small: 5 % false alarms, within what 300 repeats can tell."""
     rng = np.random.default_rng(2)
     alarms = 0
     for _ in range(300):

@@ -4,28 +4,35 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from mmvideo.components import FUSIONS
-from mmvideo.config import DataConfig, NamedConfig, RunConfig
 from mmvideo.errors import InputError
-from mmvideo.studies.parity import fusion_parameters
-from mmvideo.studies.study import Study, load_function
+from mmvideo.studies.loading import load_function
+from mmvideo.studies.overrides import overridden
+from mmvideo.studies.parity import fusion_parameters, sized
+from mmvideo.studies.study import Study
 
 SCRIPT = Path(__file__).parents[2] / "experiments" / "fusion_strategies.py"
 
 
+BASES = """
+from mmvideo.config import DataConfig, RunConfig
+
+def small(manifest: str = "data/small/manifest.jsonl") -> RunConfig:
+    return RunConfig(width=32, modalities=("visual", "text"), data=DataConfig(manifest=manifest))
+"""
+
+
 @pytest.fixture
 def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Study]:
-    """The script's own function, on a configuration whose data need not be there."""
+    """The script's own function, on a base of a user's whose data are not there."""
     monkeypatch.setattr(sys, "path", list(sys.path))
-    function: Callable[..., Study] = load_function(str(SCRIPT), "study")
-    data = DataConfig(manifest=str(tmp_path / "manifest.jsonl"))
-    base = RunConfig(width=32, modalities=("visual", "text"), data=data)
-    monkeypatch.setitem(function.__globals__, "base_config", lambda *_: base)
-    return function
+    (tmp_path / "mine.py").write_text(BASES)
+    return partial(load_function(str(SCRIPT), "study"), base=f"{tmp_path / 'mine.py'}:small")
 
 
 def test_each_fusion_and_each_modality_alone_is_an_arm(study: Callable[..., Study]) -> None:
@@ -33,6 +40,7 @@ def test_each_fusion_and_each_modality_alone_is_an_arm(study: Callable[..., Stud
     assert [arm.name for arm in found.arms] == ["late", "gated", "visual", "text"]
     assert [arm.role for arm in found.arms[2:]] == ["control", "control"]
     assert found.axes == ("fusion", "modalities")
+    assert found.name == "small"
     assert {arm.config.fusion_width for arm in found.arms} == {None}
 
 
@@ -41,9 +49,21 @@ def test_all_stands_for_every_registered_fusion(study: Callable[..., Study]) -> 
     assert names == set(FUSIONS) - {"single"} | {"visual", "text"}
 
 
+def test_a_base_goes_by_its_name_and_planted_data_by_their_task(
+    study: Callable[..., Study], tmp_path: Path
+) -> None:
+    assert study(base="ucf101").name == "ucf101"
+    assert study(base="ucf101", manifest="data/ucf101/split2/manifest.jsonl").name == "ucf101-split2"
+    (tmp_path / "planted.json").write_text('{"task": "routed"}')
+    planted = study(base="planted", manifest=str(tmp_path / "manifest.jsonl"))
+    assert planted.name == "routed"
+    assert planted.limits is not None
+
+
 def test_fusions_take_one_size_and_controls_stay(study: Callable[..., Study]) -> None:
     fusions = ("late", "early", "hierarchical")
-    found = study(fusions=fusions, match_parameters="hierarchical")
+    declared = study(fusions=fusions, match_parameters="hierarchical")
+    found = sized(overridden(declared, ["width=16"]))
     arms = {arm.name: arm.config for arm in found.arms}
     target = fusion_parameters(arms["hierarchical"])
     for name in ("late", "early"):
@@ -51,9 +71,10 @@ def test_fusions_take_one_size_and_controls_stay(study: Callable[..., Study]) ->
         assert arms[name].fusion_width is not None
     for name in ("hierarchical", "visual", "text"):
         assert arms[name].fusion_width is None
-    assert arms["visual"].fusion == NamedConfig(name="single")
+        assert arms[name].width == 16
+    assert arms["visual"].fusion.name == "single"
     assert "fusion_width" in found.axes
-    assert found.name == "planted-matched", "its runs and report stand beside those of the unmatched study"
+    assert found.name == "small-matched", "its runs and report stand beside those of the unmatched study"
     assert len(found.runs()) == 5 * len(found.seeds), "no arm differs in anything but the axes"
 
 
@@ -62,4 +83,11 @@ def test_the_size_can_only_be_that_of_a_fusion_in_the_study(
     study: Callable[..., Study], reference: str
 ) -> None:
     with pytest.raises(InputError, match=rf"there is no arm '{reference}'; the arms are late, early"):
-        study(fusions=("late", "early"), match_parameters=reference)
+        sized(study(fusions=("late", "early"), match_parameters=reference))
+
+
+@pytest.mark.parametrize(("file", "arms"), [("imbalance", 17), ("subsets", 7), ("fusion_strategies", 7)])
+def test_every_study_is_built_without_its_data(file: str, arms: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    function = load_function(str(SCRIPT.with_name(f"{file}.py")), "study")
+    assert len(function(base="ucf101", manifest="/nowhere/cats/manifest.jsonl").arms) == arms

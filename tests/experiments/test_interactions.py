@@ -10,21 +10,18 @@ import pytest
 
 from mmvideo.components import FUSIONS
 from mmvideo.errors import InputError
-from mmvideo.studies.study import Study, load_function
+from mmvideo.planted import get_task
+from mmvideo.studies.loading import load_function
+from mmvideo.studies.study import Study
 
 SCRIPT = Path(__file__).parents[2] / "experiments" / "interactions.py"
 
 
 @pytest.fixture
-def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Study]:
-    """The script's own function, on planted data that nobody makes."""
-    monkeypatch.setattr(sys, "path", [str(SCRIPT.parent), *sys.path])
+def study(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Study]:
+    """The script's own function. Nobody makes the data, or teaches encoders."""
+    monkeypatch.setattr(sys, "path", list(sys.path))
     function: Callable[..., Study] = load_function(str(SCRIPT), "study")
-    monkeypatch.setitem(function.__globals__, "generate", lambda spec, out: out / "manifest.jsonl")
-    monkeypatch.setitem(function.__globals__, "perceivers", lambda task, data: ["visual", "audio"])
-    monkeypatch.setitem(
-        function.__globals__, "place", lambda run, root: type("Place", (), {"path": root / run})
-    )
     return function
 
 
@@ -38,9 +35,10 @@ def test_every_strategy_is_an_arm_and_so_are_the_variants(study: Callable[..., S
 
 
 def test_encoders_are_those_of_finished_runs_and_stay_as_they_are(study: Callable[..., Study]) -> None:
-    config = study(fusions=("late",), root=Path("elsewhere")).arms[0].config
+    config = study(task="sync", fusions=("late",), root=Path("elsewhere")).arms[0].config
     assert config.encoders_frozen
-    assert config.encoders_from == ("elsewhere/visual", "elsewhere/audio")
+    taught = ("flashes-s0", "beep-s0", f"{get_task('sync').text}-s0")
+    assert config.encoders_from == tuple(f"elsewhere/perception/{run}" for run in taught)
     trained = study(fusions=("late",), encoders="trained").arms[0].config
     assert not trained.encoders_frozen
     assert trained.encoders_from == ()

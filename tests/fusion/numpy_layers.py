@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from fusion_contract import WIDTH, draw, patterns
 from numpy.typing import NDArray
 from scipy.special import erf
 
-from mmvideo.components import FUSIONS, build
+from mmvideo.components import FusionChoice
+from mmvideo.contract.fusions import WIDTH, draw
+from mmvideo.contract.promises import presence_patterns
 from mmvideo.fusion import Fusion
 from mmvideo.types import Features
 from mmvideo.vocabulary import MODALITIES
@@ -22,11 +23,11 @@ SUBSETS = (("audio",), ("visual", "text"), MODALITIES, (*MODALITIES, "depth"))
 def made(name: str, modalities: tuple[str, ...], **options: Any) -> tuple[Fusion, dict[str, Features]]:
     """A fusion in eval mode, every weight drawn anew (no zero bias, no unit norm), and all patterns."""
     torch.manual_seed(0)
-    fusion = build(FUSIONS, "fusion", name, options, modalities=modalities, width=WIDTH).eval()
+    fusion = FusionChoice.of(name, **options).build(modalities, WIDTH).eval()
     with torch.no_grad():
         for parameter in fusion.parameters():
             parameter.normal_(std=0.4)
-    return fusion, draw(modalities, patterns(len(modalities)))
+    return fusion, draw(modalities, presence_patterns(len(modalities)))
 
 
 def run(fusion: Fusion, features: dict[str, Features]) -> tuple[Array, dict[str, Array]]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from fusion_contract import WIDTH
 from numpy_layers import SUBSETS, linear, made, mlp, run, same, softmax, vectors, weights
 
+from mmvideo.contract.fusions import WIDTH
 from mmvideo.vocabulary import MODALITIES
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from fusion_contract import WIDTH, draw
 from numpy_layers import SUBSETS, made, mlp, run, same, weights
 from numpy_tokens import sequences, stream_block
 
+from mmvideo.contract.fusions import WIDTH, draw
 from mmvideo.vocabulary import MODALITIES
 
 

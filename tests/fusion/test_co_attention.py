@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from fusion_contract import draw
 from numpy_layers import SUBSETS, layer_norm, made, mlp, run, same, weights
 from numpy_tokens import additive_pool, sequences, stream_attention, stream_block, stream_feed_forward
 
+from mmvideo.contract.fusions import draw
 from mmvideo.vocabulary import MODALITIES
 
 

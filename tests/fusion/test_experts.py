@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from fusion_contract import WIDTH, draw, patterns, prepare
 from numpy_layers import SUBSETS, gelu, linear, made, mlp, norm, run, same, softmax, vectors, weights
 
+from mmvideo.contract.fusions import WIDTH, draw, prepare
+from mmvideo.contract.promises import presence_patterns
 from mmvideo.fusion.experts import ExpertsFusion
 from mmvideo.vocabulary import MODALITIES
 
@@ -38,7 +39,7 @@ def test_a_clip_without_any_modality_is_left_to_the_joint_expert() -> None:
 
 def test_all_experts_start_with_about_the_same_say() -> None:
     fusion = prepare(lambda: ExpertsFusion(ExpertsFusion.Config(), MODALITIES, WIDTH), training=False)
-    gates = fusion(draw(MODALITIES, patterns(3)[:1].repeat(32, 1))).diagnostics["expert_weights"]
+    gates = fusion(draw(MODALITIES, presence_patterns(3)[:1].repeat(32, 1))).diagnostics["expert_weights"]
     torch.testing.assert_close(gates, torch.full((32, 4), 0.25), atol=0.05, rtol=0)
 
 

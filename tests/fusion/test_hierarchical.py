@@ -6,10 +6,11 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from fusion_contract import CONTRACT, WIDTH, Make, draw
 from numpy_layers import made
 
-from mmvideo.config import NamedConfig, RunConfig
+from mmvideo.components import FusionChoice
+from mmvideo.config import RunConfig
+from mmvideo.contract.fusions import CONTRACT, WIDTH, Make, draw
 from mmvideo.errors import InputError
 from mmvideo.fusion.hierarchical import HierarchicalFusion
 from mmvideo.model import build_model
@@ -65,7 +66,7 @@ def test_encoders_are_built_for_the_levels_read(levels: str) -> None:
     wanted = set(levels.split("+"))
     assert HierarchicalFusion.levels_read(HierarchicalFusion.Config(levels=levels)) == wanted
     assert HierarchicalFusion.levels_read(HierarchicalFusion.Config()) == set(LEVELS)
-    fusion = NamedConfig(name="hierarchical", options={"levels": levels})
+    fusion = FusionChoice.of("hierarchical", levels=levels)
     model = build_model(RunConfig(fusion=fusion, modalities=("audio",)), classes=3, vocabulary_size=10)
     assert model.encoders["audio"].levels == wanted
     assert (model.encoders["audio"].pool is not None) == ("clip" in wanted)
@@ -109,6 +110,6 @@ def test_shared_weights_are_trained_by_every_level() -> None:
 
 
 def test_a_wrong_level_is_refused_before_anything_is_built() -> None:
-    config = RunConfig(fusion=NamedConfig(name="hierarchical", options={"levels": "frames"}))
+    config = RunConfig(fusion=FusionChoice.of("hierarchical", levels="frames"))
     with pytest.raises(InputError, match="fusion 'hierarchical': levels: Unknown level 'frames'"):
         build_model(config, classes=3, vocabulary_size=10)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from fusion_contract import WIDTH, draw, patterns
 from numpy_layers import SUBSETS, made, mlp, run, same, weights
 from numpy_tokens import additive_pool, block, sequences
 
-from mmvideo.components import FUSIONS, build
+from mmvideo.components import FusionChoice
+from mmvideo.contract.fusions import WIDTH, draw
+from mmvideo.contract.promises import presence_patterns
 from mmvideo.types import Features, Tokens
 from mmvideo.vocabulary import MODALITIES
 
@@ -50,8 +51,8 @@ class TestTokenFusions:
 
     def test_what_stands_in_padding_may_even_be_nan(self, name: str) -> None:
         torch.manual_seed(0)
-        fusion = build(FUSIONS, "fusion", name, {"dropout": 0.0}, modalities=MODALITIES, width=WIDTH)
-        clean = draw(MODALITIES, patterns(3))
+        fusion = FusionChoice.of(name, dropout=0.0).build(MODALITIES, WIDTH)
+        clean = draw(MODALITIES, presence_patterns(3))
 
         def spoil(tokens: Tokens) -> Tokens:
             return Tokens(

@@ -7,9 +7,9 @@ from functools import reduce
 import numpy as np
 import pytest
 import torch
-from fusion_contract import WIDTH
 from numpy_layers import SUBSETS, Array, layer_norm, made, mlp, run, same, vectors, weights
 
+from mmvideo.contract.fusions import WIDTH
 from mmvideo.fusion import Fusion
 from mmvideo.fusion.low_rank import LowRankFusion
 from mmvideo.types import Features

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from fusion_contract import WIDTH, draw
 from numpy_layers import SUBSETS, made, mlp, run, same, weights
 from numpy_tokens import sequences, stream_block
 
-from mmvideo.components import FUSIONS, build
+from mmvideo.components import FusionChoice
+from mmvideo.contract.fusions import WIDTH, draw
 from mmvideo.vocabulary import MODALITIES
 
 
@@ -58,7 +58,7 @@ def test_a_stream_is_of_its_two_modalities_and_no_third() -> None:
 
 def test_every_query_gets_gradient() -> None:
     torch.manual_seed(0)
-    fusion = build(FUSIONS, "fusion", "mult", {}, modalities=MODALITIES, width=WIDTH)
+    fusion = FusionChoice.of("mult").build(MODALITIES, WIDTH)
     fusion(draw(MODALITIES, torch.ones(4, 3, dtype=torch.bool))).pooled.square().sum().backward()
     grads = [p.grad for name, p in fusion.named_parameters() if name.endswith("query.weight")]
     assert [len(grad) for grad in grads] == [6, 6, 3]  # two cross-modal layers of six pairs, one layer each

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from numpy_layers import made
 
-from mmvideo.components import FUSIONS, resolve
-from mmvideo.config import NamedConfig, RunConfig
+from mmvideo.components import FUSIONS, FusionChoice
+from mmvideo.config import RunConfig
 from mmvideo.errors import InputError
 from mmvideo.model import build_model
 from mmvideo.vocabulary import MODALITIES
@@ -19,7 +19,7 @@ COUNTS = ("heads", "layers", "self_layers", "latents", "bottlenecks", "rank", "f
 @pytest.mark.parametrize("value", [0, -1, 1.5, True, "2"])
 @pytest.mark.parametrize("name", FUSIONS)
 def test_counts_are_whole_numbers_of_at_least_one(name: str, value: Any) -> None:
-    for option in set(COUNTS) & set(resolve(FUSIONS, "fusion", name).Config.model_fields):
+    for option in set(COUNTS) & set(FUSIONS.resolve(name).Config.model_fields):
         with pytest.raises(InputError, match=rf"fusion '{name}': {option}: Input should be .*got {value!r}"):
             made(name, MODALITIES, **{option: value})
 
@@ -52,7 +52,7 @@ def test_what_cannot_be_built(name: str, options: dict[str, Any], message: str) 
 
 
 def test_wrong_options_are_refused_before_anything_is_built() -> None:
-    config = RunConfig(fusion=NamedConfig(name="mult", options={"level": "frames"}))
+    config = RunConfig(fusion=FusionChoice.of("mult", level="frames"))
     with pytest.raises(InputError, match="fusion 'mult': level: Input should be 'stem' or 'trunk'"):
         build_model(config, classes=3, vocabulary_size=10)
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import pytest
 import torch
-from fusion_contract import WIDTH
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mmvideo.components import FUSIONS, build
+from mmvideo.components import FusionChoice
+from mmvideo.contract.fusions import WIDTH
 from mmvideo.types import Features, Tokens
 from mmvideo.vocabulary import MODALITIES
 
@@ -35,8 +35,8 @@ def question(clips: int, seed: int) -> tuple[dict[str, Features], Tensor]:
 def accuracy(name: str) -> float:
     """On fresh clips, after a short training."""
     torch.manual_seed(0)
-    given = {"modalities": MODALITIES, "width": WIDTH}
-    model = nn.ModuleList([build(FUSIONS, "fusion", name, {"dropout": 0.0}, **given), nn.Linear(WIDTH, 2)])
+    fused = FusionChoice.of(name, dropout=0.0).build(MODALITIES, WIDTH)
+    model = nn.ModuleList([fused, nn.Linear(WIDTH, 2)])
     fusion, head = model
     optimiser = torch.optim.Adam(model.parameters(), lr=1e-2)
     for step in range(80):

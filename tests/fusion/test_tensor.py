@@ -6,9 +6,9 @@ from functools import reduce
 
 import numpy as np
 import pytest
-from fusion_contract import WIDTH
 from numpy_layers import SUBSETS, layer_norm, made, mlp, run, same, vectors, weights
 
+from mmvideo.contract.fusions import WIDTH
 from mmvideo.fusion.tensor import best_split
 from mmvideo.vocabulary import MODALITIES
 

@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -5,11 +7,23 @@ import pytest
 
 from mmvideo.cli import main
 from mmvideo.clips.manifest import Clip, Manifest, write_manifest
-from mmvideo.config import DataConfig, RunConfig
+from mmvideo.components import EncoderChoice
+from mmvideo.config import DataConfig, Input, RunConfig
+from mmvideo.data.run_data import RunData
 from mmvideo.errors import InputError
-from mmvideo.inspection.contents import decode, single_clip, survey_manifest, view_examples
+from mmvideo.inspection.opened import open_to_inspect, single_clip
+from mmvideo.inspection.overview import survey_manifest
+from mmvideo.inspection.views import view_examples
+from mmvideo.vocabulary import SPLITS
 
-CONFIG = RunConfig(data=DataConfig(frame_size=32, crop_size=24, max_seconds=1.0))
+CNN = EncoderChoice.of("cnn_lstm", picture_size=24)
+SPECTROGRAM = EncoderChoice.of("spectrogram_cnn", sample_rate=8000, mel_bins=24, hop_seconds=0.02)
+VIDEO = {
+    "visual": Input.of("visual", CNN, frame_size=32),
+    "audio": Input.of("audio", SPECTROGRAM),
+    "text": Input.of("text"),
+}
+CONFIG = RunConfig(inputs=VIDEO, data=DataConfig(max_seconds=1.0))
 SRT = "1\n00:00:00,500 --> 00:00:01,500\nhello there\n"
 
 
@@ -43,36 +57,54 @@ def call(*arguments) -> int:
     return ended.value.code
 
 
-def test_a_view_is_what_the_model_gets_in_evaluation(clips, tmp_path):
-    decoded = decode(clips, CONFIG.data, tmp_path / "store")
-    views = {view.id: view for view in view_examples(decoded, CONFIG, 9)}
+def test_a_view_is_what_the_model_is_given_in_evaluation(clips, tmp_path):
+    inspected = open_to_inspect(clips, CONFIG, tmp_path / "store")
+    views = {view.id: view for view in view_examples(inspected, 9)}
     assert set(views) == {"full", "mute", "words <b>", "again"}
     full = views["full"]
     assert (full.seconds, full.absent) == (pytest.approx(2, abs=0.1), ())
-    assert full.frames.shape == (8, 24, 24, 3)
-    assert len(full.samples) == 16000
+    visual, audio, text = full.modalities
+    assert (
+        [m.name for m in full.modalities] == [m.kind for m in full.modalities] == ["visual", "audio", "text"]
+    )
+    assert visual.values.shape == (8, 3, 24, 24)
+    assert visual.values.dtype == np.uint8
+    assert audio.values.shape == (50, 160)
+    assert (audio.spectrogram.sample_rate, audio.spectrogram.hop, audio.spectrogram.mel_bins) == (
+        8000,
+        160,
+        24,
+    )
     # the middle second of two: the clicks at 0.6 and 1.0 s come 0.1 and 0.5 s after its start
-    loud = np.flatnonzero(np.abs(full.samples) > 0.2) / 16000
+    loud = np.flatnonzero(np.abs(audio.values.ravel()) > 0.2) / 8000
     assert loud[0] == pytest.approx(0.1, abs=0.005)
-    assert "".join(text.removeprefix("##") for text, _ in full.pieces) == "hellothere"
-    assert [time for _, time in full.pieces] == sorted(time for _, time in full.pieces)
+    assert "".join(piece.removeprefix("##") for piece in text.pieces) == "hellothere"
+    assert list(text.times) == sorted(text.times)
     assert views["mute"].absent == ("audio", "text")
     assert views["words <b>"].absent == ("visual", "audio")
     assert "text without times" in views["words <b>"].warnings[0]
 
 
+def test_a_view_shows_the_modalities_that_the_model_is_given(clips, tmp_path):
+    config = RunConfig(inputs=VIDEO, modalities=("audio",))
+    inspected = open_to_inspect(clips, config, tmp_path / "store")
+    assert [m.name for m in view_examples(inspected, 1)[0].modalities] == ["audio"]
+    # what else there is counts in the overview, as it does in a run's controls
+    assert survey_manifest(inspected).modalities == ("visual", "audio", "text")
+
+
 def test_examples_take_the_classes_in_turn(clips, tmp_path):
-    decoded = decode(clips, CONFIG.data, tmp_path / "store")
-    assert [view.id for view in view_examples(decoded, CONFIG, 2)] == ["full", "mute"]
-    assert view_examples(decoded, CONFIG, 0) == []
+    inspected = open_to_inspect(clips, CONFIG, tmp_path / "store")
+    assert [view.id for view in view_examples(inspected, 2)] == ["full", "mute"]
+    assert view_examples(inspected, 0) == []
 
 
 def test_a_manifest_in_numbers(clips, tmp_path):
-    decoded = decode(clips, CONFIG.data, tmp_path / "store")
-    overview = survey_manifest(decoded, decoded.report.present, "single_label")
+    overview = survey_manifest(open_to_inspect(clips, CONFIG, tmp_path / "store"))
     assert overview.clips == {"train": 2, "val": 1, "test": 2}
     assert overview.groups == {"train": 2, "val": 1, "test": 2}
     assert overview.classes["b"] == {"train": 1, "val": 0, "test": 2}
+    assert overview.presence["visual+audio+text"] == {"train": 1, "val": 0, "test": 0}
     assert overview.presence["failed to decode"] == {"train": 0, "val": 0, "test": 1}
     assert overview.presence_by_class["a"] == {"visual": 1, "audio": 1, "text": 1}
     assert overview.presence_by_class["b"] == {"visual": 1}
@@ -81,6 +113,27 @@ def test_a_manifest_in_numbers(clips, tmp_path):
     assert list(overview.failed) == ["broken"]
     assert list(overview.warnings) == ["words <b>"]
     assert any("g2 in train (mute) and test (again)" in line for line in overview.findings)
+
+
+def test_a_manifest_without_training_clips_is_shown_all_the_same(clips, tmp_path):
+    late = Manifest(tuple(clip for clip in clips.clips if clip.split != "train"), clips.root)
+    inspected = open_to_inspect(late, CONFIG, tmp_path / "store")
+    view = next(view for view in view_examples(inspected, 9) if view.id == "words <b>")
+    # the middle second of one and a half: the second word is spoken after it
+    assert "".join(piece.removeprefix("##") for piece in view.modalities[2].pieces) == "hello"
+    assert (view.split, view.seconds) == ("val", 1.5)
+    assert any("split 'train' has no clips" in line for line in survey_manifest(inspected).findings)
+
+
+def test_where_nothing_can_be_decoded_there_is_still_a_page(clips, tmp_path):
+    rows = [clip.model_copy(update={"video": "broken.mp4", "subtitles": None}) for clip in clips.clips]
+    write_manifest(tmp_path / "bad.jsonl", [*rows[:4], rows[4].model_copy(update={"video": "gone.mp4"})])
+    out = tmp_path / "page.html"
+    assert call("inspect", tmp_path / "bad.jsonl", "--store", tmp_path / "s", "--out", out) == 0
+    page = out.read_text()
+    assert "could not be decoded: 5" in page
+    assert "0 examples" in page
+    assert f"broken: video {tmp_path / 'gone.mp4'}" in page
 
 
 def test_the_page_shows_it_all_and_needs_no_network(clips, tmp_path, monkeypatch):
@@ -100,8 +153,38 @@ def test_one_clip_with_the_subtitles_beside_it(clips, tmp_path):
     assert call("inspect", tmp_path / "full.mp4", "--out", out) == 0
     page = out.read_text()
     assert "tokenizer trained on this clip alone" in page
+    assert "[UNK]" not in page
     assert "absent" not in page
     assert call("inspect", tmp_path / "mute.mp4", "--out", tmp_path / "a.png") == 0
+    assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_run_directory_brings_the_tokenizer_that_it_trained(clips, tmp_path):
+    data = DataConfig(manifest=str(tmp_path / "whole.jsonl"), store=str(tmp_path / "s"))
+    config = RunConfig(inputs=VIDEO, data=data)
+    rows = [Clip(id=s, label="a", group=s, split=s, subtitles="full.srt") for s in SPLITS]
+    write_manifest(tmp_path / "whole.jsonl", rows)
+    RunData.open(RunConfig(inputs={"text": VIDEO["text"]}, data=data)).save(tmp_path / "run" / "inputs")
+    (tmp_path / "run" / "config.json").write_text(config.model_dump_json())
+    (tmp_path / "full.srt").write_text(SRT.replace("there", "xyz"))
+    out = tmp_path / "page.html"
+    assert call("inspect", tmp_path / "full.mp4", "--config", tmp_path / "run", "--out", out) == 0
+    assert "tokenizer trained on this clip alone" not in out.read_text()
+    inspected = open_to_inspect(
+        single_clip(tmp_path / "full.mp4", None), config, tmp_path / "s", tmp_path / "run" / "inputs"
+    )
+    text = view_examples(inspected, 1)[0].modalities[2]
+    assert text.pieces == ("hello", "[UNK]")
+
+
+def test_the_configuration_may_stand_in_a_script(clips, tmp_path):
+    """In a process of its own: what lies beside the script must not hide what the pictures need."""
+    command = [sys.executable, "-m", "mmvideo", "inspect", str(tmp_path / "full.mp4"), "--out", "a.png"]
+    base = Path(__file__).parents[2] / "experiments" / "bases.py"
+    done = subprocess.run(
+        [*command, "--config", f"{base}:planted"], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
     assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
 
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from mmvideo.components import OBJECTIVES, build, resolve
+from mmvideo.components import OBJECTIVES, ObjectiveChoice
 from mmvideo.errors import InputError
-from mmvideo.objectives import Objective, Setting, objective_class
+from mmvideo.objectives import Objective, Setting
 from mmvideo.types import Batch, Prediction
 
 LOGITS = torch.tensor([[2.0, 0.5, -1.0], [0.0, 0.0, 3.0], [-1.0, 1.0, 0.3]])
@@ -21,7 +21,7 @@ SETTING = Setting(("visual",), 4, 3, class_counts=(6, 3, 1))
 
 
 def made(name: str, setting: Setting, **options: Any) -> Objective:
-    objective: Objective = build(OBJECTIVES, "objective", name, options, setting=setting)
+    objective: Objective = ObjectiveChoice.of(name, **options).build(setting)
     return objective
 
 
@@ -122,10 +122,9 @@ def test_what_cannot_be_built(
 
 @pytest.mark.parametrize("name", OBJECTIVES)
 def test_every_registered_objective_is_one(name: str) -> None:
-    cls = objective_class(name)
+    cls = OBJECTIVES.resolve(name)
     assert issubclass(cls, Objective)
     assert cls.__doc__
-    assert cls is resolve(OBJECTIVES, "objective", name)
 
 
 @pytest.mark.parametrize(
@@ -134,7 +133,7 @@ def test_every_registered_objective_is_one(name: str) -> None:
 )
 def test_what_is_no_objective(name: str, message: str) -> None:
     with pytest.raises(InputError, match=message):
-        objective_class(name)
+        OBJECTIVES.resolve(name)
 
 
 def test_plain_objectives_add_nothing(setting: Callable[..., Setting]) -> None:

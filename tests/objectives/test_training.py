@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import torch
 
-from mmvideo.components import OBJECTIVES, build
-from mmvideo.objectives import Objective, Setting, objective_class
+from mmvideo.components import OBJECTIVES, ObjectiveChoice
+from mmvideo.objectives import Objective, Setting
 from mmvideo.objectives.base import UnimodalObjective
 
 Fit = Callable[..., Any]
@@ -19,7 +19,7 @@ OPTIONS: dict[str, dict[str, Any]] = {"gradient_blend": {"estimation_epochs": 1,
 
 def make(name: str, setting: Setting) -> Objective:
     torch.manual_seed(9)
-    objective: Objective = build(OBJECTIVES, "objective", name, OPTIONS.get(name, {}), setting=setting)
+    objective: Objective = ObjectiveChoice.of(name, **OPTIONS.get(name, {})).build(setting)
     return objective
 
 
@@ -61,7 +61,7 @@ class TestEvery:
         self, name: str, setting: Callable[..., Setting], fitted: Fit
     ) -> None:
         """So that the unimodal controls of a study can share its objective: a plain loss is left."""
-        if not (issubclass(objective_class(name), UnimodalObjective) or name == "agm"):
+        if not (issubclass(OBJECTIVES.resolve(name), UnimodalObjective) or name == "agm"):
             return  # it balances nothing with several modalities either
         objective = make(name, setting("audio"))
         assert not list(objective.parameters())

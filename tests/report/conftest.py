@@ -10,9 +10,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from made_records import COSTS, made_result, rewrite
 from scipy import stats
 
-from mmvideo.config import NamedConfig, RunConfig
+from mmvideo.components import FusionChoice
+from mmvideo.config import RunConfig
+from mmvideo.records import ArmRecord, Role, StudyRecord
 from mmvideo.vocabulary import MODALITIES
 
 CLASSES = ("left", "right", "up", "down")
@@ -24,7 +27,7 @@ class FakeArm:
 
     accuracy: float
     modalities: tuple[str, ...] = MODALITIES
-    role: str = "fusion"
+    role: Role = "fusion"
     fusion: str = "hierarchical"
     seed_noise: float = 0.01
     config: Mapping[str, Any] = field(default_factory=dict)
@@ -58,8 +61,12 @@ def write_run(folder: Path, config: RunConfig, arm: FakeArm, n_clips: int, **res
     log_probabilities = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
     folder.mkdir(parents=True)
     (folder / "config.json").write_text(config.model_dump_json())
-    environment = {"git_sha": "0123abcd", "dirty": False, "versions": {"torch": "2.11.0"}, "device": "cpu"}
+    environment = {
+        "git_sha": "0123abcd", "git_dirty": False, "versions": {"torch": "2.11.0"}, "device": "cpu",
+        "python": "3.11", "platform": "Linux", "data_fingerprint": "f00d",
+    }  # fmt: skip
     (folder / "env.json").write_text(json.dumps(environment))
+    (folder / "predictions_val.jsonl").write_text("")
     predictions = [
         {"id": f"clip{i:04d}", "group": f"g{i // 5}", "label": CLASSES[labels[i]],
          "present": [m for m in config.modalities if not (m == "audio" and i % 10 == 0)],
@@ -74,17 +81,12 @@ def write_run(folder: Path, config: RunConfig, arm: FakeArm, n_clips: int, **res
     ]  # fmt: skip
     (folder / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in curve))
     record = {
-        "study": config.study, "arm": config.arm, "seed": config.seed, "signature": "0123456789",
-        "classes": list(CLASSES), "data_fingerprint": "f00d", "best_epoch": 11, "epochs": 12, "steps": 600,
-        "test": {"accuracy": float(right.mean())}, "val": {"accuracy": level},
-        "test_shuffled": {"accuracy": 0.3} if len(config.modalities) > 1 else None,
-        "costs": {"parameters": 100_000 * len(config.modalities), "trainable_parameters": 100_000,
-                  "flops_per_clip": 3_000_000 * len(config.modalities), "train_seconds": 37.0,
-                  "latency_ms": 4.2, "peak_memory_mb": 310.0},
+        "classes": CLASSES, "test": {"accuracy": float(right.mean())}, "val": {"accuracy": level},
+        "test_permuted": {"accuracy": 0.3} if len(config.modalities) > 1 else None,
+        "costs": COSTS | {"parameters": 100_000 * len(config.modalities)},
         "train_presence": {"+".join(config.modalities): [200, 180, 190, 170]},
-        "failed_clips": {}, "counts": {"train": 740, "val": 100, "test": n_clips},
-    } | result  # fmt: skip
-    (folder / "result.json").write_text(json.dumps(record))
+    }  # fmt: skip
+    rewrite(folder / "result.json", made_result(folder, config, **record | result))
     return folder
 
 
@@ -110,22 +112,20 @@ def make_study(tmp_path: Path) -> Callable[..., Path]:
     ) -> Path:  # fmt: skip
         folder = tmp_path / "demo"
         folder.mkdir()
-        record = {
-            "name": "demo", "title": "A demonstration", "axes": ["fusion", "modalities"],
-            "seeds": list(seeds), "arms": [{"name": name, "role": arm.role} for name, arm in arms.items()],
-            "limits": limits,
-        }  # fmt: skip
-        (folder / "study.json").write_text(json.dumps(record))
+        record = StudyRecord(
+            name="demo", title="A demonstration", axes=("fusion", "modalities"), seeds=seeds,
+            arms=tuple(ArmRecord(name=name, role=arm.role) for name, arm in arms.items()), limits=limits,
+        )  # fmt: skip
+        rewrite(folder / "study.json", record)
         for name, arm in arms.items():
             for seed in seeds:
-                fusion = NamedConfig(name=arm.fusion)
+                fusion = FusionChoice.of(arm.fusion)
                 config = RunConfig(
                     study="demo", arm=name, seed=seed, modalities=arm.modalities, fusion=fusion
                 )
                 config = RunConfig.model_validate({**config.model_dump(), **arm.config})
                 if f"{name}-s{seed}" not in skip:
-                    place = f"{name.replace('/', '_').replace('<', '_').replace('>', '_')}-s{seed}-0123456789"
-                    write_run(folder / place, config, arm, n_clips)
+                    write_run(folder / f"{name}-s{seed}-0123456789", config, arm, n_clips)
         return folder
 
     return make

@@ -7,9 +7,10 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from made_records import reseal
 
 from mmvideo.report.compare import Comparison, compare
-from mmvideo.report.comparisons import AGAINST_AVERAGE, AGAINST_UNIMODAL, BETWEEN_FUSIONS
+from mmvideo.report.comparisons import AGAINST_AVERAGING, AGAINST_UNIMODAL, BETWEEN_FUSIONS
 from mmvideo.report.load import load_study
 
 MakeStudy = Callable[..., Path]
@@ -33,7 +34,7 @@ def test_every_arm_and_control_has_a_row(comparison: Comparison) -> None:
     kinds = comparison.table.groupby("kind")["arm"].agg(set)
     assert kinds["fusion"] == {"hierarchical", "hierarchical twin", "late"}
     assert kinds["single modality"] == {"visual", "audio", "text"}
-    assert kinds["no training"] == {"score average", "majority", "presence only"}
+    assert kinds["no training"] == {"score averaging", "majority class", "missingness baseline"}
     assert comparison.notes == ()
 
 
@@ -56,7 +57,7 @@ def test_the_truth_lies_in_the_intervals(comparison: Comparison) -> None:
 def test_the_reference_is_chosen_on_validation_not_on_test(make_study: MakeStudy) -> None:
     folder = make_study(n_clips=400)
     for file in folder.glob("audio-s*/result.json"):
-        file.write_text(json.dumps(json.loads(file.read_text()) | {"val": {"accuracy": 0.9}}))
+        reseal(file.parent, val={"accuracy": 0.9})
     found = compare(load_study(folder))
     assert found.best_unimodal == "audio"
     assert row(found, "audio")["verdict"] == "reference"
@@ -65,7 +66,7 @@ def test_the_reference_is_chosen_on_validation_not_on_test(make_study: MakeStudy
 
 def test_three_families_each_adjusted_on_its_own(comparison: Comparison) -> None:
     sizes = comparison.pairs["family"].value_counts().to_dict()
-    assert sizes == {AGAINST_UNIMODAL: 3, AGAINST_AVERAGE: 3, BETWEEN_FUSIONS: 3}
+    assert sizes == {AGAINST_UNIMODAL: 3, AGAINST_AVERAGING: 3, BETWEEN_FUSIONS: 3}
     for _, family in comparison.pairs.groupby("family"):
         by_p = family.sort_values("p")
         # Holm: the smallest p times the family's size, never decreasing
@@ -73,13 +74,13 @@ def test_three_families_each_adjusted_on_its_own(comparison: Comparison) -> None
         assert by_p["adjusted_p"].is_monotonic_increasing
 
 
-def test_limits_costs_and_shuffling_are_carried(comparison: Comparison) -> None:
-    assert row(comparison, "late")["limit"] == 0.87
-    assert row(comparison, "text")["limit"] == 0.52
-    assert row(comparison, "hierarchical")["shuffled_accuracy"] == 0.3
-    assert pd.isna(row(comparison, "text")["shuffled_accuracy"])
-    assert row(comparison, "score average")["parameters"] == 300_000
-    assert row(comparison, "score average")["train_seconds"] == 3 * 37
+def test_limits_costs_and_permutation_are_carried(comparison: Comparison) -> None:
+    assert row(comparison, "late")["bayes_accuracy"] == 0.87
+    assert row(comparison, "text")["bayes_accuracy"] == 0.52
+    assert row(comparison, "hierarchical")["permuted_accuracy"] == 0.3
+    assert pd.isna(row(comparison, "text")["permuted_accuracy"])
+    assert row(comparison, "score averaging")["parameters"] == 300_000
+    assert row(comparison, "score averaging")["train_seconds"] == 3 * 37
     assert set(comparison.limits["accuracy"]) == {0.87, 0.5, 0.48, 0.52, 0.66, 0.72}
 
 
@@ -108,7 +109,7 @@ def test_a_worse_fusion_is_said_to_be_worse(make_study: MakeStudy, fake_arm: typ
 def test_one_seed_claims_nothing(make_study: MakeStudy) -> None:
     found = compare(load_study(make_study(seeds=(0,))))
     assert set(found.pairs["verdict"]) == {"not distinguishable (needs about 3 seeds)"}
-    assert "With one seed" in found.answer
+    assert "A single seed gives no verdict" in found.answer
     assert found.table["low"].notna().all()
 
 
@@ -116,15 +117,15 @@ def test_what_is_missing_is_said(make_study: MakeStudy, fake_arm: type) -> None:
     arms = {"hierarchical": fake_arm(0.8), "late": fake_arm(0.6, fusion="late")}
     found = compare(load_study(make_study(arms, limits=None, skip=("late-s1",))))
     assert found.notes[0].startswith("1 of 6 runs missing: late-s1.")
-    assert any("No score average" in note for note in found.notes)
+    assert any("No score averaging" in note for note in found.notes)
     assert any("no single-modality arm" in note for note in found.notes)
     assert found.limits.empty
     assert found.best_unimodal is None
 
 
 def test_the_record_is_plain_json(comparison: Comparison) -> None:
-    record: dict[str, Any] = json.loads(json.dumps(comparison.record(), allow_nan=False))
+    record: dict[str, Any] = json.loads(comparison.record().text(), parse_constant=pytest.fail)
     assert record["n_clips"] == 400
     assert record["n_groups"] == 80
     names = [arm["arm"] for arm in record["arms"]]
-    assert record["arms"][names.index("majority")]["parameters"] is None
+    assert record["arms"][names.index("majority class")]["parameters"] is None

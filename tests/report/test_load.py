@@ -7,16 +7,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from made_records import reseal, rewrite
 
 from mmvideo.config import TrainConfig, VisualConfig
 from mmvideo.errors import InputError
+from mmvideo.records import ArmRecord, StudyRecord, open_run
 from mmvideo.report.load import load_study
 
 MakeStudy = Callable[..., Path]
 
 
-def rewrite(file: Path, **changes: object) -> None:
-    file.write_text(json.dumps(json.loads(file.read_text()) | changes))
+def change_study(folder: Path, **changes: object) -> None:
+    record = StudyRecord.model_validate_json((folder / "study.json").read_text())
+    rewrite(folder / "study.json", record.model_copy(update=changes))
 
 
 def run_folder(study: Path, name: str) -> Path:
@@ -26,7 +29,7 @@ def run_folder(study: Path, name: str) -> Path:
 def test_reads_every_arm_in_order(make_study: MakeStudy, arms: dict[str, Any]) -> None:
     study = load_study(make_study(n_clips=40))
     assert [arm.name for arm in study.arms] == list(arms)
-    assert [run.config.seed for run in study.arms[0].runs] == [0, 1, 2]
+    assert [run.result.seed for run in study.arms[0].runs] == [0, 1, 2]
     assert study.arms[0].outputs.shape == (3, 40, 4)
     assert study.clips.groups[:6].tolist() == ["g0"] * 5 + ["g1"]
     assert study.missing == ()
@@ -37,6 +40,7 @@ def test_clips_are_aligned_by_id_not_by_line(make_study: MakeStudy) -> None:
     expected = load_study(folder).arms[0].outputs
     file = run_folder(folder, "hierarchical-s1") / "predictions_test.jsonl"
     file.write_text("".join(reversed(file.read_text().splitlines(keepends=True))))
+    reseal(file.parent)
     assert (load_study(folder).arms[0].outputs == expected).all()
 
 
@@ -52,8 +56,9 @@ def test_unfinished_runs_are_listed_and_their_arm_left_out(make_study: MakeStudy
 
 def test_runs_the_study_does_not_list_are_named(make_study: MakeStudy) -> None:
     folder = make_study(n_clips=40)
-    arms = json.loads((folder / "study.json").read_text())["arms"]
-    rewrite(folder / "study.json", arms=[arm for arm in arms if arm["name"] != "late"])
+    arms = load_study(folder).arms
+    kept = tuple(ArmRecord(name=arm.name, role=arm.role) for arm in arms if arm.name != "late")
+    change_study(folder, arms=kept)
     study = load_study(folder)
     assert study.unlisted == tuple(f"late-s{seed}-0123456789" for seed in range(3))
 
@@ -63,6 +68,7 @@ def test_curve_uses_epochs_that_all_seeds_reached(make_study: MakeStudy) -> None
     file = run_folder(folder, "text-s1") / "metrics.jsonl"
     lines = file.read_text().splitlines(keepends=True)
     file.write_text("".join(line for line in lines if json.loads(line)["epoch"] <= 7))
+    reseal(file.parent)
     arm = next(arm for arm in load_study(folder).arms if arm.name == "text")
     curve = arm.validation_curve()
     assert curve["epoch"].tolist() == list(range(1, 8))
@@ -93,8 +99,8 @@ def test_an_unused_encoder_may_drop_out_with_its_modality(make_study: MakeStudy,
 
 def test_the_seeds_of_an_arm_may_differ_in_nothing_else(make_study: MakeStudy) -> None:
     folder = make_study(n_clips=40)
-    file = run_folder(folder, "late-s1") / "config.json"
-    rewrite(file, fusion={"name": "early", "options": {}})
+    run = run_folder(folder, "late-s1")
+    reseal(run, deciding=open_run(run).deciding | {"fusion": {"name": "early", "options": {}}})
     with pytest.raises(InputError, match=r"late-s0.*late-s1.*only in seed.*fusion\.name"):
         load_study(folder)
 
@@ -103,12 +109,15 @@ def test_the_seeds_of_an_arm_may_differ_in_nothing_else(make_study: MakeStudy) -
     ("change", "message"),
     [
         ({"data_fingerprint": "beef"}, "different data .*f00d and beef"),
-        ({"classes": ["left", "right", "up", "away"]}, "other classes"),
+        ({"manifest": "d00d"}, "different data .*manifest cafe and d00d"),
+        ({"classes": ("left", "right", "up", "away")}, "other classes"),
+        ({"task": "multi_label"}, "for the task 'multi_label'"),
+        ({"contents": {"visual.weights": "1"}}, r"late-s0.*late-s1.*only in seed.*visual\.weights"),
     ],
 )
 def test_other_data_is_refused(make_study: MakeStudy, change: dict[str, object], message: str) -> None:
     folder = make_study(n_clips=40)
-    rewrite(run_folder(folder, "late-s1") / "result.json", **change)
+    reseal(run_folder(folder, "late-s1"), **change)
     with pytest.raises(InputError, match=message):
         load_study(folder)
 
@@ -119,6 +128,7 @@ def test_other_clips_are_refused_by_name(make_study: MakeStudy, repeated: bool) 
     file = run_folder(folder, "late-s1") / "predictions_test.jsonl"
     lines = file.read_text().splitlines(keepends=True)
     file.write_text("".join([*lines, lines[7]] if repeated else [*lines[:7], *lines[8:]]))
+    reseal(file.parent)
     with pytest.raises(InputError, match=r"late-s1.*1 ids differ \(clip0007\)"):
         load_study(folder)
 
@@ -127,7 +137,11 @@ def test_two_finished_runs_of_one_seed_are_refused(make_study: MakeStudy) -> Non
     folder = make_study(n_clips=40)
     other = folder / "late-s1-9999999999"
     shutil.copytree(run_folder(folder, "late-s1"), other)
-    rewrite(other / "config.json", width=32)
+    reseal(
+        other,
+        signature="9999999999",
+        deciding=open_run(run_folder(folder, "late-s1")).deciding | {"width": 32},
+    )
     with pytest.raises(InputError, match=r"two finished runs.*differ in width"):
         load_study(folder)
 
@@ -141,10 +155,31 @@ def test_nothing_to_compare(make_study: MakeStudy, fake_arm: type, tmp_path: Pat
 
 def test_runs_of_an_earlier_configuration_are_left_out(make_study: MakeStudy) -> None:
     folder = make_study(n_clips=40)
-    current = sorted(result.parent.name for result in folder.glob("*/result.json"))
+    current = tuple(result.parent.name for result in folder.glob("*/result.json"))
     other = folder / "late-s1-9999999999"
     shutil.copytree(run_folder(folder, "late-s1"), other)
-    rewrite(folder / "study.json", runs=current)
+    reseal(other, signature="9999999999")
+    change_study(folder, runs=current)
     study = load_study(folder)
     assert study.unlisted == (other.name,)
     assert study.missing == ()
+
+
+@pytest.mark.parametrize("field", ["label", "group"])
+def test_other_labels_or_groups_are_refused_by_clip(make_study: MakeStudy, field: str) -> None:
+    folder = make_study(n_clips=40)
+    file = run_folder(folder, "late-s2") / "predictions_test.jsonl"
+    lines = [json.loads(line) for line in file.read_text().splitlines()]
+    lines[3][field] = next(line[field] for line in lines if line[field] != lines[3][field])
+    file.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    reseal(file.parent)
+    with pytest.raises(InputError, match=rf"late-s2.* saw other {field}s .* on 1 of .* clip0003"):
+        load_study(folder)
+
+
+def test_presence_goes_by_name(make_study: MakeStudy) -> None:
+    study = load_study(make_study(n_clips=40))
+    present = study.arms[0].runs[0].present
+    assert list(present) == ["visual", "audio", "text"]
+    assert present["audio"].tolist() == [i % 10 != 0 for i in range(40)]
+    assert study.modalities == ("visual", "audio", "text")

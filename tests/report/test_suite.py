@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from made_records import reseal
 
 from mmvideo.errors import InputError
 from mmvideo.evaluation.statistics import ArmInterval
@@ -69,6 +70,7 @@ def test_a_second_study_of_a_task_tells_slow_arms_from_arms_that_cannot(
     for file in second.glob("*/metrics.jsonl"):
         lines = [json.loads(line) for line in file.read_text().splitlines()]
         file.write_text("".join(json.dumps({**line, "step": 5 * line["step"]}) + "\n" for line in lines))
+        reseal(file.parent)
     table = write_suite([first, second], tmp_path / "out")
     verdicts = {(row.arm, row.steps): row.verdict for row in table.itertuples()}
     budget = min(table["steps"])

@@ -3,30 +3,30 @@
 from __future__ import annotations
 
 import io
+import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from made_records import made_result
 from rich.console import Console
 
-from mmvideo.config import DataConfig, NamedConfig, RunConfig
+from mmvideo.components import FusionChoice
+from mmvideo.config import DataConfig, RunConfig
+from mmvideo.records import Environment
 from mmvideo.report.compare import Comparison, compare
 from mmvideo.report.console import print_comparison
-from mmvideo.report.controls import CLASS_PRIORS, MEDIAN, PRESENCE_ONLY, SCORE_AVERAGE, score_average
+from mmvideo.report.controls import CLASS_PRIORS, MEDIAN, MISSINGNESS, SCORE_AVERAGING, score_averaging
 from mmvideo.report.figures import write_figures
 from mmvideo.report.page import render, tiles, verdict_matrix
-from mmvideo.report.records import Arm, Clips, Run, Study
+from mmvideo.report.runs import ArmRuns, Clips, FinishedRun, StudyRuns
 from mmvideo.vocabulary import MODALITIES, TaskKind
 
 N = 120
 SEEDS = (0, 1, 2)
 NOISE = {"good": 0.3, "bad": 3.0, "audio": 0.8, "text": 0.9}
-COSTS = dict.fromkeys(
-    ("parameters", "trainable_parameters", "flops_per_clip", "train_seconds", "latency_ms", "peak_memory_mb"),
-    1.0,
-)
 
 
 def labels_of(task: TaskKind) -> np.ndarray:
@@ -36,7 +36,7 @@ def labels_of(task: TaskKind) -> np.ndarray:
     return (rng.random((N, 3)) < [0.5, 0.3, 0.2]).astype(float)
 
 
-def run_of(task: TaskKind, name: str, seed: int) -> Run:
+def run_of(folder: Path, task: TaskKind, name: str, seed: int) -> FinishedRun:
     """A run whose outputs are the truth (multi-label, `bad`: its opposite) and noise of the arm's size."""
     labels, noise = labels_of(task), NOISE[name]
     rng = np.random.default_rng([seed, len(name), ord(name[0])])
@@ -52,39 +52,44 @@ def run_of(task: TaskKind, name: str, seed: int) -> Run:
     alone = name in MODALITIES
     config = RunConfig(
         arm=name, seed=seed, modalities=(name,) if alone else ("audio", "text"), data=DataConfig(task=task),
-        fusion=NamedConfig(name="single" if alone else "late"),
+        fusion=FusionChoice.of("single" if alone else "late"),
     )  # fmt: skip
-    present = np.ones((N, 3), dtype=bool)
-    present[:, 0] = False
-    present[::4, 1] = False
+    present = {"audio": np.arange(N) % 4 != 0, "text": np.ones(N, dtype=bool)}
     key = next(iter(score))
-    result = {
-        "val": score, "test_shuffled": None if alone else {key: 0.5}, "costs": COSTS, "failed_clips": {},
-        "train_prior": prior, "train_presence": patterns, "data_fingerprint": "f00d",
-    }  # fmt: skip
+    result = made_result(
+        folder / f"{name}-s{seed}-0", config, val=score, test_permuted=None if alone else {key: 0.5},
+        train_prior=prior, train_presence=patterns,
+    )  # fmt: skip
+    environment = Environment(
+        git_sha=None, git_dirty=None, python="3", platform="", device="", data_fingerprint="", versions={}
+    )
     curve = pd.DataFrame(
         [
             {"epoch": e, "step": e, "split": "val", "loss": 1 / e, key: score[key], "seconds": e}
             for e in (1, 2)
         ]
     )
-    return Run(Path(f"{name}-s{seed}"), config, result, {}, curve, outputs, present)
+    return FinishedRun(Path(f"{name}-s{seed}"), result, environment, curve, outputs, present)
 
 
-def study_of(task: TaskKind) -> Study:
+def study_of(folder: Path, task: TaskKind) -> StudyRuns:
     arms = tuple(
-        Arm(name, "control" if name in MODALITIES else "fusion", tuple(run_of(task, name, s) for s in SEEDS))
+        ArmRuns(
+            name,
+            "control" if name in MODALITIES else "fusion",
+            tuple(run_of(folder, task, name, s) for s in SEEDS),
+        )
         for name in NOISE
     )
     classes = () if task == "regression" else ("run", "sing", "talk")
     ids, groups = tuple(f"c{i:03}" for i in range(N)), np.array([f"g{i // 2}" for i in range(N)])
     clips = Clips(ids, groups, labels_of(task), classes, task)
-    return Study("demo", "Demo", ("fusion", "modalities"), SEEDS, None, arms, (), (), (), clips)
+    return StudyRuns("demo", "Demo", ("fusion", "modalities"), SEEDS, None, arms, (), (), (), clips)
 
 
 @pytest.fixture(scope="module", params=["multi_label", "regression"])
-def found(request: pytest.FixtureRequest) -> Comparison:
-    return compare(study_of(request.param))
+def found(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Comparison:
+    return compare(study_of(tmp_path_factory.mktemp("runs"), request.param))
 
 
 def pair(found: Comparison, a: str, b: str) -> dict[str, Any]:
@@ -95,7 +100,7 @@ def pair(found: Comparison, a: str, b: str) -> dict[str, Any]:
 def test_what_errs_less_is_better_and_the_difference_says_in_which_direction(found: Comparison) -> None:
     sign = 1 if found.study.task.higher_is_better else -1
     assert (found.leader, found.best_unimodal) == ("good", "audio")
-    for other in ("audio", SCORE_AVERAGE, "bad"):
+    for other in ("audio", SCORE_AVERAGING, "bad"):
         test = pair(found, "good", other)
         assert test["verdict"] == "better"
         assert sign * test["difference"] > 0
@@ -145,20 +150,20 @@ def test_controls_have_their_counterparts(found: Comparison) -> None:
     rows, labels = found.table.set_index("arm"), found.study.clips.labels
     task = found.study.task
     constant = MEDIAN if task.kind == "regression" else CLASS_PRIORS
-    assert {constant, PRESENCE_ONLY, SCORE_AVERAGE} <= set(rows.index)
-    assert "majority" not in rows.index
+    assert {constant, MISSINGNESS, SCORE_AVERAGING} <= set(rows.index)
+    assert "majority class" not in rows.index
     if task.kind == "regression":
         guess = np.where(np.arange(N) % 4 == 0, -0.7, 0.7)  # every fourth clip has text alone
         assert rows.loc[MEDIAN, "mae"] == pytest.approx(np.abs(labels - np.median(labels)).mean())
-        assert rows.loc[PRESENCE_ONLY, "mae"] == pytest.approx(np.abs(labels - guess).mean())
+        assert rows.loc[MISSINGNESS, "mae"] == pytest.approx(np.abs(labels - guess).mean())
     else:
         assert rows.loc[CLASS_PRIORS, "mean_ap"] == pytest.approx(labels.mean(axis=0).mean())
 
 
-def test_the_score_average_averages_what_is_present(found: Comparison) -> None:
+def test_score_averaging_averages_what_is_present(found: Comparison) -> None:
     study = found.study
     audio, text = (arm for arm in study.arms if arm.unimodal)
-    averaged = score_average((audio, text), study.task.kind)
+    averaged = score_averaging((audio, text), study.task.kind)
 
     def probability(outputs: np.ndarray) -> np.ndarray:
         return outputs if study.task.kind == "regression" else 1 / (1 + np.exp(-outputs))
@@ -186,6 +191,6 @@ def test_page_terminal_and_figures_speak_of_the_tasks_score(found: Comparison, t
 
 
 def test_the_record_is_plain_json(found: Comparison) -> None:
-    record = found.record()
+    record = json.loads(found.record().text(), parse_constant=pytest.fail)
     assert record["task"] == found.study.task.kind
     assert record["arms"][0][found.study.task.score] > 0

@@ -12,11 +12,14 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from made_records import made_result, metric_line
 
 from mmvideo.config import RunConfig, RuntimeConfig
 from mmvideo.errors import InputError
+from mmvideo.records import Environment, Prediction
 from mmvideo.runs import directory
-from mmvideo.runs.directory import RunDirectory, write_atomically
+from mmvideo.runs.directory import RunDirectory
+from mmvideo.runs.identity import signature
 
 CONFIG = RunConfig(study="demo", arm="late", seed=3)
 
@@ -27,9 +30,9 @@ def run(tmp_path: Path) -> RunDirectory:
 
 
 def test_its_place_and_content(tmp_path: Path, run: RunDirectory) -> None:
-    assert run.path == tmp_path / "demo" / f"late-s3-{CONFIG.signature('data')}"
+    assert run.path == tmp_path / "demo" / f"late-s3-{signature(CONFIG, 'data')}"
     assert run == RunDirectory.locate(tmp_path, CONFIG, "data")
-    assert run.signature == CONFIG.signature("data")
+    assert run.signature == signature(CONFIG, "data")
     assert run.config == CONFIG
     environment = json.loads((run.path / "env.json").read_text())
     assert environment["data_fingerprint"] == "data"
@@ -48,14 +51,15 @@ def test_finished_if_and_only_if_there_is_a_result(run: RunDirectory) -> None:
     with pytest.raises(InputError, match="not finished"):
         run.result()
     run.write_error("no memory")
-    run.write_result({"test": {"accuracy": 0.5}})
+    result = made_result(run.path, CONFIG)
+    run.write_result(result)
     assert run.finished
-    assert run.result() == {"test": {"accuracy": 0.5}}
+    assert run.result().model_copy(update={"seal": None}) == result
     assert not (run.path / "error.txt").exists()
 
 
 def test_a_finished_record_is_not_rewritten(tmp_path: Path, run: RunDirectory) -> None:
-    run.write_result({})
+    run.write_result(made_result(run.path, CONFIG))
     (run.path / "env.json").write_text("as it was")
     RunDirectory.create(tmp_path, CONFIG, "data")
     assert (run.path / "env.json").read_text() == "as it was"
@@ -67,10 +71,15 @@ def test_a_resumed_run_names_both_environments(
     began = json.loads((run.path / "env.json").read_text())
     RunDirectory.create(tmp_path, CONFIG, "data")
     assert json.loads((run.path / "env.json").read_text()) == began
-    monkeypatch.setattr(directory, "describe_environment", lambda config, data: {"device": "another"})
+    here = Environment.model_validate_json((run.path / "env.json").read_text())
+    other = here.model_copy(update={"device": "another"})
+    monkeypatch.setattr(directory, "describe_environment", lambda config, data: other)
     RunDirectory.create(tmp_path, CONFIG, "data")
     RunDirectory.create(tmp_path, CONFIG, "data")
-    assert json.loads((run.path / "env.json").read_text()) == began | {"resumed_in": [{"device": "another"}]}
+    assert json.loads((run.path / "env.json").read_text()) == {
+        **began,
+        "resumed_in": [began | {"device": "another"}],
+    }
 
 
 @given(epochs=st.lists(st.integers(1, 9), max_size=12), kept=st.integers(0, 10), torn=st.booleans())
@@ -79,34 +88,25 @@ def test_metrics_up_to_an_epoch_survive_and_a_torn_line_does_not(
 ) -> None:
     run = RunDirectory(tmp_path_factory.mktemp("run"))
     for epoch in epochs:
-        run.log_metrics({"epoch": epoch, "loss": 0.5})
+        run.log_metrics(metric_line(epoch))
     if torn:
         with (run.path / "metrics.jsonl").open("a") as file:
             file.write('{"epoch": 1, "lo')
-    assert [line["epoch"] for line in run.metrics()] == epochs
+    assert [line.epoch for line in run.metrics()] == epochs
     run.truncate_metrics(kept)
-    run.log_metrics({"epoch": 99})
-    assert [line["epoch"] for line in run.metrics()] == [e for e in epochs if e <= kept] + [99]
+    run.log_metrics(metric_line(99))
+    assert [line.epoch for line in run.metrics()] == [e for e in epochs if e <= kept] + [99]
 
 
-def test_predictions_are_a_line_a_clip(run: RunDirectory) -> None:
-    rows = [{"id": "á", "log_probabilities": [-0.1, -2.3]}, {"id": "b", "log_probabilities": [-1.0, -0.5]}]
-    run.write_predictions("test", iter(rows))
-    lines = (run.path / "predictions_test.jsonl").read_text(encoding="utf-8").splitlines()
-    assert [json.loads(line) for line in lines] == rows
-
-
-def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    file = tmp_path / "result.json"
-    write_atomically(file, "old")
-
-    def fail(*_: object) -> None:
-        raise OSError("no space left")
-
-    monkeypatch.setattr(os, "fsync", fail)
-    with pytest.raises(OSError, match="no space left"):
-        write_atomically(file, "new")
-    assert file.read_text() == "old"
+def test_predictions_are_a_line_a_clip_with_the_bytes_they_always_had(run: RunDirectory) -> None:
+    rows = [
+        {"id": "á", "group": "g", "label": "cat", "present": ["audio"], "log_probabilities": [-0.1, -2.3]},
+        {"id": "b", "group": "g", "label": ["x", "y"], "present": [], "logits": [-1.0, 1e-06]},
+        {"id": "c", "group": "g", "label": 3.0, "present": ["mine"], "values": [12.5]},
+    ]
+    run.write_predictions("test", [Prediction.model_validate(row, strict=False) for row in rows])
+    written = (run.path / "predictions_test.jsonl").read_text(encoding="utf-8")
+    assert written == "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
 
 
 def test_a_root_that_cannot_be_written_is_named(tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ from mmvideo.runs.execute import execute
 
 Configure = Callable[..., RunConfig]
 
+BOUND = {"digests", "seal"}  # they follow from metrics.jsonl and env.json, which tell of the machine
 TIMED = {"seconds", "train_seconds", "step_ms", "latency_ms", "peak_memory_mb"}
 
 
@@ -33,12 +34,12 @@ def numbers(path: Path) -> dict[str, Any]:
 
     def untimed(value: Any) -> Any:
         if isinstance(value, Mapping):
-            return {key: untimed(item) for key, item in value.items() if key not in TIMED}
+            return {key: untimed(item) for key, item in value.items() if key not in TIMED | BOUND}
         return value
 
     return {
-        "metrics": [untimed(line) for line in RunDirectory(path).metrics()],
-        "result": untimed(RunDirectory(path).result()),
+        "metrics": [untimed(line.model_dump()) for line in RunDirectory(path).metrics()],
+        "result": untimed(RunDirectory(path).result().model_dump(mode="json")),
         "val": (path / "predictions_val.jsonl").read_bytes(),
         "test": (path / "predictions_test.jsonl").read_bytes(),
         "weights": (path / "checkpoints" / "best.safetensors").read_bytes(),
@@ -62,27 +63,27 @@ class TestRecord:
 
     def test_the_result_is_complete_and_sound(self, finished: Path) -> None:
         result = RunDirectory(finished).result()
-        assert result["classes"] == ["class0", "class1", "class2", "class3"]
-        assert result["counts"] == {"train": 48, "val": 16, "test": 16}
-        assert result["failed_clips"] == {}
-        assert (result["epochs"], result["steps"]) == (2, 6)
-        assert result["best_epoch"] in (1, 2)
-        assert (result["study"], result["arm"], result["seed"]) == ("demo", "all", 0)
-        assert result["signature"] == finished.name.rpartition("-")[2]
-        assert np.sum(list(result["train_presence"].values())) == 48
-        assert len(result["train_presence"]) > 1
-        assert 0 <= result["test_shuffled"]["accuracy"] <= 1
-        costs = result["costs"]
+        assert result.classes == ("class0", "class1", "class2", "class3")
+        assert result.counts == {"train": 48, "val": 16, "test": 16}
+        assert result.failed_clips == {}
+        assert (result.epochs, result.steps) == (2, 6)
+        assert result.best_epoch in (1, 2)
+        assert (result.study, result.arm, result.seed) == ("demo", "all", 0)
+        assert result.signature == finished.name.rpartition("-")[2]
+        assert np.sum(list(result.train_presence.values())) == 48
+        assert len(result.train_presence) > 1
+        assert 0 <= result.test_permuted["accuracy"] <= 1
+        costs = result.costs.model_dump()
         assert costs["parameters"] == costs["trainable_parameters"] > 1000
         assert all(costs[name] > 0 for name in ("flops_per_clip", *(TIMED - {"seconds"})))
-        assert result["step_spent_on"] == HierarchicalFusion.cost
+        assert result.step_spent_on == HierarchicalFusion.cost
 
     def test_there_is_a_line_for_every_epoch_and_split(self, finished: Path) -> None:
         lines = RunDirectory(finished).metrics()
-        assert [(line["epoch"], line["split"], line["step"]) for line in lines] == [
+        assert [(line.epoch, line.split, line.step) for line in lines] == [
             (1, "train", 3), (1, "val", 3), (2, "train", 6), (2, "val", 6),
         ]  # fmt: skip
-        assert all(math.isfinite(line["loss"]) for line in lines)
+        assert all(math.isfinite(line.loss) for line in lines)
 
     @pytest.mark.parametrize("split", ["val", "test"])
     def test_predictions_are_the_splits_clips_and_give_its_metrics(
@@ -100,19 +101,19 @@ class TestRecord:
         scores = np.array([row["log_probabilities"] for row in rows])
         np.testing.assert_allclose(np.exp(scores).sum(axis=1), 1, atol=1e-5)
         labels = np.array([int(row["label"].removeprefix("class")) for row in rows])
-        assert RunDirectory(finished).result()[split] == pytest.approx(
+        assert getattr(RunDirectory(finished).result(), split) == pytest.approx(
             classification_metrics(scores, labels), abs=1e-5
         )
 
     def test_the_best_epochs_loss_is_the_results(self, finished: Path) -> None:
         result = RunDirectory(finished).result()
-        losses = [line["loss"] for line in RunDirectory(finished).metrics() if line["split"] == "val"]
-        assert result["val"]["nll"] == pytest.approx(min(losses))
-        assert losses[result["best_epoch"] - 1] == min(losses)
+        losses = [line.loss for line in RunDirectory(finished).metrics() if line.split == "val"]
+        assert result.val["nll"] == pytest.approx(min(losses))
+        assert losses[result.best_epoch - 1] == min(losses)
 
     @pytest.mark.parametrize("split", ["val", "test"])
     def test_evaluating_it_again_gives_its_metrics(self, finished: Path, split: Any) -> None:
-        assert evaluate_run(finished, split=split) == RunDirectory(finished).result()[split]
+        assert evaluate_run(finished, split=split) == getattr(RunDirectory(finished).result(), split)
 
 
 class TestSameNumbers:
@@ -199,7 +200,7 @@ class TestInterrupted:
         assert killed.returncode == -signal.SIGKILL, killed.stderr
         [path] = (tmp_path / "killed" / config.study).iterdir()
         assert not RunDirectory(path).finished
-        assert [line["epoch"] for line in RunDirectory(path).metrics()] == [1, 1, 2]
+        assert [line.epoch for line in RunDirectory(path).metrics()] == [1, 1, 2]
         continued = execute(config, root=tmp_path / "killed")
         assert continued == path
         assert numbers(continued) == numbers(execute(config, root=tmp_path / "whole"))

@@ -47,9 +47,9 @@ class TestUndecodableClips:
     ) -> None:
         path = execute(configure(text_alone=True, data=damaged), root=tmp_path / "runs")
         result = RunDirectory(path).result()
-        assert list(result["failed_clips"]) == ["test-00000"]
-        assert "broken.mp4" in result["failed_clips"]["test-00000"]
-        assert result["counts"] == {"train": 48, "val": 16, "test": 15}
+        assert list(result.failed_clips) == ["test-00000"]
+        assert "broken.mp4" in result.failed_clips["test-00000"]
+        assert result.counts == {"train": 48, "val": 16, "test": 15}
         lines = (path / "predictions_test.jsonl").read_text().splitlines()
         assert len(lines) == 15
         assert not any('"test-00000"' in line for line in lines)

@@ -26,11 +26,11 @@ Configure = Callable[..., RunConfig]
 
 def test_the_result_holds_every_subset_of_the_modalities(finished: Path, planted: Path) -> None:
     result = RunDirectory(finished).result()
-    subsets = result["test_subsets"]
+    subsets = result.test_subsets
     assert set(subsets) == {
         "none", "visual", "audio", "text", "visual+audio", "visual+text", "audio+text", "visual+audio+text",
     }  # fmt: skip
-    assert subsets["visual+audio+text"] == {"accuracy": result["test"]["accuracy"]}
+    assert subsets["visual+audio+text"] == {"accuracy": result.test["accuracy"]}
     for shown in ("visual", "audio+text"):
         metrics = evaluate_run(finished, modalities=shown.split("+"))
         assert subsets[shown] == {"accuracy": metrics["accuracy"]}
@@ -56,7 +56,7 @@ def test_the_command_line_takes_a_subset(finished: Path, capsys: pytest.CaptureF
         main(["evaluate", str(finished), "--modalities", "visual+audio"])
     assert ended.value.code == 0
     shown = json.loads(capsys.readouterr().out)
-    assert shown["accuracy"] == RunDirectory(finished).result()["test_subsets"]["visual+audio"]["accuracy"]
+    assert shown["accuracy"] == RunDirectory(finished).result().test_subsets["visual+audio"]["accuracy"]
 
 
 def test_a_modality_the_run_does_not_have_is_refused(finished: Path) -> None:
@@ -75,14 +75,14 @@ def test_what_an_objective_adds_is_not_the_deployed_models(
     plain = execute(configure(arm="plain", **shared), root=tmp_path)
     objective = ObjectiveChoice.of("unimodal_auxiliary")
     helped = execute(configure(arm="helped", objective=objective, **shared), root=tmp_path)
-    before, after = (RunDirectory(path).result()["costs"] for path in (plain, helped))
+    before, after = (RunDirectory(path).result().costs.model_dump() for path in (plain, helped))
     for cost in ("parameters", "trainable_parameters", "flops_per_clip"):
         assert after[cost] == before[cost]
     assert before["objective_parameters"] == 0
     heads = 2 * (16 * 4 + 4)
     added = after["objective_parameters"]
     assert added == heads if fusion == "late" else added > heads + 1000
-    assert evaluate_run(helped) == RunDirectory(helped).result()["test"]
+    assert evaluate_run(helped) == RunDirectory(helped).result().test
 
 
 def test_the_same_weights_are_drawn_whatever_the_objective(configure: Configure, tmp_path: Path) -> None:
@@ -92,5 +92,5 @@ def test_the_same_weights_are_drawn_whatever_the_objective(configure: Configure,
         objective = ObjectiveChoice.of(name, **({"alpha": 0.0} if name == "ogm" else {}))
         shared: dict[str, Any] = {"modalities": ("audio", "text"), "fusion": FusionChoice.of("late")}
         run = execute(configure(arm=name, objective=objective, **shared), root=tmp_path)
-        losses[name] = [line["loss"] for line in RunDirectory(run).metrics()]
+        losses[name] = [line.loss for line in RunDirectory(run).metrics()]
     assert losses["ogm"] == pytest.approx(losses["cross_entropy"], rel=1e-6)

@@ -151,7 +151,7 @@ def test_predictions_and_records_have_the_tasks_form(finished: tuple[Path, Compa
     result = json.loads((folder / "result.json").read_text())
     losses = [line["loss"] for line in curve if line["split"] == "val"]
     assert result["best_epoch"] == 1 + int(np.argmin(losses))
-    assert set(result["test_shuffled"]) == {SCORES[kind]}
+    assert set(result["test_permuted"]) == {SCORES[kind]}
     again = evaluate_run(folder)
     assert again == pytest.approx(result["test"])
 

@@ -11,9 +11,11 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from made_records import COSTS, made_result
 
 from mmvideo.components import FusionChoice
 from mmvideo.config import RunConfig, TrackingConfig
+from mmvideo.records import Prediction
 from mmvideo.runs import tracking
 from mmvideo.runs.directory import RunDirectory
 from mmvideo.runs.tracking import NoTracker, log_study, offline_hint, open_tracker
@@ -25,10 +27,9 @@ CONFIG = RunConfig(
     fusion=FusionChoice.of("late"),
     tracking=TrackingConfig(tags=("first",)),
 )
-RESULT = {
-    "classes": ["cat", "dog"],
+MEASURED: dict[str, Any] = {
     "test": {"accuracy": 0.75},
-    "costs": {"parameters": 123},
+    "costs": COSTS | {"parameters": 123},
     "failed_clips": {"a": "broken"},
 }
 
@@ -61,14 +62,12 @@ def track_a_run(run: RunDirectory) -> None:
             {"epoch": epoch, "step": 10 * epoch, "split": "train", "loss": 1 / epoch}, step=10 * epoch
         )
         tracker.log({"epoch": epoch, "step": 10 * epoch, "split": "val", "accuracy": 0.5}, step=10 * epoch)
-    run.write_predictions(
-        "test",
-        [
-            {"id": "a", "label": "cat", "log_probabilities": [-0.1, -2.0]},
-            {"id": "b", "label": "dog", "log_probabilities": [-0.1, -2.0]},
-        ],
-    )
-    tracker.finish(RESULT)
+    rows = [
+        Prediction(id=name, group="g", label=label, present=(), log_probabilities=(-0.1, -2.0))
+        for name, label in (("a", "cat"), ("b", "dog"))
+    ]
+    run.write_predictions("test", rows)
+    tracker.finish(made_result(run.path, CONFIG, **MEASURED))
 
 
 @pytest.mark.usefixtures("offline")
@@ -152,7 +151,7 @@ def test_switched_off_nothing_is_written(
     config = CONFIG.model_copy(update={"tracking": TrackingConfig(wandb=how == "mode")})
     tracker = open_tracker(config, run.path, run.signature)
     tracker.log({"epoch": 1, "split": "val", "accuracy": 0.5}, step=1)
-    tracker.finish(RESULT)
+    tracker.finish(made_result(run.path, CONFIG))
     tracker.fail()
     assert isinstance(tracker, NoTracker)
     assert not (tmp_path / "demo" / "wandb").exists()
@@ -178,10 +177,10 @@ def test_a_w_and_b_that_breaks_on_the_way_is_one_warning(
         def log(self, _: dict[str, Any]) -> None:
             raise RuntimeError("disk full")
 
-    tracker = tracking.WandbTracker(Broken(), run.path, "single_label")  # type: ignore[arg-type]
+    tracker = tracking.WandbTracker(Broken(), run.path)  # type: ignore[arg-type]
     tracker.log({"epoch": 1}, step=1)
     tracker.log({"epoch": 2}, step=2)
-    tracker.finish(RESULT)
+    tracker.finish(made_result(run.path, CONFIG))
     assert capsys.readouterr().err.count("disk full") == 1
 
 
@@ -194,7 +193,7 @@ tracking.INIT_SECONDS = 1.0
 for seed in (0, 1):
     run_dir = Path(sys.argv[1], "demo", f"run-s{seed}-0")
     tracker = tracking.open_tracker(RunConfig(study="demo", seed=seed), run_dir, "0")
-    tracker.finish({"classes": []})
+    tracker.fail()
     print(type(tracker).__name__)
 """
 

@@ -29,6 +29,6 @@ def test_views_are_averaged_in_validation_and_test(
     for split in ("val", "test"):
         [file] = run.path.glob(f"*{split}*.jsonl")
         rows = [json.loads(line) for line in file.read_text().splitlines()]
-        assert len({row["id"] for row in rows}) == len(rows) == result["counts"][split]
-    assert 0 <= result["test_shuffled"]["accuracy"] <= 1
-    assert evaluate_run(run.path)["accuracy"] == result["test"]["accuracy"]
+        assert len({row["id"] for row in rows}) == len(rows) == result.counts[split]
+    assert 0 <= result.test_permuted["accuracy"] <= 1
+    assert evaluate_run(run.path)["accuracy"] == result.test["accuracy"]

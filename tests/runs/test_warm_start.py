@@ -6,14 +6,16 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import save_model
+from made_records import made_result
 
 from mmvideo.components import EncoderChoice, FusionChoice
 from mmvideo.config import Input, RunConfig
 from mmvideo.errors import InputError
 from mmvideo.model import FusionModel, build_model
 from mmvideo.runs.directory import RunDirectory
-from mmvideo.runs.warm_start import check_all_start_from_runs, sources, start_encoders
+from mmvideo.runs.identity import signature
+from mmvideo.runs.warm_start import check_all_start_from_runs, sources, start_encoders, with_sources
+from mmvideo.training.weights import save_weights
 
 SMALL = {
     "width": 16,
@@ -34,8 +36,8 @@ def finished(root: Path, modality: str, seed: int = 1) -> tuple[RunDirectory, Fu
     run = RunDirectory.create(root, config, "data")
     torch.manual_seed(seed)
     trained = model(config)
-    save_model(trained, str(run.path / "checkpoints" / "best.safetensors"))
-    run.write_result({"test": {"accuracy": 1.0}})
+    save_weights(trained, run.checkpoints / "best.safetensors")
+    run.write_result(made_result(run.path, config))
     return run, trained
 
 
@@ -61,8 +63,8 @@ def test_encoders_take_their_runs_weights_and_the_rest_stays(tmp_path: Path) -> 
 def test_the_signature_follows_the_run_and_not_its_place(tmp_path: Path) -> None:
     (first, _) = finished(tmp_path / "a", "audio")
     (moved, _) = finished(tmp_path / "b", "audio")
-    assert both(first).signature("d") == both(moved).signature("d")
-    assert both(first).signature("d") != both().signature("d")
+    assert signature(both(first), "d") == signature(both(moved), "d")
+    assert signature(both(first), "d") != signature(both(), "d")
 
 
 def test_what_cannot_be_used_is_refused(tmp_path: Path) -> None:
@@ -87,13 +89,31 @@ def test_a_fusion_of_stems_starts_from_a_run_that_read_every_level(tmp_path: Pat
     config = RunConfig(modalities=("text",), fusion=FusionChoice.of("hierarchical"), **SMALL)
     run = RunDirectory.create(tmp_path, config, "data")
     trained = model(config)
-    save_model(trained, str(run.path / "checkpoints" / "best.safetensors"))
-    run.write_result({"test": {"accuracy": 1.0}})
+    save_weights(trained, run.checkpoints / "best.safetensors")
+    run.write_result(made_result(run.path, config))
     early = config.model_copy(update={"fusion": FusionChoice.of("early"), "encoders_from": (str(run.path),)})
     fresh = model(early)
     start_encoders(fresh.encoders, sources(early))
     words = trained.encoders["text"].transformer.get_input_embeddings()
     assert torch.equal(fresh.encoders["text"].embedding.weight, words.weight)
+
+
+def test_a_run_is_found_without_its_signature(tmp_path: Path) -> None:
+    (audio, _), (text, _) = finished(tmp_path, "audio"), finished(tmp_path, "text")
+    unfinished = tmp_path / "train" / "audio-s0-0123456789"
+    unfinished.mkdir()
+    named = both().model_copy(
+        update={"encoders_from": (str(tmp_path / "train" / "audio-s0"), str(text.path))}
+    )
+    assert with_sources(named).encoders_from == (str(audio.path), str(text.path))
+    assert with_sources(named).signature("d") != named.signature("d"), "which names what the run starts from"
+    assert with_sources(both()) == both()
+    (unfinished / "result.json").write_text("{}")
+    with pytest.raises(InputError, match=r"may be audio-s0-0123456789, audio-s0-.*; name one"):
+        with_sources(named)
+    nobody = named.model_copy(update={"encoders_from": (str(tmp_path / "train" / "visual-s0"),)})
+    with pytest.raises(InputError, match=r"no finished run '.*visual-s0'; train it first"):
+        with_sources(nobody)
 
 
 def test_all_encoders_that_are_frozen_come_from_runs(tmp_path: Path) -> None:

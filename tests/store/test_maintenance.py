@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import time
 from pathlib import Path
@@ -16,6 +17,7 @@ from mmvideo.cli import main
 from mmvideo.clips.hashing import ContentHashes
 from mmvideo.clips.manifest import Clip, Manifest, read_manifest, write_manifest
 from mmvideo.errors import InputError
+from mmvideo.store import object_store
 from mmvideo.store.clip_format import StoredClip, open_clip, read_clip, write_clip
 from mmvideo.store.keys import Source, StoreSettings
 from mmvideo.store.maintenance import collect_garbage, kinds, verify
@@ -67,10 +69,16 @@ def flip_a_bit(path: Path, at: int = -100) -> None:
 
 
 class TestVerify:
-    def test_finds_one_flipped_bit_that_reading_does_not_notice(self, folder: Folder) -> None:
+    def test_finds_one_flipped_bit_that_one_opening_in_many_notices(
+        self, folder: Folder, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         victim = folder.paths["b", FINE]
         flip_a_bit(victim)
-        assert len(read_clip(victim).samples) == 500
+        monkeypatch.setattr(object_store, "_openings", itertools.count(1))
+        for _ in range(object_store.CHECKED_EVERY - 1):
+            assert len(read_clip(victim).samples) == 500
+        with pytest.raises(InputError, match="its content was changed after it was written"):
+            read_clip(victim)
         found = verify(folder.root)
         assert (found.sound, found.unchecked, found.damaged) == (5, 0, (victim,))
         assert victim.exists()
@@ -87,6 +95,15 @@ class TestVerify:
         victim.write_bytes(content.replace(b'\\"scale\\": 1.0', b'\\"scale\\": 2.0'))
         assert victim.read_bytes() != content
         assert verify(folder.root).damaged == (victim,)
+
+    def test_finds_objects_that_were_swapped(self, folder: Folder) -> None:
+        one, other = folder.paths["a", FINE], folder.paths["b", FINE]
+        content = one.read_bytes()
+        os.replace(other, one)
+        other.write_bytes(content)
+        with pytest.raises(InputError, match=f"it holds the object {other.stem}"):
+            read_clip(one)
+        assert set(verify(folder.root).damaged) == {one, other}
 
     def test_deletes_on_demand_only_what_is_damaged(self, folder: Folder) -> None:
         victim = folder.paths["b", FINE]

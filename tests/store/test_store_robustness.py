@@ -82,7 +82,7 @@ def test_two_commands_at_once_share_the_work(here: Path) -> None:
     counts = sorted(tuple(map(int, out.split())) for out, _ in results)
     assert counts == [(0, 40, 0), (40, 0, 0)], "what one has decoded the other does not decode again"
     assert any("waiting for it" in err for _, err in results)
-    assert len(read_json(here / "store" / "index.json")) == len(objects(here)) == 40
+    assert len(objects(here)) == 40
     assert verify(here / "store").sound == 40
 
 
@@ -143,7 +143,6 @@ def test_a_file_cut_short_is_decoded_again(here: Path, capsys: pytest.CaptureFix
     build(here)
     victim = objects(here)[7]
     victim.write_bytes(victim.read_bytes()[:50])
-    (here / "store" / "index.json").unlink()
     _, report = build(here)
     assert (report.built, report.reused) == (1, 39)
     assert f"{victim} cannot be read" in capsys.readouterr().err

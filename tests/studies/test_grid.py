@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import signal
@@ -14,11 +15,13 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from made_records import metric_line
 from rich.console import Console
 
 from mmvideo.config import RunConfig, RuntimeConfig
 from mmvideo.errors import InputError
 from mmvideo.runs.directory import RunDirectory
+from mmvideo.studies import grid
 from mmvideo.studies.grid import default_workers, run_grid
 from mmvideo.studies.progress import GridProgress, Outcome
 
@@ -73,12 +76,12 @@ def test_troubles_cost_only_their_own_run(
 
 def test_killed_grid_goes_on_with_what_is_missing(tmp_path: Path) -> None:
     command = [sys.executable, str(HERE / "toy.py"), str(tmp_path)]
-    grid = subprocess.Popen([*command, "1.0"], start_new_session=True, stdout=subprocess.DEVNULL)
+    running = subprocess.Popen([*command, "1.0"], start_new_session=True, stdout=subprocess.DEVNULL)
     deadline = time.monotonic() + 60
     while len(finished(tmp_path)) < 2 and time.monotonic() < deadline:
         time.sleep(0.05)
-    os.killpg(grid.pid, signal.SIGKILL)
-    grid.wait()
+    os.killpg(running.pid, signal.SIGKILL)
+    running.wait()
     before = finished(tmp_path)
     interrupted = set(starts(tmp_path)) - before
     assert 2 <= len(before) < 6
@@ -89,6 +92,53 @@ def test_killed_grid_goes_on_with_what_is_missing(tmp_path: Path) -> None:
     counts = starts(tmp_path)
     assert {name for name, count in counts.items() if count == 1} >= before
     assert {name for name, count in counts.items() if count == 2} == interrupted
+
+
+def test_two_grids_at_once_train_nothing_twice(tmp_path: Path) -> None:
+    command = [sys.executable, str(HERE / "toy.py"), str(tmp_path), "0.5"]
+    both = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    told = [one.communicate(timeout=100)[0].splitlines()[-1] for one in both]
+    assert [one.returncode for one in both] == [0, 0], told
+    assert set(starts(tmp_path).values()) == {1}
+    assert len(finished(tmp_path)) == 6
+    trained = [int(line.split()[0]) for line in told]
+    assert sum(trained) == 6, told
+    assert [line.split(", ")[1] for line in told] == [f"{6 - count} reused" for count in trained]
+
+
+def test_a_run_whose_other_process_dies_is_taken_over(
+    toy: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(grid, "RETRY_SECONDS", 0.5)
+    study = toy.toy_study("good", seeds=(0,))
+    run = RunDirectory.create(tmp_path, study.runs()[0], toy.DATA)
+    code = "import sys, time; from pathlib import Path; from mmvideo.runs.directory import RunDirectory\n"
+    code += "with RunDirectory(Path(sys.argv[1])).lock():\n    print('held', flush=True); time.sleep(3)"
+    holder = subprocess.Popen([sys.executable, "-c", code, str(run.path)], stdout=subprocess.PIPE, text=True)
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == "held\n"
+    report = run_grid(study, partial(toy.train, root=tmp_path), root=tmp_path, data_fingerprint=toy.DATA)
+    holder.communicate()
+    assert (report.trained, report.reused) == (1, 0)
+    assert "another process trains toy/good-s0" in capsys.readouterr().err
+
+
+def test_a_run_that_cannot_write_its_error_does_not_stop_the_grid(
+    toy: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> Path:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(RunDirectory, "write_error", full)
+    study = toy.toy_study("broken", "good", seeds=(0,))
+    report = run_grid(
+        study, partial(toy.train, root=tmp_path), root=tmp_path, data_fingerprint=toy.DATA, workers=1
+    )
+    assert report.trained == 1
+    (failure,) = report.failures
+    assert failure.file is None
+    assert "ZeroDivisionError: loss is 1/0 (and" in failure.reason
+    assert "error.txt cannot be written: [Errno 28] No space left" in failure.reason
 
 
 def test_a_finished_study_starts_no_process(toy: ModuleType, tmp_path: Path) -> None:
@@ -126,7 +176,7 @@ def test_a_terminal_shows_epochs_and_time_left(toy: ModuleType, tmp_path: Path) 
     console = Console(force_terminal=True, width=100, record=True, color_system=None)
     config = toy.toy_study("good").runs()[0]
     run = RunDirectory.create(tmp_path, config, toy.DATA)
-    run.log_metrics({"epoch": 3})
+    run.log_metrics(metric_line(3))
     with GridProgress(3, 1, console) as progress:
         progress.update([(config, run)])
         progress.end(Outcome(config, run, 2.0, "[bold]out of memory"))

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from mmvideo.components import FUSIONS
-from mmvideo.config import NamedConfig, RunConfig
+from mmvideo.components import FUSIONS, FusionChoice
+from mmvideo.config import RunConfig
 from mmvideo.errors import InputError
 from mmvideo.model import build_fusion
 from mmvideo.studies.parity import fusion_parameters, match_parameters
@@ -16,7 +16,7 @@ STRATEGIES = sorted(set(FUSIONS) - {"single"})
 
 
 def arm(name: str, **options: int) -> Arm:
-    return Arm(name, RunConfig(width=64, fusion=NamedConfig(name=name, options=options)))
+    return Arm(name, RunConfig(width=64, fusion=FusionChoice.of(name, **options)))
 
 
 @pytest.mark.parametrize("name", sorted(set(STRATEGIES) - {"hierarchical"}))
@@ -44,12 +44,12 @@ def test_a_size_no_width_gives_is_refused_with_the_nearest_ones() -> None:
     small = Arm(
         "late",
         RunConfig(width=4, modalities=("visual", "audio")).model_copy(
-            update={"fusion": NamedConfig(name="late")}
+            update={"fusion": FusionChoice.of("late")}
         ),
     )
     with pytest.raises(InputError, match=r"'mult' cannot be brought to .* nearest sizes are"):
         match_parameters(
-            [small, Arm("mult", small.config.model_copy(update={"fusion": NamedConfig(name="mult")}))], "late"
+            [small, Arm("mult", small.config.model_copy(update={"fusion": FusionChoice.of("mult")}))], "late"
         )
 
 

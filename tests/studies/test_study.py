@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from mmvideo.config import NamedConfig, RunConfig, TrainConfig
+from mmvideo.components import FusionChoice
+from mmvideo.config import DataConfig, RunConfig, TrainConfig
 from mmvideo.errors import InputError
-from mmvideo.studies.study import Arm, Study, load_function, load_study
+from mmvideo.studies.study import Arm, Study
 
 
 def arm(name: str, **fields: object) -> Arm:
-    return Arm(name, RunConfig(fusion=NamedConfig(name=name), **fields))
+    return Arm(name, RunConfig(fusion=FusionChoice.of(name), **fields))
 
 
 def study(*arms: Arm, **fields: object) -> Study:
@@ -67,10 +68,15 @@ def test_an_arm_given_twice_is_refused() -> None:
 
 
 def test_written_study_holds_what_a_report_needs(tmp_path: Path) -> None:
-    two = study(arm("late"), Arm("text", arm("late").config, "control"), limits={"task": "mixed"})
+    two = study(
+        arm("late"), Arm("text", arm("late").config, "control"), limits={"task": "mixed"}, notes=("no sound",)
+    )
     folder = two.write(tmp_path, ["late-s0-0123456789"])
     assert folder == tmp_path / "demo"
-    assert json.loads((folder / "study.json").read_text()) == {
+    record = json.loads((folder / "study.json").read_text())
+    assert len(record.pop("seal")) == 64
+    assert record == {
+        "version": 2,
         "name": "demo",
         "title": "Demo",
         "axes": ["fusion"],
@@ -78,48 +84,14 @@ def test_written_study_holds_what_a_report_needs(tmp_path: Path) -> None:
         "seeds": [0, 1],
         "runs": ["late-s0-0123456789"],
         "limits": {"task": "mixed"},
+        "manifest": two.manifest,
+        "notes": ["no sound"],
     }
 
 
-STUDY_FILE = """
-from neighbour import WIDTH
-from mmvideo.config import RunConfig
-from mmvideo.studies.study import Arm, Study
-
-def study(name: str = "demo") -> Study:
-    return Study(name, "Demo", (Arm("late", RunConfig(width=WIDTH)),), ("fusion",), (0,))
-
-def nothing() -> None:
-    pass
-"""
-
-
-@pytest.fixture
-def study_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    monkeypatch.setattr("sys.path", list(__import__("sys").path))
-    (tmp_path / "neighbour.py").write_text("WIDTH = 32")
-    file = tmp_path / "fusions.py"
-    file.write_text(STUDY_FILE)
-    return str(file)
-
-
-def test_a_study_file_runs_by_path_beside_its_neighbours(study_file: str) -> None:
-    assert load_study(study_file).arms[0].config.width == 32
-    assert load_study(f"{study_file}:study", lambda function: function(name="other")).name == "other"
-
-
-@pytest.mark.parametrize(
-    ("suffix", "message"),
-    [
-        (":stuyd", "Did you mean 'study'"),
-        (":nothing", "it returned NoneType"),
-        ("x", "there is no Python file"),
-    ],
-)
-def test_what_a_study_file_lacks(study_file: str, suffix: str, message: str) -> None:
-    with pytest.raises(InputError, match=message):
-        load_study(study_file + suffix)
-
-
-def test_a_default_function_is_taken(study_file: str) -> None:
-    assert load_function(study_file, "study").__name__ == "study"
+def test_a_study_of_other_data_is_not_overwritten(tmp_path: Path) -> None:
+    mine, theirs = (RunConfig(data=DataConfig(manifest=f"{name}/manifest.jsonl")) for name in ("a", "b"))
+    study(Arm("late", mine)).write(tmp_path)
+    study(Arm("late", mine), seeds=(5,)).write(tmp_path)
+    with pytest.raises(InputError, match=r"'demo' of a/manifest\.jsonl; this one reads b/.*--name"):
+        study(Arm("late", theirs)).write(tmp_path)

@@ -9,11 +9,15 @@ import time
 from functools import partial
 from pathlib import Path
 
-from mmvideo.config import NamedConfig, RunConfig, RuntimeConfig, TrainConfig
+from mmvideo.components import FusionChoice
+from mmvideo.config import RunConfig, RuntimeConfig, TrainConfig
 from mmvideo.errors import InputError, TrainingError
 from mmvideo.runs.directory import RunDirectory
 from mmvideo.studies.grid import run_grid
 from mmvideo.studies.study import Arm, Study
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "fixtures"))
+from made_records import made_result, metric_line
 
 DATA = "toy-data"
 
@@ -22,7 +26,7 @@ def toy_study(*fusions: str, seeds: tuple[int, ...] = (0, 1)) -> Study:
     """A study with one arm for each fusion."""
     # on the CPU by name, so that no worker has to import torch to ask for a GPU
     shared = {"train": TrainConfig(epochs=4), "runtime": RuntimeConfig(device="cpu")}
-    arms = [Arm(name, RunConfig(fusion=NamedConfig(name=name), **shared)) for name in fusions]
+    arms = [Arm(name, RunConfig(fusion=FusionChoice.of(name), **shared)) for name in fusions]
     return Study(name="toy", title="Toy", arms=tuple(arms), axes=("fusion",), seeds=seeds)
 
 
@@ -30,6 +34,8 @@ def train(config: RunConfig, *, root: Path, seconds: float = 0.0) -> None:
     """Leaves a mark for every time it is called; an arm named for a trouble has it."""
     run = RunDirectory.create(root, config, DATA)
     with run.lock():
+        if run.finished:
+            return
         with (run.path / "starts").open("a") as file:
             file.write("start\n")
         match config.arm:
@@ -43,12 +49,16 @@ def train(config: RunConfig, *, root: Path, seconds: float = 0.0) -> None:
                 os.kill(os.getpid(), signal.SIGKILL)
         for epoch in range(1, config.train.epochs + 1):
             time.sleep(seconds / config.train.epochs)
-            run.log_metrics({"epoch": epoch, "split": "val", "accuracy": 0.5})
+            run.log_metrics(metric_line(epoch, accuracy=0.5))
         if config.arm != "forgetful":
-            run.write_result({"val": {"accuracy": 0.5}, "test": {"accuracy": 0.4}})
+            run.write_result(made_result(run.path, config))
 
 
 if __name__ == "__main__":
+    import toy  # by the name under which workers import it
+
     where = Path(sys.argv[1])
-    run_one = partial(train, root=where, seconds=float(sys.argv[2]))
-    run_grid(toy_study("a", "b", "c"), run_one, root=where, data_fingerprint=DATA, workers=2)
+    run_one = partial(toy.train, root=where, seconds=float(sys.argv[2]))
+    found = run_grid(toy_study("a", "b", "c"), run_one, root=where, data_fingerprint=DATA, workers=2)
+    print(found.summary())
+    sys.exit(len(found.failures))

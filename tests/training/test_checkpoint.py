@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
-import pickle
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import torch
 from torch import nn
 
 from mmvideo.errors import InputError
+from mmvideo.files import DiskFull
 from mmvideo.training.checkpoint import Checkpoints
 
 
@@ -76,6 +78,64 @@ class Trap:
 
 def test_a_planted_pickle_is_not_run(tmp_path: Path) -> None:
     torch.save({"progress": Trap(tmp_path / "sprung")}, tmp_path / "last.pt")
-    with pytest.raises(pickle.UnpicklingError):
+    with pytest.raises(InputError, match="cannot be resumed from"):
+        Checkpoints(tmp_path).load_last()
+    Checkpoints(tmp_path).save_last({"progress": Trap(tmp_path / "sprung")})  # with the right checksum
+    with pytest.raises(InputError, match="holds no training state"):
         Checkpoints(tmp_path).load_last()
     assert not (tmp_path / "sprung").exists()
+
+
+@pytest.mark.parametrize("damage", [
+    lambda content: content[:-1],
+    lambda content: content[: len(content) // 2],
+    lambda content: content[:60],
+    lambda content: b"",
+    lambda content: content + b"x",
+    lambda content: content[:400] + bytes([content[400] ^ 1]) + content[401:],
+    lambda content: b"not a checkpoint\n" * 30,
+    lambda content: bytes(1000),
+], ids=["last byte", "half", "head", "empty", "longer", "one bit", "text", "zeros"])  # fmt: skip
+def test_a_damaged_state_is_refused_and_named(tmp_path: Path, damage: Callable[[bytes], bytes]) -> None:
+    checkpoints = Checkpoints(tmp_path)
+    checkpoints.save_last({"model": {"w": torch.randn(30)}})
+    checkpoints.last.write_bytes(damage(checkpoints.last.read_bytes()))
+    with pytest.raises(InputError, match=r"last\.pt cannot be resumed from.*Delete it to train"):
+        checkpoints.load_last()
+
+
+@pytest.mark.parametrize(
+    "state", [{}, {"model": {"w": torch.ones(1)}}, {"model": nn.Linear(2, 2).state_dict()}]
+)
+def test_the_state_of_another_training_is_refused_and_named(tmp_path: Path, state: dict[str, object]) -> None:
+    Checkpoints(tmp_path).save_last(state)
+    with pytest.raises(InputError, match=r"last\.pt cannot be resumed from: it is of another training"):
+        Checkpoints(tmp_path).resume({"model": nn.Linear(3, 2)})
+
+
+def test_what_a_killed_attempt_left_half_written_is_removed(tmp_path: Path) -> None:
+    checkpoints = Checkpoints(tmp_path)
+    checkpoints.save_last({})
+    kept = tmp_path / ".another.pt.x"
+    for left in (tmp_path / ".last.pt.abc", tmp_path / ".best.safetensors.abc", kept):
+        left.write_bytes(b"half")
+    checkpoints.remove_stale()
+    assert sorted(tmp_path.iterdir()) == [kept, checkpoints.last]
+
+
+@pytest.mark.parametrize("write", ["save_best", "save_last"])
+def test_a_full_disk_is_named_and_the_earlier_file_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write: str
+) -> None:
+    checkpoints, model = Checkpoints(tmp_path), nn.Linear(3, 2)
+    given = {"save_best": model, "save_last": {"epoch": torch.tensor(1)}}[write]
+    getattr(checkpoints, write)(given)
+    before = {file: file.read_bytes() for file in tmp_path.iterdir()}
+
+    def full(*args: object, **options: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(DiskFull, match="No space left"):
+        getattr(checkpoints, write)(given)
+    assert {file: file.read_bytes() for file in tmp_path.iterdir()} == before

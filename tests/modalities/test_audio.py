@@ -1,21 +1,20 @@
-"""Noise of a known strength, changes to sound and words that can be replayed, and none in evaluation."""
+"""Noise of a known strength, changes that can be replayed, and none in evaluation."""
 
 from __future__ import annotations
 
-from contextlib import nullcontext
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+import torch
+from clip_datasets import inputs, make_dataset
+from hypothesis import given
 from hypothesis import strategies as st
 
-from mmvideo.clips.manifest import Clip
-from mmvideo.config import AugmentConfig, DataConfig
-from mmvideo.data.augment import AudioAugment, add_noise, corrupt, cut, drop_words
+from mmvideo.components import EncoderChoice
+from mmvideo.config import Input, RunConfig
 from mmvideo.data.dataset import ClipDataset
-from mmvideo.data.tokenizer import WordPieces
+from mmvideo.modalities.audio import Audio, add_noise, augmented, corrupt, cut
 from mmvideo.store.clip_format import StoredClip
 from mmvideo.store.subtitles import Word
 
@@ -59,9 +58,10 @@ def test_cut_reads_silence_outside(length: int, first: int, count: int) -> None:
     assert cut(samples, first, count).tolist() == expected
 
 
-class TestAudioAugment:
-    def augment(self, **options: Any) -> AudioAugment:
-        return AudioAugment(AugmentConfig(**options), RATE)
+class TestAugmented:
+    def augment(self, **options: Any) -> Any:
+        config = Audio.Config(**options)
+        return lambda samples, first, count, seed: augmented(samples, first, count, config, RATE, seed)
 
     def test_without_options_it_is_the_window(self) -> None:
         assert np.array_equal(self.augment()(TONE, 300, 1000, 5), TONE[300:1300])
@@ -96,59 +96,22 @@ class TestAudioAugment:
 
     def test_a_range_the_wrong_way_round_is_refused(self) -> None:
         with pytest.raises(ValueError, match="lowest first"):
-            AugmentConfig(noise_snr_db=(20.0, 0.0))
+            Audio.Config(noise_snr_db=(20.0, 0.0))
 
 
-class TestDropWords:
-    WORDS = tuple(Word(f"w{i}", float(i), i + 1.0) for i in range(50))
-
-    def test_leaves_out_the_asked_share_in_order(self) -> None:
-        counts = []
-        for seed in range(100):
-            kept = drop_words(self.WORDS, 0.3, seed)
-            assert kept == sorted(kept, key=lambda word: word.start)
-            counts.append(len(kept))
-        assert np.mean(counts) == pytest.approx(35, abs=1.5)
-
-    @settings(max_examples=50)
-    @given(st.integers(0, 2**40), st.floats(0, 0.999), st.integers(1, 5))
-    def test_never_leaves_nothing(self, seed: int, probability: float, count: int) -> None:
-        kept = drop_words(self.WORDS[:count], probability, seed)
-        assert 1 <= len(kept) <= count
-        assert kept == drop_words(self.WORDS[:count], probability, seed)
-
-    def test_nothing_stays_nothing(self) -> None:
-        assert drop_words((), 0.5, 1) == []
-
-
-def dataset(training: bool, seed: int = 0, epoch: int = 0, **data: Any) -> ClipDataset:
+def dataset(training: bool, seed: int = 0, epoch: int = 0, **options: dict[str, Any]) -> ClipDataset:
     words = tuple(Word(f"w{i}", i / 40, (i + 1) / 40) for i in range(40))
     frames = np.random.default_rng(0).integers(0, 255, (8, 20, 20, 3)).astype(np.uint8)
     stored = StoredClip(frames, (np.arange(8) + 0.5) / 8, TONE[:1000], words)
-    config = DataConfig(frame_size=20, crop_size=16, sample_rate=RATE, hop_seconds=0.01, **data)
-    made = ClipDataset(
-        [Clip(id="a", label="x", group="g", split="train", video="v.mp4")],
-        store=SimpleNamespace(  # type: ignore[arg-type]
-            open=lambda key, known: nullcontext(
-                SimpleNamespace(clip=stored, frames=lambda chosen: stored.frames[chosen])
-            )
-        ),
-        keys={"a": "k"},
-        classes=("x",),
-        modalities=("visual", "audio", "text"),
-        config=config,
-        tokenizer=WordPieces.train([words], 300),
-        training=training,
-        seed=seed,
-    )
-    made.epoch = epoch
-    return made
+    config = RunConfig(inputs=inputs(**options), seed=seed)
+    return make_dataset([stored], config, training=training, epoch=epoch)
 
 
-EVERYTHING = AugmentConfig(
-    smallest_crop=0.3, brightness=0.3, contrast=0.3, saturation=0.3, hue=0.2, shift_seconds=0.2,
-    gain_db=6.0, noise_probability=0.5, word_dropout=0.3,
-)  # fmt: skip
+EVERYTHING: dict[str, dict[str, Any]] = {
+    "visual": {"smallest_crop": 0.3, "brightness": 0.3, "contrast": 0.3, "saturation": 0.3, "hue": 0.2},
+    "audio": {"shift_seconds": 0.2, "gain_db": 6.0, "noise_probability": 0.5},
+    "text": {"word_dropout": 0.3},
+}
 
 
 def contents(data: ClipDataset) -> dict[str, bytes]:
@@ -157,29 +120,50 @@ def contents(data: ClipDataset) -> dict[str, bytes]:
 
 class TestInTheDataset:
     def test_a_rerun_sees_the_same_and_another_epoch_or_seed_something_else(self) -> None:
-        first = contents(dataset(True, augment=EVERYTHING))
-        assert contents(dataset(True, augment=EVERYTHING)) == first
-        for other in (dataset(True, 1, augment=EVERYTHING), dataset(True, 0, 1, augment=EVERYTHING)):
+        first = contents(dataset(True, **EVERYTHING))
+        assert contents(dataset(True, **EVERYTHING)) == first
+        for other in (dataset(True, 1, **EVERYTHING), dataset(True, 0, 1, **EVERYTHING)):
             changed = contents(other)
             assert all(changed[name] != first[name] for name in first)
 
+    def test_the_same_dataset_draws_anew_in_each_epoch_and_the_same_when_it_comes_back(self) -> None:
+        data = dataset(True, **EVERYTHING)
+        found = []
+        for epoch in (1, 2, 1):
+            data.epoch = epoch
+            found.append(contents(data))
+        assert found[0] == found[2]
+        assert all(found[0][name] != found[1][name] for name in found[0])
+
     def test_evaluation_is_not_augmented(self) -> None:
-        assert contents(dataset(False, augment=EVERYTHING)) == contents(dataset(False))
+        assert contents(dataset(False, **EVERYTHING)) == contents(dataset(False))
 
     def test_corruption_is_the_same_in_training_and_evaluation_for_every_seed(self) -> None:
         clean = contents(dataset(False))
-        noisy = contents(dataset(False, audio_snr_db=0.0))
+        noisy = contents(dataset(False, audio={"snr_db": 0.0}))
         assert noisy["audio"] != clean["audio"]
         assert (noisy["visual"], noisy["text"]) == (clean["visual"], clean["text"])
-        for data in (dataset(True, 3, audio_snr_db=0.0), dataset(True, 4, 2, audio_snr_db=0.0)):
+        for data in (dataset(True, 3, audio={"snr_db": 0.0}), dataset(True, 4, 2, audio={"snr_db": 0.0})):
             assert contents(data)["audio"] == noisy["audio"]
 
     def test_redrawn_noise_is_new_in_each_epoch_of_training_and_the_clips_own_in_evaluation(self) -> None:
-        redraw = AugmentConfig(redraw_noise=True)
-        kept = contents(dataset(False, audio_snr_db=0.0))["audio"]
-        assert contents(dataset(False, audio_snr_db=0.0, augment=redraw))["audio"] == kept
-        epochs = [contents(dataset(True, 0, e, audio_snr_db=0.0, augment=redraw))["audio"] for e in (1, 2, 1)]
+        redraw = {"redraw_noise": True, "snr_db": 0.0}
+        kept = contents(dataset(False, audio={"snr_db": 0.0}))["audio"]
+        assert contents(dataset(False, audio=redraw))["audio"] == kept
+        epochs = [contents(dataset(True, 0, e, audio=redraw))["audio"] for e in (1, 2, 1)]
         assert epochs[0] == epochs[2]
         assert len({kept, *epochs}) == 3
         clean = contents(dataset(True, 0, 1))
-        assert contents(dataset(True, 0, 1, augment=redraw)) == clean
+        assert contents(dataset(True, 0, 1, audio={"redraw_noise": True})) == clean
+
+    @pytest.mark.parametrize(
+        ("rate", "hop_seconds", "hop"), [(16000, 0.01, 160), (22050, 0.02, 441), (10, 0.01, 1)]
+    )
+    def test_an_encoder_says_how_long_a_hop_is(self, rate: int, hop_seconds: float, hop: int) -> None:
+        encoder = EncoderChoice.of("spectrogram_cnn", sample_rate=rate, hop_seconds=hop_seconds)
+        config = RunConfig(inputs={"audio": Input.of("audio", encoder)})
+        sound, times = make_dataset([StoredClip(samples=np.ones(10 * hop, np.float32))], config)[0].inputs[
+            "audio"
+        ]
+        assert sound.shape == (10, hop)
+        torch.testing.assert_close(times, (torch.arange(10) + 0.5) * hop / rate)

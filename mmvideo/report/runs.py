@@ -12,8 +12,8 @@ import pandas as pd
 from jaxtyping import Bool, Float, Shaped
 from numpy import ndarray
 
-from mmvideo.config import RunConfig
 from mmvideo.evaluation.tasks import TASKS, Task
+from mmvideo.records import Environment, RunResult
 from mmvideo.vocabulary import TaskKind
 
 
@@ -30,36 +30,31 @@ class Clips:
 
 
 @dataclass(frozen=True, eq=False)
-class Run:
+class FinishedRun:
     """One finished run."""
 
     directory: Path
-    config: RunConfig
-    result: dict[str, Any]
-    environment: dict[str, Any]
+    result: RunResult
+    environment: Environment
     curve: pd.DataFrame
     """metrics.jsonl: a row per line (epoch, step, split, loss, the task's score, seconds, learning_rate)."""
     outputs: Float[ndarray, "n C"]
     """On the test clips, in the order of `Clips.ids` (see mmvideo.evaluation.tasks)."""
-    present: Bool[ndarray, "n M"]
-    """Which of the run's modalities each test clip has, in the order visual, audio, text."""
+    present: dict[str, Bool[ndarray, " n"]]
+    """For each modality that the run or a test clip has: which of the clips have it."""
 
 
 @dataclass(frozen=True, eq=False)
-class Arm:
+class ArmRuns:
     """A study's runs that differ only in seed, in the order of the study's seeds."""
 
     name: str
     role: str
-    runs: tuple[Run, ...]
-
-    @property
-    def config(self) -> RunConfig:
-        return self.runs[0].config
+    runs: tuple[FinishedRun, ...]
 
     @property
     def modalities(self) -> tuple[str, ...]:
-        return self.config.modalities
+        return self.runs[0].result.modalities
 
     @property
     def unimodal(self) -> bool:
@@ -67,12 +62,12 @@ class Arm:
 
     @property
     def task(self) -> Task:
-        return TASKS[self.config.data.task]
+        return TASKS[self.runs[0].result.task]
 
     @cached_property
     def validation_score(self) -> float:
         """The task's primary metric on validation, mean over the seeds."""
-        return float(np.mean([run.result["val"][self.task.score] for run in self.runs]))
+        return float(np.mean([run.result.val[self.task.score] for run in self.runs]))
 
     @property
     def rank(self) -> float:
@@ -99,7 +94,7 @@ class Arm:
 
 
 @dataclass(frozen=True, eq=False)
-class Study:
+class StudyRuns:
     """A study as far as it has run."""
 
     name: str
@@ -107,7 +102,7 @@ class Study:
     axes: tuple[str, ...]
     seeds: tuple[int, ...]
     limits: dict[str, Any] | None
-    arms: tuple[Arm, ...]
+    arms: tuple[ArmRuns, ...]
     """The arms with all their seeds; only these are compared."""
     missing: tuple[str, ...]
     """`arm-s<seed>` of runs that are not finished."""
@@ -121,6 +116,12 @@ class Study:
     def task(self) -> Task:
         """How the runs' outputs are judged."""
         return TASKS[self.clips.task]
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """All modalities of its arms, in the order of the arms with the most."""
+        widest_first = sorted(self.arms, key=lambda arm: -len(arm.modalities))
+        return tuple(dict.fromkeys(m for arm in widest_first for m in arm.modalities))
 
     @property
     def n_runs(self) -> int:

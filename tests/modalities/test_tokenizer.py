@@ -11,8 +11,8 @@ import pytest
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerFast
 
-from mmvideo.data.tokenizer import WordPieces
 from mmvideo.errors import InputError
+from mmvideo.modalities.tokenizer import WordPieces
 from mmvideo.store.subtitles import Word
 
 
@@ -77,7 +77,7 @@ class TestTraining:
 
 TRAIN_AGAIN = """
 from mmvideo.store.subtitles import Word
-from mmvideo.data.tokenizer import WordPieces
+from mmvideo.modalities.tokenizer import WordPieces
 texts = [[Word(text, 0, 1) for text in "the fox chases the dog while the owl follows the cat".split()]]
 print(sorted(WordPieces.train(texts, 200).tokenizer.get_vocab().items()))
 """
@@ -137,5 +137,5 @@ class TestPretrained:
         assert WordPieces.pretrained(str(saved)).size == 7
 
     def test_what_is_not_there_is_named(self, tmp_path: Path) -> None:
-        with pytest.raises(InputError, match=r"text.model '.*nothing': its tokenizer cannot be loaded"):
+        with pytest.raises(InputError, match=r"model '.*nothing': its tokenizer cannot be loaded"):
             WordPieces.pretrained(str(tmp_path / "nothing"))

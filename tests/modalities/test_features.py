@@ -11,19 +11,16 @@ import pytest
 from mmvideo.clips.audit import audit
 from mmvideo.clips.hashing import ContentHashes
 from mmvideo.clips.manifest import Clip, Manifest, check_files, read_manifest, write_manifest
-from mmvideo.config import FeaturesConfig
-from mmvideo.data.features import (
-    FeatureSource,
-    check_widths,
-    in_window,
-    load_inputs,
-    save_inputs,
-    span_of,
-    survey,
-)
+from mmvideo.components import EncoderChoice
+from mmvideo.config import Input
+from mmvideo.data.opened import make_modality
 from mmvideo.errors import InputError
+from mmvideo.modalities.base import ClipSource, View, Window
+from mmvideo.modalities.feature_survey import FeatureConfig, read_features, survey
+from mmvideo.modalities.features import PrecomputedFeatures, in_window
 
-CONFIG = FeaturesConfig()
+CONFIG = FeatureConfig()
+WINDOW = Window(0.0, 1.0, 1.0, 0, View())
 
 
 def clip(name: str, **more: Any) -> Clip:
@@ -38,9 +35,18 @@ def manifest(root: Path, arrays: dict[str, np.ndarray], **more: Any) -> Manifest
     return Manifest(tuple(clip(name, features={"visual": f"{name}.npy"}, **more) for name in arrays), root)
 
 
-def read(root: Path, array: Any, config: FeaturesConfig = CONFIG) -> np.ndarray:
+def read(root: Path, array: Any, config: FeatureConfig = CONFIG) -> np.ndarray:
     made = manifest(root, {"a": np.asarray(array, np.float32)})
-    return FeatureSource(made, "visual", config, 2).read(made.clips[0])
+    return read_features(made, made.clips[0], "visual", config)[0]
+
+
+def opened(made: Manifest, name: str = "visual", learnt: Path | None = None) -> PrecomputedFeatures:
+    """The modality, with what it has measured of the manifest."""
+    modality = make_modality(name, Input.of("features", EncoderChoice.of("feature_lstm")), 8.0)
+    assert isinstance(modality, PrecomputedFeatures)
+    store: Any = None  # no media are read
+    modality.open(ClipSource(made, store, {c.id: c.id for c in made.clips}, {}), learnt)
+    return modality
 
 
 @pytest.mark.parametrize(("array", "expected"), [
@@ -56,17 +62,21 @@ def test_zeros_at_the_end_are_padding_and_nothing_else_is(tmp_path: Path, array:
 
 
 def test_no_entry_is_an_absent_modality(tmp_path: Path) -> None:
-    made = Manifest((clip("a"),), tmp_path)
-    assert FeatureSource(made, "audio", CONFIG, 5).read(made.clips[0]).shape == (0, 5)
+    np.save(tmp_path / "b.npy", np.ones((3, 5)))
+    made = Manifest((clip("a"), clip("b", features={"flow": "b.npy"})), tmp_path)
+    modality = opened(made, "flow")
+    assert modality.present == {"b"}
+    media: Any = None
+    values, times = modality.read(made.clips[0], media, WINDOW, training=False)
+    assert (values.shape, times.shape) == ((0, 5), (0,))
 
 
 @pytest.mark.parametrize(("array", "message"), [
     ([[1, np.nan], [2, np.inf]], r"a: visual features a.npy hold 2 of 4 values that are NaN or infinite, "
-     r"the first in dimension 1\. .*data.features.non_finite"),
+     r"the first in dimension 1\. .*inputs.visual.options.non_finite"),
     (np.zeros((2, 2, 2)), r"have the shape \(2, 2, 2\); expected one vector"),
     (3.0, r"have the shape \(\)"),
     (np.zeros((2, 0)), r"have the shape \(2, 0\)"),
-    ([1, 2, 3], r"a: its visual features have 3 numbers each; those of this run have 2"),
 ])  # fmt: skip
 def test_what_cannot_be_used(tmp_path: Path, array: Any, message: str) -> None:
     with pytest.raises(InputError, match=message):
@@ -74,7 +84,7 @@ def test_what_cannot_be_used(tmp_path: Path, array: Any, message: str) -> None:
 
 
 def test_non_finite_values_can_be_zeros_and_are_counted(tmp_path: Path) -> None:
-    zero = FeaturesConfig(non_finite="zero")
+    zero = FeatureConfig(non_finite="zero")
     np.testing.assert_array_equal(read(tmp_path, [[1, -np.inf], [np.nan, 0]], zero), [[1, 0]])
     made = manifest(tmp_path, {"a": np.array([[1, np.nan]]), "b": np.array([[np.inf, 1]])})
     assert survey(made, made.clips, "visual", zero).zeroed == 2
@@ -115,13 +125,19 @@ class TestTimes:
         kept, times = in_window(np.zeros((0, 2), np.float32), None, 1.0, 0.0, 1.0)
         assert (kept.shape, times.shape) == ((0, 2), (0,))
 
-    def test_how_long_a_clips_features_last(self) -> None:
-        features = {"visual": np.ones((30, 2), np.float32), "audio": np.ones((5, 2), np.float32)}
-        named = {"visual": "v.npy", "audio": "a.npy"}
-        assert span_of(clip("a", features=named), features) == 0
-        assert span_of(clip("a", features=named, start=1.0, end=4.0), features) == 3
-        assert span_of(clip("a", features=named, features_rate={"visual": 10.0}), features) == 3
-        assert span_of(clip("a", features=named, start=1.0, end=4.0), {}) == 0
+    @pytest.mark.parametrize(("more", "seconds"), [
+        ({}, 0),
+        ({"start": 1.0, "end": 4.0}, 3),
+        ({"features_rate": {"flow": 10.0}}, 3),
+        ({"features_rate": {"flow": 10.0}, "start": 1.0, "end": 6.0}, 5),
+        ({"features_rate": {"flow": 10.0}, "end": 2.0}, 3),
+    ])  # fmt: skip
+    def test_how_long_a_clips_features_last(
+        self, tmp_path: Path, more: dict[str, Any], seconds: float
+    ) -> None:
+        np.save(tmp_path / "a.npy", np.ones((30, 2)))
+        made = Manifest((clip("a", features={"flow": "a.npy"}, **more),), tmp_path)
+        assert opened(made, "flow").seconds(made.clips[0]) == seconds
 
 
 class TestSurvey:
@@ -143,7 +159,7 @@ class TestSurvey:
 
     def test_without_standardisation(self, tmp_path: Path) -> None:
         made = manifest(tmp_path, {"a": np.array([[5, 1], [7, 2]])})
-        found = survey(made, made.clips, "visual", FeaturesConfig(standardize=False)).input
+        found = survey(made, made.clips, "visual", FeatureConfig(standardize=False)).input
         assert (found.mean, found.std) == ((0, 0), (1, 1))
 
     def test_all_problems_come_at_once(self, tmp_path: Path) -> None:
@@ -156,26 +172,49 @@ class TestSurvey:
     @pytest.mark.parametrize("array", [np.zeros(2), None])
     def test_no_training_clip_with_features(self, tmp_path: Path, array: np.ndarray | None) -> None:
         made = Manifest((clip("a"),), tmp_path) if array is None else manifest(tmp_path, {"a": array})
-        with pytest.raises(InputError, match=r"no training clip has any.*another visual.name"):
+        with pytest.raises(InputError, match=r"no training clip has any.*another inputs.visual.kind"):
             survey(made, made.clips, "visual", CONFIG)
 
-    def test_what_encoders_were_told_is_kept_to_the_bit(self, tmp_path: Path) -> None:
-        made = manifest(tmp_path, {"a": np.random.default_rng(0).normal(size=(3, 5))})
-        found = survey(made, made.clips, "visual", CONFIG)
-        save_inputs(tmp_path / "features.json", {"visual": found.input})
-        assert load_inputs(tmp_path / "features.json") == {"visual": found.input}
-        save_inputs(tmp_path / "none.json", {})
-        assert load_inputs(tmp_path / "none.json") == {}
-        assert not (tmp_path / "none.json").exists()
+    def test_what_was_measured_is_kept_to_the_bit_and_taken_by_another_run(self, tmp_path: Path) -> None:
+        for name in "ab":
+            (tmp_path / name).mkdir()
+        generator = np.random.default_rng(0)
+        first = opened(manifest(tmp_path / "a", {"a": generator.normal(size=(3, 5))}))
+        first.save(tmp_path)
+        other = manifest(tmp_path / "b", {"a": generator.normal(size=(7, 5))})
+        assert opened(other).told != first.told
+        assert opened(other, learnt=tmp_path).told == first.told
 
     def test_features_of_another_width_than_the_runs(self, tmp_path: Path) -> None:
         for name in "ab":
             (tmp_path / name).mkdir()
-        two = manifest(tmp_path / "a", {"a": np.ones(2)})
+        opened(manifest(tmp_path / "a", {"a": np.ones(2)})).save(tmp_path)
         three = manifest(tmp_path / "b", {"a": np.ones(3)})
-        told = {"visual": survey(two, two.clips, "visual", CONFIG).input}
-        with pytest.raises(InputError, match="3 numbers each; the run was trained on 2"):
-            check_widths(told, {"visual": survey(three, three.clips, "visual", CONFIG)})
+        with pytest.raises(InputError, match="have 3 numbers each; the run was trained on 2"):
+            opened(three, learnt=tmp_path)
+
+    @pytest.mark.parametrize("content", ["{}", "[3]", '{"width": "x", "longest": 1, "mean": [], "std": []}'])
+    def test_a_file_that_holds_something_else(self, tmp_path: Path, content: str) -> None:
+        (tmp_path / "visual.json").write_text(content)
+        with pytest.raises(InputError, match=r"visual\.json"):
+            opened(manifest(tmp_path, {"a": np.ones(2)}), learnt=tmp_path)
+
+    def test_a_file_that_changed_its_width_meanwhile(self, tmp_path: Path) -> None:
+        made = manifest(tmp_path, {"a": np.ones(2)})
+        modality = opened(made)
+        np.save(tmp_path / "a.npy", np.ones(3))
+        with pytest.raises(InputError, match="a: its visual features have 3 numbers each; those of this run"):
+            modality.seconds(made.clips[0].model_copy(update={"features_rate": {"visual": 1.0}}))
+
+    def test_one_survey_serves_all_runs_of_a_process(self, tmp_path: Path) -> None:
+        made = manifest(tmp_path, {"a": np.ones(2)})
+        store: Any = None
+        source = ClipSource(made, store, {"a": "a"}, {})
+        given = Input.of("features", EncoderChoice.of("feature_lstm"))
+        first, second = make_modality("visual", given, 8.0), make_modality("visual", given, 4.0)
+        for modality in (first, second):
+            modality.open(source)
+        assert first.told is second.told
 
 
 class TestManifest:
@@ -188,7 +227,7 @@ class TestManifest:
         assert found.feature(made, "visual") is None
 
     @pytest.mark.parametrize(("more", "message"), [
-        ({"features": {"speech": "a.npy"}}, "features.speech"),
+        ({"features": {"my speech": "a.npy"}}, r"(?s)features.my speech.*match"),
         ({"features_rate": {"visual": 5.0}}, "features_rate names a modality that features does not"),
         ({"features": {"visual": "a.npy"}, "features_rate": {"visual": 0.0}}, "features_rate.visual"),
     ])  # fmt: skip

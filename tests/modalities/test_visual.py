@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 import pytest
+from clip_datasets import inputs, make_dataset
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmvideo.data.sampling import Sampling, choose_frames
+from mmvideo.config import DataConfig, RunConfig
+from mmvideo.modalities.visual import Sampling, choose_frames
+from mmvideo.store.clip_format import StoredClip
 
 
 @given(
@@ -66,3 +69,32 @@ def test_uniform_is_not_random() -> None:
     assert (
         choose_frames(30, "uniform", 5, 1, draw=draw).tolist() == choose_frames(30, "uniform", 5, 1).tolist()
     )
+
+
+@pytest.mark.parametrize(("options", "expected"), [
+    ({}, list(range(4, 12))),
+    ({"sampling": "uniform", "frames": 4}, [5, 7, 9, 11]),
+    ({"sampling": "dense", "frames": 3, "frame_stride": 2}, [6, 8, 10]),
+])  # fmt: skip
+def test_a_sample_shows_the_chosen_frames_of_its_window(options: dict[str, Any], expected: list[int]) -> None:
+    """Frame i is of level i; the window is the middle second of two."""
+    frames = np.broadcast_to(np.arange(16, dtype=np.uint8)[:, None, None, None], (16, 16, 16, 3)).copy()
+    config = RunConfig(
+        inputs=inputs(visual={"frame_size": 16, **options}), data=DataConfig(), modalities=("visual",)
+    )
+    shown, times = make_dataset([StoredClip(frames, (np.arange(16) + 0.5) / 8)], config)[0].inputs["visual"]
+    assert shown[:, 0, 0, 0].tolist() == expected
+    np.testing.assert_allclose(times.numpy(), [(i + 0.5) / 8 - 0.5 for i in expected], atol=1e-6)
+
+
+def test_random_frames_of_segments_are_drawn_anew_in_each_epoch() -> None:
+    frames = np.broadcast_to(np.arange(8, dtype=np.uint8)[:, None, None, None], (8, 16, 16, 3)).copy()
+    config = RunConfig(
+        inputs=inputs(visual={"frame_size": 16, "sampling": "segment", "frames": 2}), modalities=("visual",)
+    )
+    data = make_dataset([StoredClip(frames, (np.arange(8) + 0.5) / 8)], config, training=True)
+    drawn = set()
+    for epoch in range(60):
+        data.epoch = epoch
+        drawn.add(tuple(data[0].inputs["visual"][0][:, 0, 0, 0].tolist()))
+    assert drawn == {(a, b) for a in range(4) for b in range(4, 8)}

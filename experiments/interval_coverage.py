@@ -37,7 +37,7 @@ A method should stay within 93-99. The z quantile forgets that the variance is e
 Satterthwaite's t comes close, but dips at large seed noise; t on the smallest df and the bootstrap give
 intervals that are far too wide without seed noise, and the bootstrap too narrow ones with it.
 
-Run it with `python experiments/coverage.py --repeats 2000` (about 7 minutes on one core).
+Run it with `python experiments/interval_coverage.py --repeats 2000` (about 7 minutes on one core).
 """
 
 from __future__ import annotations

@@ -10,14 +10,13 @@ from torch import Tensor
 from torchvision.transforms.v2 import InterpolationMode
 from torchvision.transforms.v2 import functional as F
 
-from mmvideo.config import AugmentConfig, DataConfig
-from mmvideo.data.transforms import ClipTransform, rotate
+from mmvideo.modalities.pictures import ClipTransform, PictureConfig, rotate
 
 EVERYTHING = {"flip_probability": 0.5, "rotate_degrees": 20.0}
 
 
 def transform(*, training: bool = True, crop: int = 8, **options: Any) -> ClipTransform:
-    return ClipTransform(DataConfig(frame_size=12, crop_size=crop, **options), training=training)
+    return ClipTransform(PictureConfig(**options), crop, training=training)
 
 
 def numbered(height: int = 12, width: int = 16, frames: int = 3) -> Tensor:
@@ -102,7 +101,7 @@ def test_frames_smaller_than_the_crop_are_enlarged(size: tuple[int, int], traini
 
 
 def test_recolouring_is_one_draw_for_all_frames_and_bounded() -> None:
-    augment = transform(random_crop=False, augment=AugmentConfig(brightness=0.25))
+    augment = transform(random_crop=False, brightness=0.25)
     frames = torch.full((3, 3, 12, 16), 100, dtype=torch.uint8)
     levels = []
     for seed in range(60):
@@ -118,7 +117,7 @@ def test_each_kind_of_recolouring_changes_the_picture_alike_in_all_frames(kind: 
     frames = torch.arange(3 * 12 * 16, dtype=torch.int32).view(1, 3, 12, 16).mul(37).remainder(256).byte()
     frames = frames.expand(4, 3, 12, 16)
     plain = transform(random_crop=False)(frames, 1)
-    out = transform(random_crop=False, augment=AugmentConfig(**{kind: 0.4}))(frames, 1)
+    out = transform(random_crop=False, **{kind: 0.4})(frames, 1)
     assert not torch.equal(out, plain)
     assert (out == out[0]).all()
 
@@ -128,7 +127,7 @@ class TestResizedCrop:
 
     def spans(self, smallest: float, **options: Any) -> list[float]:
         """The share of the width that crops of a left-to-right ramp cover, from their range of levels."""
-        augment = transform(augment=AugmentConfig(smallest_crop=smallest), **options)
+        augment = transform(smallest_crop=smallest, **options)
         outs = [augment(self.FRAMES, seed) for seed in range(80)]
         assert all(out.shape == (2, 3, 8, 8) and (out == out[0]).all() for out in outs)
         return [float(out[0, 0, 0].max() - out[0, 0, 0].min()) / 10 / 24 for out in outs]
@@ -142,7 +141,7 @@ class TestResizedCrop:
         assert min(self.spans(0.9)) > 0.65
 
     def test_without_random_places_it_is_central(self) -> None:
-        augment = transform(random_crop=False, augment=AugmentConfig(smallest_crop=0.2))
+        augment = transform(random_crop=False, smallest_crop=0.2)
         for seed in range(30):
             out = augment(self.FRAMES, seed)[0, 0, 0].float()
             assert float(out.mean()) == pytest.approx(115, abs=8)
@@ -154,3 +153,10 @@ def test_evaluation_crops_where_it_is_told() -> None:
         place: int(at(numbered(), 0, place)[0, 0, 0, 0]) for place in [(0.0, 0.0), (0.0, 1.0), (1.0, 1.0)]
     }
     assert corners == {(0.0, 0.0): 0, (0.0, 1.0): 8, (1.0, 1.0): 4 * 16 + 8}
+
+
+def test_what_changes_a_frame_is_listed() -> None:
+    assert PictureConfig().changing() == ["random_crop"]
+    assert PictureConfig(random_crop=False).changing() == []
+    changing = PictureConfig(hue=0.1, smallest_crop=0.5, random_crop=False).changing()
+    assert changing == ["smallest_crop", "hue"]

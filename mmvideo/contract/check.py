@@ -1,0 +1,193 @@
+"""A component held to its contract, promise by promise."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from mmvideo.components import ENCODERS, FUSIONS, OBJECTIVES, Table, load
+from mmvideo.contract import encoders, fusions, inputs, objectives
+from mmvideo.encoders.base import Encoder
+from mmvideo.errors import InputError, unknown
+from mmvideo.files import read_json, update_json
+from mmvideo.fusion.base import Fusion
+from mmvideo.objectives.base import Objective
+from mmvideo.types import FeatureInput
+
+Promise = Callable[..., None]
+Draw = Callable[[int, int], Tensor]
+REMEMBERED = ".checked.json"
+MODALITIES = (("visual",), ("audio", "text"), ("visual", "audio", "text"))
+TABLES = {Fusion: FUSIONS, Encoder: ENCODERS, Objective: OBJECTIVES}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one promise.
+
+    Args:
+        promise: what is promised.
+        failure: where it was broken first, and what happened there; None: it was kept everywhere.
+    """
+
+    promise: str
+    failure: str | None
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What became of a component's promises.
+
+    Args:
+        kind: fusion, encoder or objective.
+        left_out: settings that the component says it is not for, with its reasons.
+    """
+
+    kind: str
+    outcomes: tuple[Outcome, ...]
+    left_out: tuple[str, ...] = ()
+
+    @property
+    def broken(self) -> tuple[Outcome, ...]:
+        return tuple(outcome for outcome in self.outcomes if outcome.failure is not None)
+
+
+@dataclass(frozen=True)
+class _Setting:
+    """One way of building a component, and what its promises are called with."""
+
+    label: str
+    make: Callable[[], object]
+    given: tuple[Any, ...]
+
+
+def check_component(name: str, options: Mapping[str, Any]) -> Checked:
+    """Hold a component to the contract of its kind: in training with gradients, and in evaluation without.
+
+    Fusions and objectives are tried with one, two and three modalities. Outputs of two passes in training are
+    compared, so dropout has to be an `nn.Dropout`, or an option called `dropout`, which is then 0.
+
+    Args:
+        name: a registered name, or "package.module:Class".
+
+    Raises:
+        InputError: there is no such component, it does not take the options, or nowhere can it be built.
+    """
+    table = _table(name)
+    kind, cls, checked = table.kind, table.resolve(name), table.options(name, options)
+    if "dropout" in type(checked).model_fields:
+        checked = checked.model_copy(update={"dropout": 0.0})
+    settings, contract = _settings(kind, cls, checked)
+    possible, left_out = [], []
+    with torch.random.fork_rng(devices=[]):
+        for setting in settings:
+            try:
+                setting.make()
+            except InputError as error:
+                left_out.append(f"{setting.label}: {error}")
+            except Exception as error:
+                failure = f"{setting.label}: {_first_line(error)}"
+                return Checked(kind, (Outcome("It can be built.", failure),))
+            else:
+                possible.append(setting)
+        if not possible:
+            raise InputError(f"{kind} '{name}' cannot be tried. {'. '.join(left_out)}")
+        outcomes = tuple(_try(promise, possible) for promise in contract)
+    return Checked(kind, outcomes, tuple(left_out))
+
+
+def check_own_component(name: str, options: Mapping[str, Any], *, source: str, root: Path) -> None:
+    """Hold a user's own component to its contract, once for each content of its source.
+
+    Args:
+        name: "package.module:Class"; registered names, which the tests hold to it, are let pass.
+        source: what stands for the content of its source.
+        root: folder in which it is remembered what has passed.
+
+    Raises:
+        InputError: it breaks a promise; or as `check_component` does.
+    """
+    if ":" not in name:
+        return
+    memory, key = root / REMEMBERED, f"{name} {dict(sorted(options.items()))} {source}"
+    if key in read_json(memory):
+        return
+    checked = check_component(name, options)
+    if checked.broken:
+        told = "; ".join(f"{o.promise.rstrip('.')}: {o.failure}" for o in checked.broken)
+        raise InputError(
+            f"{checked.kind} '{name}' breaks promises of its kind. {told}. See `mmvideo check {name}`."
+        )
+    root.mkdir(parents=True, exist_ok=True)
+    update_json(memory, lambda known: {**known, key: "passed"})
+
+
+def _table(name: str) -> Table:
+    """The table of the kind of component that a name stands for."""
+    cls = None if ":" not in name else load(name, f"component '{name}'")
+    for base, table in TABLES.items():
+        if name in table or (isinstance(cls, type) and issubclass(cls, base)):
+            return table
+    if cls is None:
+        raise unknown("component", name, [known for table in TABLES.values() for known in table])
+    raise InputError(f"'{name}' is a subclass of neither Fusion nor Encoder nor Objective of mmvideo")
+
+
+def _settings(kind: str, cls: Any, config: Any) -> tuple[Sequence[_Setting], Sequence[Promise]]:
+    if kind == "encoder":
+        case = encoder_case(cls, config)
+        return [_Setting("", partial(case.prepare, True), (case,))], encoders.CONTRACT
+    labels = [f"with {' and '.join(modalities)}" for modalities in MODALITIES]
+    settings = []
+    for label, modalities in zip(labels, MODALITIES, strict=True):
+        if kind == "fusion":
+            make = partial(cls, config, modalities, fusions.WIDTH)
+            settings.append(_Setting(label, make, (make,)))
+        else:
+            make = partial(cls, config)
+            ready = partial(make, objectives.setting(modalities))
+            settings.append(_Setting(label, ready, (make, modalities)))
+    return settings, fusions.CONTRACT if kind == "fusion" else objectives.CONTRACT
+
+
+def _try(promise: Promise, settings: Sequence[_Setting]) -> Outcome:
+    says = promise.__doc__ or promise.__name__
+    for setting in settings:
+        for training in (True, False):
+            try:
+                promise(*setting.given, training)
+            except Exception as error:
+                mode = "in training" if training else "in evaluation"
+                where = ", ".join(part for part in (setting.label, mode) if part)
+                return Outcome(says, f"{where}: {_first_line(error)}")
+    return Outcome(says, None)
+
+
+def _first_line(error: Exception) -> str:
+    told = str(error).strip().partition("\n")[0]
+    return told if isinstance(error, AssertionError) and told else f"{type(error).__name__}: {told}"
+
+
+def encoder_case(cls: Any, config: Any) -> encoders.Case:
+    """An encoder on items of the kind of modality that it takes, as it needs them."""
+    needs, kind = cls.needs(config), cls.takes
+    statistics = ((value,) * inputs.FEATURES for value in (0.1, 1.5))
+    cases: dict[str, tuple[Callable[[], Draw], Any]] = {
+        "visual": (lambda: partial(inputs.frames, size=needs.size), None),
+        "audio": (lambda: partial(inputs.hops, hop=needs.hop), None),
+        "text": (lambda: inputs.word_pieces, inputs.WORD_PIECES),
+        "features": (
+            lambda: inputs.vectors,
+            FeatureInput(inputs.FEATURES, max(encoders.LENGTHS), *statistics),
+        ),
+    }
+    if kind not in cases:
+        raise InputError(f"an encoder that takes '{kind}' cannot be tried. Known: {', '.join(cases)}")
+    draw, told = cases[kind]
+    return encoders.Case(lambda levels: cls(config, told, fusions.WIDTH, levels), draw())

@@ -1,0 +1,33 @@
+"""Made-up items of each kind of modality, as its encoders are given them."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+FEATURES, WORD_PIECES = 6, 20
+"""Entries of a vector of precomputed features; word pieces there are."""
+
+
+def frames(count: int, seed: int, size: int) -> Tensor:
+    """(N, 3, size, size) uint8."""
+    return torch.randint(0, 256, (count, 3, size, size), generator=_generator(seed)).byte()
+
+
+def hops(count: int, seed: int, hop: int) -> Tensor:
+    """Noise in items of `hop` samples, (N, hop) float."""
+    return 0.1 * torch.randn(count, hop, generator=_generator(seed))
+
+
+def word_pieces(count: int, seed: int) -> Tensor:
+    """Ids (N,) int64; 0, which stands in padding, is none of them."""
+    return torch.randint(1, WORD_PIECES, (count,), generator=_generator(seed))
+
+
+def vectors(count: int, seed: int) -> Tensor:
+    """(N, FEATURES) float."""
+    return torch.randn(count, FEATURES, generator=_generator(seed))
+
+
+def _generator(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(2000 + seed)

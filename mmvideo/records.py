@@ -1,0 +1,293 @@
+"""What runs, studies and comparisons leave on disk, typed and versioned. Their keys are spelled here only.
+
+A sealed record holds a digest of its own content, and a run's result those of the run's other files: a number
+is bound to its making, or refused.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import annotated_types as at
+from pydantic import ConfigDict, ValidationInfo, model_validator
+
+from mmvideo.config_diff import flatten
+from mmvideo.files import Damaged, digest_of, read_record, sha256
+from mmvideo.schema import Part
+from mmvideo.vocabulary import Split, TaskKind
+
+VERSION = 2
+"""Raise it when records hold other things, or when the same configuration would give other numbers."""
+
+RESULT, CONFIG, ENVIRONMENT, METRICS = "result.json", "config.json", "env.json", "metrics.jsonl"
+INPUTS, CHECKPOINT = "inputs", "checkpoints/best.safetensors"
+STUDY, COMPARISON = "study.json", "comparison.json"
+
+Metrics = dict[str, float]
+Role = Literal["fusion", "control"]
+
+
+def predictions_file(split: Split) -> str:
+    return f"predictions_{split}.jsonl"
+
+
+ALWAYS = (CONFIG, ENVIRONMENT, METRICS, predictions_file("val"), predictions_file("test"))
+"""Files that every run has."""
+
+
+def bound_files(folder: Path) -> list[str]:
+    """The files of a run that its result binds: what all have, what its modalities learnt, its weights."""
+    learnt = sorted(f"{INPUTS}/{file.name}" for file in (folder / INPUTS).glob("*.json"))
+    return [*ALWAYS, *learnt, CHECKPOINT]
+
+
+class Sealed(Part):
+    """A record that knows whether it is still what was written."""
+
+    model_config = ConfigDict(ser_json_inf_nan="constants")
+
+    version: Literal[2] = 2
+    seal: str | None = None
+    """SHA-256 of all the rest."""
+
+    @model_validator(mode="after")
+    def _is_what_was_written(self, info: ValidationInfo) -> Self:
+        if info.mode == "json" and self.seal != self._digest():
+            raise ValueError("its content was changed after it was written")
+        return self
+
+    def _digest(self) -> str:
+        return digest_of(self.model_dump(mode="json", exclude={"seal"}))
+
+    def text(self) -> str:
+        """The record as it is written, with its seal."""
+        content = self.model_dump(mode="json") | {"seal": self._digest()}
+        return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+
+
+class Environment(Part):
+    """env.json: what a run was made with. Host name and paths are left out: directories get published."""
+
+    version: Literal[2] = 2
+    git_sha: str | None
+    git_dirty: bool | None
+    python: str
+    platform: str
+    device: str
+    data_fingerprint: str
+    versions: dict[str, str | None]
+    resumed_in: tuple[Environment, ...] = ()
+    """Other environments in which it was continued."""
+
+    def text(self) -> str:
+        return self.model_dump_json(indent=2, exclude_defaults=True) + "\n"
+
+
+class MetricLine(Part):
+    """A line of metrics.jsonl. Beside these: the task's score, and what objective and fusion report."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, float]
+
+    epoch: int
+    step: int
+    split: Literal["train", "val"]
+    loss: float
+    seconds: float
+    """Of training, up to here."""
+
+
+class Prediction(Part):
+    """A line of predictions_<split>.jsonl: what is known of a clip, and the model's outputs for it."""
+
+    id: str
+    group: str
+    label: str | tuple[str, ...] | float
+    present: tuple[str, ...]
+    """The modalities the clip has, also those the run does not read."""
+    log_probabilities: tuple[float, ...] | None = None
+    logits: tuple[float, ...] | None = None
+    values: tuple[float, ...] | None = None
+
+    @model_validator(mode="after")
+    def _has_outputs(self) -> Self:
+        if [self.log_probabilities, self.logits, self.values].count(None) != 2:
+            raise ValueError("a prediction has one of log_probabilities, logits, values")
+        return self
+
+    @property
+    def outputs(self) -> tuple[float, ...]:
+        """Whichever of the three the task has, 6 decimals each."""
+        return self.log_probabilities or self.logits or self.values or ()
+
+    def text(self) -> str:
+        return json.dumps(self.model_dump(mode="json", exclude_none=True), ensure_ascii=False) + "\n"
+
+
+class Costs(Part):
+    """What a run costs. FLOPs and latency are of one clip, a step is forward and backward over one batch."""
+
+    parameters: int
+    """Of the deployed model."""
+    trainable_parameters: int
+    objective_parameters: int
+    """Further ones that the objective added in training."""
+    flops_per_clip: int
+    train_seconds: float
+    latency_ms: float
+    step_ms: float
+    peak_memory_mb: float
+
+
+class RunResult(Sealed):
+    """result.json: written last, so that it is there if and only if the run is finished."""
+
+    study: str
+    arm: str
+    seed: Annotated[int, at.Ge(0)]
+    signature: str
+    """What decides the run's numbers, in ten hex digits."""
+    task: TaskKind
+    modalities: tuple[str, ...]
+    classes: tuple[str, ...]
+    deciding: dict[str, Any]
+    """The part of the configuration that decides numbers."""
+    contents: dict[str, str]
+    """Configuration keys that name files, own components or earlier runs, and the content found there."""
+    data_fingerprint: str
+    manifest: str
+    """SHA-256 of ids, labels, groups and splits of the manifest's clips."""
+    digests: dict[str, str]
+    """SHA-256 of the run's other files, by their names."""
+    val: Metrics
+    test: Metrics
+    test_subsets: dict[str, Metrics]
+    """With every subset of the modalities (`visual+text`)."""
+    test_permuted: Metrics | None
+    """Where each modality comes from another clip; None for a single modality."""
+    costs: Costs
+    step_spent_on: str
+    """What the fusion's step spends its time on, in its own words."""
+    best_epoch: int
+    epochs: int
+    steps: int
+    counts: dict[Split, int]
+    train_prior: tuple[float, ...]
+    train_presence: dict[str, tuple[int | float, ...]]
+    """For each pattern of present modalities in training: clips of each class, or outputs that know only
+    the pattern."""
+    failed_clips: dict[str, str]
+    """Clips that could not be decoded, with the reason."""
+    subtitle_warnings: dict[str, tuple[str, ...]]
+    feature_values_zeroed: dict[str, int]
+
+    @property
+    def folder(self) -> str:
+        """The name of the run's directory."""
+        return run_name(self.arm, self.seed, self.signature)
+
+    @property
+    def decided_by(self) -> dict[str, Any]:
+        """All that decides its numbers but the data, flat."""
+        return decided_by(self.deciding, self.contents)
+
+
+class ArmRecord(Part):
+    """An arm of a study: its name, and whether it is a fusion to choose from or a control."""
+
+    name: str
+    role: Role
+
+
+class StudyRecord(Sealed):
+    """study.json: what a report needs to know of a study beside its runs."""
+
+    name: str
+    title: str
+    axes: tuple[str, ...]
+    arms: tuple[ArmRecord, ...]
+    seeds: tuple[int, ...]
+    runs: tuple[str, ...] = ()
+    """Directories that belong to the study as it is now; empty: all beside it."""
+    limits: dict[str, Any] | None
+    """What is known about the task in advance: Bayes accuracies and the additive bound."""
+    manifest: str
+    """The list of clips that the study is about."""
+    notes: tuple[str, ...] = ()
+    """What a reader must know beside the numbers, such as modalities that the data lack."""
+
+
+class ComparisonRecord(Sealed):
+    """comparison.json: a report's numbers. NaN is null."""
+
+    mmvideo: str
+    """The version that compared."""
+    study: str
+    title: str
+    axes: tuple[str, ...]
+    seeds: tuple[int, ...]
+    n_clips: int
+    n_groups: int
+    task: TaskKind
+    answer: str
+    best_unimodal: str | None
+    leader: str | None
+    arms: tuple[dict[str, Any], ...]
+    pairs: tuple[dict[str, Any], ...]
+    limits: tuple[dict[str, Any], ...]
+    missing_runs: tuple[str, ...]
+    notes: tuple[str, ...]
+    cost_notes: tuple[str, ...]
+    failed_clips: dict[str, str]
+
+
+def run_name(arm: str, seed: int, signature: str) -> str:
+    """The name of a run's directory."""
+    return f"{arm}-s{seed}-{signature}"
+
+
+def decided_by(deciding: dict[str, Any], contents: dict[str, str]) -> dict[str, Any]:
+    """A configuration's deciding part, flat, with the content of files in the place of their names."""
+    return flatten(deciding) | contents
+
+
+def run_remedy(folder: Path) -> str:
+    """What to do where a finished run's file is not what it was."""
+    return f"Delete the folder {folder}; the same command trains the run again."
+
+
+def open_run(folder: Path, reading: Iterable[str] | None = None) -> RunResult:
+    """A finished run's result, once it is made sure that the run's files are those it was made with.
+
+    Args:
+        reading: the files that will be read (those of them that the run has); None: all.
+
+    Raises:
+        Damaged: no result, or a file that was changed, swapped or deleted; or the directory is a copy under
+            another arm's, seed's or configuration's name. The message names the file.
+    """
+    remedy = run_remedy(folder)
+    result = read_record(folder / RESULT, RunResult, remedy)
+    name = folder.absolute().name
+    if name != result.folder:
+        raise Damaged(
+            f"{folder / RESULT} is the result of the run {result.folder}, but its folder is called {name}. "
+            f"Give the folder its name again, or delete it."
+        )
+    lacking = set(ALWAYS) - result.digests.keys()
+    if lacking:
+        raise Damaged(f"{folder / RESULT} has no digests of {', '.join(sorted(lacking))}. {remedy}")
+    for file in result.digests if reading is None else sorted(result.digests.keys() & set(reading)):
+        try:
+            found = sha256(folder / file)
+        except OSError as error:
+            raise Damaged(f"{folder / file} cannot be read: {error.strerror}. {remedy}") from error
+        if found != result.digests[file]:
+            raise Damaged(
+                f"{folder / file} is not the file that this run's result was made with: it was changed, or "
+                f"comes from another run. {remedy}"
+            )
+    return result

@@ -1,0 +1,248 @@
+"""What decides a run's numbers: its configuration, its data, and the content of all that these name.
+
+Weights files, the source of a user's own components and the encoders of earlier runs count by what is in
+them. So a changed one makes another run, and a moved one does not.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import os
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from mmvideo.clips.manifest import Manifest
+from mmvideo.components import load
+from mmvideo.config import RunConfig
+from mmvideo.config_diff import flatten
+from mmvideo.errors import InputError
+from mmvideo.files import Damaged, digest_of, read_record, sha256
+from mmvideo.records import (
+    CHECKPOINT,
+    INPUTS,
+    RESULT,
+    VERSION,
+    RunResult,
+    bound_files,
+    decided_by,
+    run_name,
+    run_remedy,
+)
+from mmvideo.schema import files_named
+
+SETTLED = 0.1
+"""Seconds a file must have been left alone before its digest is remembered (see mmvideo.clips.hashing)."""
+SIGNATURE = 10
+"""Hex digits of a signature."""
+
+
+def signature(config: RunConfig, data_fingerprint: str) -> str:
+    """Ten hex digits that name what decides the run's numbers.
+
+    Raises:
+        InputError: an own component that cannot be imported, or an earlier run that is not finished.
+    """
+    return _signature(config, contents(config), data_fingerprint)
+
+
+def _signature(config: RunConfig, found: dict[str, str], data_fingerprint: str) -> str:
+    return digest_of([VERSION, decided_by(config.deciding(), found), data_fingerprint])[:SIGNATURE]
+
+
+def bind(
+    folder: Path, config: RunConfig, manifest: Manifest, data_fingerprint: str, numbers: Mapping[str, Any]
+) -> RunResult:
+    """A run's result: its numbers, together with all that they were made with.
+
+    Args:
+        folder: the run's, with all other files written.
+        numbers: the fields of RunResult that are measured or counted.
+
+    Raises:
+        InputError: what the configuration names was changed while the run trained.
+    """
+    found = contents(config)
+    if (now := run_name(config.arm, config.seed, _signature(config, found, data_fingerprint))) != folder.name:
+        raise InputError(
+            f"{folder}: the source of an own component, a weights file or an earlier run that the "
+            f"configuration names was changed while this run trained (it would be {now} now), so its numbers "
+            "belong to neither. Delete the folder and run it again."
+        )
+    identity = {
+        "study": config.study,
+        "arm": config.arm,
+        "seed": config.seed,
+        "signature": folder.name.rpartition("-")[2],
+        "task": config.data.task,
+        "modalities": config.modalities,
+        "classes": manifest.classes,
+        "deciding": config.deciding(),
+        "contents": found,
+        "data_fingerprint": data_fingerprint,
+        "manifest": manifest_digest(manifest),
+        "digests": file_digests(folder),
+    }
+    return RunResult.model_validate({**identity, **numbers}, strict=False)
+
+
+def check_data(result: RunResult, manifest: Manifest, path: str, data_fingerprint: str) -> None:
+    """Whether the data that a finished run names are still those it was made with.
+
+    Raises:
+        Damaged: its manifest has other clips, labels, groups or splits, or their files hold something else.
+    """
+    changed = "the clips, labels, groups or splits it lists"
+    if manifest_digest(manifest) == result.manifest:
+        if data_fingerprint == result.data_fingerprint:
+            return
+        changed = "the content of its files, or how they decode,"
+    raise Damaged(
+        f"{path} is not what the run {result.folder} was made with: {changed} changed since. Put it back, or "
+        "name a manifest with --manifest to evaluate the run on it as it is now."
+    )
+
+
+def contents(config: RunConfig) -> dict[str, str]:
+    """For configuration keys that name something outside it: what stands for the content found there."""
+    found = file_contents(config) | component_contents(config.deciding())
+    if config.encoders_from:
+        found["encoders_from"] = " ".join(_encoders_of(Path(path)) for path in config.encoders_from)
+    return found
+
+
+def file_contents(config: RunConfig) -> dict[str, str]:
+    """Digests of the files and folders that the configuration loads weights from, by configuration key."""
+    return {
+        f"inputs.{modality}.{key}": _digest_at(Path(name))
+        for modality, given in config.active.items()
+        for key, name in files_named(given)
+        if Path(name).exists()
+    }
+
+
+def component_contents(deciding: dict[str, Any]) -> dict[str, str]:
+    """Names of the user's own components, "package.module:Class", each with a digest of its source."""
+    names = {
+        key: value
+        for key, value in flatten(deciding).items()
+        if key.rpartition(".")[2] in ("name", "kind") and isinstance(value, str) and ":" in value
+    }
+    return {key: f"{name} {_source_digest(name)}" for key, name in names.items()}
+
+
+def _source_digest(name: str) -> str:
+    load(name, f"component '{name}'")  # imports it, or says why it cannot be
+    module = sys.modules[name.partition(":")[0]]
+    return digest_of({file.name: _digest_at(file) for file in own_sources(module)})
+
+
+def own_sources(module: ModuleType) -> list[Path]:
+    """A module's file, and those of the modules it imports, directly or not, that lie below the folder its
+    top-level package is in. What is installed, and mmvideo itself, are known by their versions.
+
+    Imports are read from the source, wherever they stand in it; what a program imports by a name that it
+    makes up is not seen.
+    """
+    if not getattr(module, "__file__", None):
+        return []
+    file = Path(str(module.__file__)).resolve()
+    root = file.parents[module.__name__.count(".") + (file.name == "__init__.py")]
+    waiting, found = [module.__name__], dict[str, Path]()
+    while waiting:
+        name = waiting.pop()
+        if name in found or name.partition(".")[0] in ("mmvideo", *sys.stdlib_module_names):
+            continue
+        source = _source_below(root, name)
+        if source is not None:
+            found[name] = source
+            waiting += _imports(source, name)
+    return sorted(set(found.values()))
+
+
+def _source_below(root: Path, name: str) -> Path | None:
+    """The file of a module below `root`, unless it is installed there."""
+    stem = root.joinpath(*name.split("."))
+    for path in (stem / "__init__.py", stem.with_name(f"{stem.name}.py")):
+        if path.is_file() and not {"site-packages", "dist-packages"} & set(path.parts):
+            return path
+    return None
+
+
+def _imports(source: Path, name: str) -> Iterator[str]:
+    """All modules that a file may import, its own packages among them."""
+    package = name if source.name == "__init__.py" else name.rpartition(".")[0]
+    wanted = [name]
+    for node in ast.walk(ast.parse(source.read_bytes(), str(source))):
+        if isinstance(node, ast.Import):
+            wanted += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                base = importlib.util.resolve_name("." * node.level + base, package)
+            wanted += [base, *(f"{base}.{alias.name}" for alias in node.names)]
+    for full in wanted:
+        parts = full.split(".")
+        yield from (".".join(parts[:n]) for n in range(1, len(parts) + 1))
+
+
+def _encoders_of(path: Path) -> str:
+    """What stands for the encoders of an earlier run: its checkpoint, and what its modalities learnt."""
+    digests = finished_run(path)[1].digests
+    return "+".join(
+        digests[name] for name in sorted(digests) if name == CHECKPOINT or name.startswith(INPUTS)
+    )
+
+
+def finished_run(path: Path) -> tuple[Path, RunResult]:
+    """The folder of a finished run that `encoders_from` names, and its result.
+
+    Args:
+        path: the folder, or `<root>/<study>/<arm>-s<seed>` where only one finished run is called so.
+
+    Raises:
+        InputError: there is none, or there are several.
+    """
+    folder = path
+    if not (path / RESULT).is_file():
+        pattern = f"{path.name}-{'[0-9a-f]' * SIGNATURE}/{RESULT}"
+        found = sorted(file.parent for file in path.parent.glob(pattern)) if path.name else []
+        if len(found) != 1:
+            many = f"; there are {', '.join(folder.name for folder in found)}" if found else ""
+            raise InputError(
+                f"encoders_from: {path} is not the folder of a finished run; train it first{many}"
+            )
+        folder = found[0]
+    return folder, read_record(folder / RESULT, RunResult, run_remedy(folder))
+
+
+def manifest_digest(manifest: Manifest) -> str:
+    """SHA-256 of the clips' ids, labels, groups and splits, in whatever order they are listed."""
+    return digest_of(sorted([clip.id, clip.label, clip.group, clip.split] for clip in manifest.clips))
+
+
+def file_digests(folder: Path) -> dict[str, str]:
+    """SHA-256 of each of a run's files that its result binds."""
+    return {name: sha256(folder / name) for name in bound_files(folder) if (folder / name).is_file()}
+
+
+def _digest_at(path: Path) -> str:
+    """The digest of a file, or of all files in a folder but hidden ones."""
+    if path.is_dir():
+        files = [file for file in sorted(path.rglob("*")) if file.is_file() and file.name[0] != "."]
+        return digest_of({str(file.relative_to(path)): _digest_at(file) for file in files})
+    state = os.stat(path)
+    if time.time() - state.st_ctime < SETTLED:
+        return sha256(path)
+    return _remembered(path, (state.st_size, state.st_mtime_ns, state.st_ctime_ns, state.st_ino))
+
+
+@lru_cache(maxsize=4096)
+def _remembered(path: Path, state: tuple[int, ...]) -> str:
+    """A grid asks for the same weights once for every run."""
+    return sha256(path)

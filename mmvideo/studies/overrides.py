@@ -1,0 +1,82 @@
+"""`--set train.epochs=40`: any field of a study's configurations, for all its arms."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from mmvideo.config import RunConfig, load_config
+from mmvideo.config_diff import flatten
+from mmvideo.errors import InputError, unknown
+from mmvideo.studies.study import Arm, Study
+
+_INSTEAD = {"seed": "--seeds", "study": "--name", "arm": "the study's own arms"}
+
+
+def overridden(study: Study, assignments: Sequence[str]) -> Study:
+    """The study with `field=value` set in every arm. Values are JSON, or else text.
+
+    Raises:
+        InputError: no assignment, an unknown field (with the nearest match), a value that the field does not
+            take, or a field on an axis in which the arms differ.
+    """
+    values: dict[str, Any] = {}
+    for assignment in assignments:
+        field, given, text = assignment.partition("=")
+        if not (field and given):
+            raise InputError(f"--set takes field=value, such as train.epochs=40; got '{assignment}'")
+        if field in _INSTEAD:
+            raise InputError(f"--set {field}: use {_INSTEAD[field]} instead")
+        _refuse_compared(study, field)
+        values[field] = _value(text)
+    arms = (replace(arm, config=_with(arm, values)) for arm in study.arms)
+    return replace(study, arms=tuple(arms)) if values else study
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _refuse_compared(study: Study, field: str) -> None:
+    """
+    Raises:
+        InputError: the field is, or holds, what the arms are compared in.
+    """
+    values = {arm.name: json.dumps(_at(arm.config, field)) for arm in study.arms}
+    on_axis = any(_within(field, axis) or _within(axis, field) for axis in study.axes)
+    if on_axis and len(set(values.values())) > 1:
+        first, second = list(dict.fromkeys(values.values()))[:2]
+        raise InputError(
+            f"--set {field}: this is what the arms of '{study.name}' differ in ({first}, {second}, …). "
+            "Set a field that they share, or choose other arms by the study's own options, behind `--`."
+        )
+
+
+def _within(key: str, section: str) -> bool:
+    return key == section or key.startswith(f"{section}.")
+
+
+def _at(config: RunConfig, field: str) -> Any:
+    value: Any = config.model_dump(mode="json")
+    for key in field.split("."):
+        value = value.get(key) if isinstance(value, dict) else None
+    return value
+
+
+def _with(arm: Arm, values: Mapping[str, Any]) -> RunConfig:
+    record = arm.config.model_dump(mode="json")
+    for field, value in values.items():
+        section: Any = record
+        *path, last = field.split(".")
+        for key in path:
+            section = section.get(key) if isinstance(section, dict) else None
+        is_option = path[-1:] == ["options"]  # a component's class knows which it takes
+        if not isinstance(section, dict) or (last not in section and not is_option):
+            raise unknown("field", field, flatten(record))
+        section[last] = value
+    return load_config(json.dumps(record), f"arm '{arm.name}' with --set {' '.join(values)}")

@@ -1,0 +1,191 @@
+"""`mmvideo check`, and the check that a component of one's own passes before it is trained."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from mmvideo.cli import main
+from mmvideo.components import FUSIONS, OBJECTIVES
+from mmvideo.contract.check import check_component, check_own_component
+from mmvideo.contract.fusions import CONTRACT
+from mmvideo.errors import InputError
+from mmvideo.files import read_json
+
+FUSIONS_OF_ONES_OWN = """
+import torch
+from torch import nn
+from mmvideo.errors import InputError
+from mmvideo.files import read_json
+from mmvideo.fusion.base import Fusion, mlp
+from mmvideo.schema import Positive
+from mmvideo.types import FusionOutput
+
+
+class Fine(Fusion):
+    class Config(Fusion.Config):
+        layers: Positive = 1
+
+    def __init__(self, config, modalities, width):
+        super().__init__(config, modalities, width)
+        self.mix = nn.Sequential(*(mlp(len(modalities) * width, width, 0.1) for _ in range(config.layers)))
+
+    def forward(self, features):
+        return FusionOutput(self.mix(self.clips(features)[0].flatten(1)))
+
+
+class AcrossTheBatch(Fine):
+    def __init__(self, config, modalities, width):
+        super().__init__(config, modalities, width)
+        self.attention = nn.MultiheadAttention(width, 2)
+
+    def forward(self, features):
+        vectors, _ = self.clips(features)
+        vectors = vectors + self.attention(vectors, vectors, vectors, need_weights=False)[0]
+        return FusionOutput(self.mix(vectors.flatten(1)))
+
+
+class PlainList(Fine):
+    def __init__(self, config, modalities, width):
+        super().__init__(config, modalities, width)
+        self.factors = [nn.Parameter(torch.randn(width)) for _ in modalities]
+
+    def forward(self, features):
+        return FusionOutput(self.mix((self.clips(features)[0] * torch.stack(self.factors)).flatten(1)))
+
+
+class Pair(Fine):
+    def __init__(self, config, modalities, width):
+        if len(modalities) != 2:
+            raise InputError("it is for two modalities")
+        super().__init__(config, modalities, width)
+
+
+class Unfinished(Fusion):
+    def __init__(self, modalities, width):
+        super().__init__(modalities, width)
+
+
+class NotOne:
+    pass
+"""
+
+
+@pytest.fixture(autouse=True)
+def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A module of one's own beside the working directory, which is not on the Python path."""
+    (tmp_path / "own_fusions.py").write_text(FUSIONS_OF_ONES_OWN)
+    monkeypatch.chdir(tmp_path)
+    before = list(sys.path)
+    yield tmp_path / "own_fusions.py"
+    sys.path[:] = before
+    sys.modules.pop("own_fusions", None)
+
+
+def check(*arguments: str) -> int:
+    with pytest.raises(SystemExit) as ended:
+        main(["check", *arguments])
+    return int(ended.value.code or 0)
+
+
+def test_one_that_keeps_everything(capsys: pytest.CaptureFixture[str]) -> None:
+    assert check("own_fusions:Fine", "--options", "layers=1") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "fusion own_fusions:Fine"
+    assert [line[:8] for line in lines[1:-1]] == ["passed  "] * len(CONTRACT)
+    assert lines[-1] == f"all {len(CONTRACT)} promises kept"
+
+
+@pytest.mark.parametrize(
+    ("name", "broken", "reason"),
+    [
+        ("AcrossTheBatch", "A clip alone gives what it gives in a batch", "alone instead of in a batch, the"),
+        ("PlainList", "All that is trained is registered", r"of shape \(16,\) is no registered parameter"),
+    ],
+)
+def test_one_that_does_not(
+    name: str, broken: str, reason: str, capsys: pytest.CaptureFixture[str], own: Path
+) -> None:
+    assert check(f"own_fusions:{name}") == 1
+    out = capsys.readouterr().out
+    assert f"FAILED  {broken}" in out
+    outcome = next(o for o in check_component(f"own_fusions:{name}", {}).broken if broken in o.promise)
+    assert outcome.failure is not None
+    assert outcome.failure.startswith("with visual, in training: ")
+    with pytest.raises(InputError, match=rf"breaks promises of its kind.*{reason}"):
+        check_own_component(f"own_fusions:{name}", {}, source="a", root=own.parent)
+
+
+def test_settings_that_it_is_not_for_are_left_out_and_named(capsys: pytest.CaptureFixture[str]) -> None:
+    assert check("own_fusions:Pair") == 0
+    out = capsys.readouterr().out
+    assert "not tried with visual: it is for two modalities" in out
+    assert "not tried with visual and audio and text" in out
+
+
+def test_one_that_cannot_be_built_says_why(capsys: pytest.CaptureFixture[str]) -> None:
+    assert check("own_fusions:Unfinished") == 1
+    assert "FAILED  It can be built." in (out := capsys.readouterr().out)
+    assert "TypeError" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("own_fusions:Missing",), "has no 'Missing'"),
+        (("own_fusion:Fine",), "there is no module 'own_fusion'"),
+        (("own_fusions:NotOne",), "neither Fusion nor Encoder nor Objective"),
+        (("own_fusions:Fine", "--options", "layer=2"), "Did you mean 'layers'"),
+        (("own_fusions:Fine", "--options", "layers"), "KEY=VALUE pairs"),
+        (("lat",), "Unknown"),
+    ],
+)
+def test_mistakes_are_told(
+    arguments: tuple[str, ...], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert check(*arguments) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_it_runs_once_for_each_source_and_its_options(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = own.parent / "runs"
+    check_own_component("own_fusions:Fine", {}, source="a", root=root)
+    (remembered,) = read_json(root / ".checked.json")
+    assert remembered == "own_fusions:Fine {} a"
+    tried: list[str] = []
+    monkeypatch.setattr(
+        "mmvideo.contract.check.check_component",
+        lambda name, options: tried.append(name) or check_component(name, options),
+    )
+    check_own_component("own_fusions:Fine", {}, source="a", root=root)
+    check_own_component("late", {}, source="", root=root)
+    assert tried == []
+    check_own_component("own_fusions:Fine", {}, source="edited", root=root)
+    check_own_component("own_fusions:Fine", {"layers": 1}, source="a", root=root)
+    assert len(tried) == 2
+
+
+def test_drawing_leaves_the_random_state_alone() -> None:
+    import torch
+
+    before = torch.get_rng_state()
+    check_component("late", {})
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_every_registered_objective_keeps_its_contract(name: str) -> None:
+    checked = check_component(name, {})
+    assert checked.kind == "objective"
+    assert checked.broken == ()
+    assert checked.left_out == ()
+
+
+def test_single_is_for_one_modality() -> None:
+    checked = check_component("single", {})
+    assert checked.broken == ()
+    assert len(checked.left_out) == 2
+    assert "single" in FUSIONS
