@@ -15,6 +15,7 @@ from mmvideo.config import DataConfig, Input, RunConfig, RuntimeConfig, Tracking
 from mmvideo.data.opened import open_data
 from mmvideo.data.run_data import RunData, available_modalities
 from mmvideo.errors import InputError
+from mmvideo.files import read_json
 from mmvideo.runs.evaluate import evaluate_run
 from mmvideo.runs.execute import execute
 from mmvideo.vocabulary import MODALITIES, Split
@@ -91,7 +92,7 @@ def test_a_run_learns_from_them(run: Path) -> None:
 
 
 def test_what_the_encoders_were_told_stands_in_the_run(run: Path) -> None:
-    told = {file.stem: json.loads(file.read_text()) for file in (run / "inputs").iterdir()}
+    told = {file.stem: read_json(file) for file in (run / "inputs").iterdir()}
     assert {m: (told[m]["width"], told[m]["longest"]) for m in told} == {"visual": (3, 1), "audio": (2, 3)}
     assert all(abs(mean - 102) < 1 for mean in told["visual"]["mean"])
 
@@ -137,7 +138,7 @@ def test_a_modality_that_nobody_has_is_refused(config: RunConfig) -> None:
 def test_not_standardising_is_another_run(config: RunConfig) -> None:
     raw = reading(config, visual=Input.of("features", standardize=False))
     assert RunData.open(raw).told["visual"].mean == (0, 0, 0)
-    assert raw.signature("data") != config.signature("data")
+    assert raw.deciding() != config.deciding()
 
 
 def reading(config: RunConfig, **inputs: Input) -> RunConfig:

@@ -18,6 +18,7 @@ from mmvideo.config import Input, RunConfig
 from mmvideo.data.dataset import PermutedModalities
 from mmvideo.data.run_data import RunData
 from mmvideo.errors import InputError
+from mmvideo.files import read_json
 from mmvideo.runs.evaluate import evaluate_run
 from mmvideo.runs.execute import execute
 from mmvideo.vocabulary import MODALITIES, presence_pattern
@@ -58,7 +59,7 @@ def test_the_record_tells_of_them_by_name(run: Path) -> None:
 
 
 def test_each_keeps_what_it_learnt_and_its_own_shape(run: Path, configure_own: Configure) -> None:
-    learnt = {file.stem: json.loads(file.read_text()) for file in (run / "inputs").iterdir()}
+    learnt = {file.stem: read_json(file) for file in (run / "inputs").iterdir()}
     shapes = {name: (kept["width"], kept["longest"]) for name, kept in learnt.items()}
     assert shapes == {"flow": (3, 4), "mrna": (5, 1), "tone": (2, 1)}
     data = RunData.open(configure_own())

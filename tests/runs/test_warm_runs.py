@@ -16,6 +16,7 @@ from mmvideo.clips.manifest import Clip, write_manifest
 from mmvideo.components import FusionChoice
 from mmvideo.config import RunConfig
 from mmvideo.errors import InputError
+from mmvideo.files import read_json
 from mmvideo.runs.evaluate import evaluate_run
 from mmvideo.runs.execute import execute
 from mmvideo.vocabulary import SPLITS
@@ -57,8 +58,8 @@ def test_an_own_modality_goes_on_from_its_run(
     frozen = execute(warm.model_copy(update={"encoders_frozen": True}), root=tmp_path)
     assert same(frozen, flow, "flow")
     assert same(frozen, mrna, "mrna")
-    learnt = json.loads((frozen / "inputs" / "flow.json").read_text())
-    assert learnt == json.loads((flow / "inputs" / "flow.json").read_text())
+    learnt = read_json(frozen / "inputs" / "flow.json")
+    assert learnt == read_json(flow / "inputs" / "flow.json")
     assert all(abs(mean - 50) < 2 for mean in learnt["mean"]), "that of the run it goes on from"
     again = evaluate_run(frozen)
     assert again == json.loads((frozen / "result.json").read_text())["test"]
@@ -71,7 +72,7 @@ def test_a_modality_without_a_run_is_left_at_random_but_not_frozen(
     flow: Path, configure_own: Configure, tmp_path: Path
 ) -> None:
     config = configure_own(encoders_from=(str(flow),))
-    learnt = json.loads((execute(config, root=tmp_path) / "inputs" / "mrna.json").read_text())
+    learnt = read_json(execute(config, root=tmp_path) / "inputs" / "mrna.json")
     assert all(abs(mean) < 2 for mean in learnt["mean"])
     with pytest.raises(InputError, match="no run of encoders_from has an encoder for mrna, tone"):
         execute(config.model_copy(update={"encoders_frozen": True}), root=tmp_path)
