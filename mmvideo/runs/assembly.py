@@ -86,7 +86,7 @@ def training_data(data: RunData, model: FusionModel, device: torch.device) -> Tr
         return {split: encode_split(model, in_batches(data.dataset(split), size), device) for split in splits}
 
     key = (
-        *(config.data, config.modalities, repr(config.active), config.encoders_from, config.width),
+        *(config.data, config.modalities, repr(config.active), config.encoders_from, config.width, size),
         levels_read(config) | _read_by_objective(config),
     )
     held = data.source.keep("encoded", key, encoded)

@@ -21,7 +21,8 @@ from mmvideo.records import ArmRecord, StudyRecord
 from mmvideo.report.compare import compare
 from mmvideo.report.load import load_study
 from mmvideo.runs.directory import RunDirectory
-from mmvideo.runs.execute import evaluate_run, execute
+from mmvideo.runs.evaluate import evaluate_run
+from mmvideo.runs.execute import execute
 
 Configure = Callable[..., RunConfig]
 Damage = Callable[[Path, Path], None]
@@ -31,7 +32,7 @@ FILES = (
     "env.json",
     "metrics.jsonl",
     "predictions_test.jsonl",
-    "tokenizer.json",
+    "inputs/text.json",
     "checkpoints/best.safetensors",
 )
 
@@ -102,7 +103,7 @@ def file_cases() -> list[Any]:
         (name, damage)
         for name in FILES
         for damage in (flip, halve, empty, delete, swap)
-        if name not in ("tokenizer.json", "env.json") or damage is not swap  # the same for all seeds
+        if name not in ("inputs/text.json", "env.json") or damage is not swap  # the same for all seeds
     ]
     damages += [(name, damage) for name in ("result.json", *FILES[3:5]) for damage in (no_utf8, folder)]
     damages += [("result.json", text(one)) for one in ("[]", "null", "{}", "[" * 100_000, "1" * 5000)]
@@ -163,7 +164,7 @@ def intact(configure: Configure, tmp_path_factory: pytest.TempPathFactory) -> Re
     arms = (ArmRecord(name="words", role="control"),)
     limits: dict[str, Any] = {"bayes": {"text": 0.5}, "additive": {}}
     record = StudyRecord(
-        name="words", title="Words", axes=("fusion",), arms=arms, seeds=(0, 1), limits=limits
+        name="words", title="Words", axes=("fusion",), arms=arms, seeds=(0, 1), limits=limits, manifest="m"
     )
     rewrite(root / "words" / "study.json", record)
     return Readings(root, config)

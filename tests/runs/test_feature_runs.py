@@ -138,7 +138,7 @@ def test_a_modality_that_nobody_has_is_refused(config: RunConfig) -> None:
 def test_not_standardising_is_another_run(config: RunConfig) -> None:
     raw = reading(config, visual=Input.of("features", standardize=False))
     assert RunData.open(raw).told["visual"].mean == (0, 0, 0)
-    assert raw.signature("data") != config.signature("data")
+    assert raw.deciding() != config.deciding()
 
 
 def reading(config: RunConfig, **inputs: Input) -> RunConfig:

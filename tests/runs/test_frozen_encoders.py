@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import pytest
 from safetensors.torch import load_file
 
 from mmvideo.components import FusionChoice
 from mmvideo.config import RunConfig
+from mmvideo.data.opened import open_data
+from mmvideo.runs import assembly
 from mmvideo.runs.evaluate import evaluate_run
 from mmvideo.runs.execute import execute
 
@@ -36,3 +40,38 @@ def test_encoders_stay_and_the_fusion_learns(configure: Configure, finished: Pat
     assert abs(evaluate_run(run)["accuracy"] - result["test"]["accuracy"]) < 1e-9
     again = execute(config.model_copy(update={"study": "again"}), root=tmp_path)
     assert (again / "predictions_test.jsonl").read_bytes() == (run / "predictions_test.jsonl").read_bytes()
+
+
+def test_runs_of_one_process_share_what_the_same_encoders_made_of_the_clips(
+    configure: Configure, finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoded: list[int] = []
+    real = assembly.encode_split
+
+    def counting(*given: Any) -> Any:
+        encoded.append(1)
+        return real(*given)
+
+    monkeypatch.setattr(assembly, "encode_split", counting)
+
+    def splits_encoded(**changes: Any) -> int:
+        """How many splits a run encodes."""
+        before = len(encoded)
+        execute(configure(encoders_from=(str(finished),), encoders_frozen=True, **changes), root=tmp_path)
+        return len(encoded) - before
+
+    late = {"fusion": FusionChoice.of("late")}
+    open_data(configure()).kept.clear()
+    assert splits_encoded(**late, seed=1) == 2
+    assert splits_encoded(**late, seed=2) == 0
+    assert splits_encoded(fusion=FusionChoice.of("gated")) == 0, "it reads the same level"
+    assert splits_encoded(fusion=FusionChoice.of("hierarchical")) == 2, "it reads more"
+    assert splits_encoded(**late, modalities=("visual", "audio")) == 2
+    other = execute(configure(study="demo", arm="other", seed=5), root=tmp_path)
+    again = configure(encoders_from=(str(other),), encoders_frozen=True, **late)
+    before = len(encoded)
+    run = execute(again, root=tmp_path)
+    assert len(encoded) - before == 2, "encoders of another run"
+    losses = [json.loads(line)["loss"] for line in (run / "metrics.jsonl").read_text().splitlines()]
+    nll = json.loads((run / "result.json").read_text())["val"]["nll"]
+    assert min(abs(loss - nll) for loss in losses) < 1e-4, "they are what that run's encoders make"

@@ -9,13 +9,16 @@ from pathlib import Path
 
 import pytest
 from made_records import made_result, reseal
+from planted_runs import small_inputs
 
 from mmvideo.clips.manifest import Manifest, read_manifest, write_manifest
 from mmvideo.components import FusionChoice
-from mmvideo.config import DataConfig, RunConfig, TextConfig, VisualConfig
+from mmvideo.config import DataConfig, RunConfig
+from mmvideo.data import opened
 from mmvideo.errors import InputError
 from mmvideo.runs.directory import RunDirectory
-from mmvideo.runs.execute import evaluate_run, execute
+from mmvideo.runs.evaluate import evaluate_run
+from mmvideo.runs.execute import execute
 from mmvideo.runs.identity import bind, contents, manifest_digest, own_sources, signature
 from mmvideo.runs.warm_start import sources
 
@@ -107,17 +110,23 @@ class TestFiles:
         one, other = tmp_path / "one.pt", tmp_path / "other.pt"
         one.write_bytes(b"weights")
         other.write_bytes(b"weights")
-        first, moved = (RunConfig(visual=VisualConfig(weights=str(path))) for path in (one, other))
+
+        def config(weights: object) -> RunConfig:
+            return RunConfig(
+                inputs=small_inputs({"visual": {"backbone": "resnet18", "weights": str(weights)}})
+            )
+
+        first, moved = config(one), config(other)
         before = signature(first, "data")
         assert signature(moved, "data") == before
         one.write_bytes(b"WEIGHTS")
         assert signature(first, "data") != before
-        assert contents(RunConfig(visual=VisualConfig(weights="DEFAULT"))) == {}
+        assert contents(config("DEFAULT")) == {}
 
     def test_every_file_of_a_text_model_counts(self, tmp_path: Path) -> None:
         for name in ("config.json", "model.safetensors"):
             (tmp_path / name).write_text(name)
-        config = RunConfig(text=TextConfig(model=str(tmp_path)))
+        config = RunConfig(inputs=small_inputs({"text": {"model": str(tmp_path)}}))
         before = signature(config, "data")
         (tmp_path / "model.safetensors").write_text("others")
         assert signature(config, "data") != before
@@ -174,7 +183,7 @@ class TestManifest:
         write_manifest(path, clips)
 
     def test_a_run_is_not_evaluated_on_labels_it_was_not_made_with(
-        self, own: DataConfig, configure: Configure, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+        self, own: DataConfig, configure: Configure, tmp_path: Path
     ) -> None:
         path = execute(configure(text_alone=True, data=own), root=tmp_path / "runs")
         expected = evaluate_run(path)
@@ -185,7 +194,7 @@ class TestManifest:
             for clip in manifest.clips
         )
         self.write(Path(own.manifest), Manifest(clips, manifest.root))
-        monkeypatch.setattr("mmvideo.data.run_data._opened", {}, raising=False)  # as another command finds it
+        opened._opened.cache_clear()  # as another command finds it
         with pytest.raises(InputError, match=r"manifest\.jsonl is not what the run .* made with: the clips"):
             evaluate_run(path)
         assert evaluate_run(path, manifest=own.manifest) != expected
