@@ -53,7 +53,6 @@ def differing_keys(a: Mapping[str, Any], b: Mapping[str, Any], axes: Iterable[st
     Returns:
         Dotted keys, sorted; empty if the two may stand in one comparison.
     """
-    left, right = flatten(a), flatten(b)
     covered = {"seed", *axes}
     if "modalities" in covered:
         covered |= {f"inputs.{name}" for name in set(a["modalities"]) ^ set(b["modalities"])}
