@@ -26,8 +26,10 @@ CORE = {
     "schema",
     "records",
     "workers",
+    "memory",
 }
 STORED = {"clips", "store"}
+INPUTS = STORED | {"modalities", "data"}
 LEAVES = {"planted", "transcribe", "inspection"}
 MODEL = {"layers", "encoders", "fusion", "objectives", "model"}
 ALLOWED = {
@@ -36,20 +38,21 @@ ALLOWED = {
     "layers": CORE,
     "evaluation": CORE,
     "store": CORE | {"clips"},
-    "encoders": CORE | {"layers"},
+    "modalities": CORE | STORED,
+    "data": CORE | STORED | {"modalities", "evaluation"},
+    "encoders": CORE | STORED | {"modalities", "layers"},
     "fusion": CORE | {"layers"},
     "objectives": CORE | {"layers"},
     "contract": CORE | {"encoders", "fusion", "objectives"},
     "model": CORE | {"layers", "encoders", "fusion"},
-    "data": CORE | STORED | {"evaluation", "encoders", "runs"},
-    "training": CORE | STORED | MODEL | {"data", "evaluation"},
-    "runs": CORE | STORED | MODEL | {"data", "evaluation", "training"},
+    "training": CORE | INPUTS | MODEL | {"evaluation"},
+    "runs": CORE | INPUTS | MODEL | {"evaluation", "training", "contract"},
     "studies": CORE | {"evaluation", "model", "runs"},
     "report": CORE | {"evaluation", "clips"},
     "recipes": CORE | STORED,
     "planted": CORE | STORED,
     "transcribe": CORE | STORED,
-    "inspection": CORE | STORED | {"data", "encoders", "report"},
+    "inspection": CORE | INPUTS | {"encoders", "report"},
     "cli": {
         *CORE,
         *STORED,

@@ -73,12 +73,12 @@ def ablate(arguments: list[str]) -> int:
     study.refuse_other_data(options.root)
     fingerprint, available = _opened(study)
     study = _carried_out(study, available)
-    from mmvideo.runs.execute import execute
+    from mmvideo.runs.execute import train_missing
 
     print(f"{study.title}: {len(study.arms)} arms × {len(study.seeds)} seeds")
     report = run_grid(
         study,
-        partial(execute, root=options.root),
+        partial(train_missing, root=options.root),
         root=options.root,
         data_fingerprint=fingerprint,
         workers=options.workers,

@@ -42,14 +42,26 @@ def execute(config: RunConfig, *, root: Path, progress: bool = False) -> Path:
         Busy: another process is training it.
         TrainingError: the loss became NaN or infinite.
     """
+    run, _ = _execute_missing(config, root, progress)
+    return run.path
+
+
+def train_missing(config: RunConfig, *, root: Path) -> bool:
+    """As `execute`, but tell whether the run was trained now: False if it was finished before."""
+    return _execute_missing(config, root, progress=False)[1]
+
+
+def _execute_missing(config: RunConfig, root: Path, progress: bool) -> tuple[RunDirectory, bool]:
     config = with_sources(config)
     run = RunDirectory.create(root, config, open_data(config, progress=progress).fingerprint)
+    trained = False
     if not run.finished:
         with run.lock():
             if not run.finished:  # by another process, meanwhile
                 _execute(config, run, progress)
+                trained = True
     run.result()  # its files are those it was made with
-    return run.path
+    return run, trained
 
 
 def _execute(config: RunConfig, run: RunDirectory, progress_shown: bool) -> None:

@@ -60,7 +60,7 @@ class Attempt:
     """What a worker is given: all of it can be sent, a configuration that names a class of the user's too."""
 
     label: str
-    run_one: Callable[[RunConfig], object]
+    run_one: Callable[[RunConfig], bool]
     config: str
     """As JSON."""
     run: Path
@@ -80,7 +80,7 @@ class Ended:
 
 def run_grid(
     study: Study,
-    run_one: Callable[[RunConfig], object],
+    run_one: Callable[[RunConfig], bool],
     *,
     root: Path,
     data_fingerprint: str,
@@ -94,8 +94,8 @@ def run_grid(
     the others go first, then it is waited for. On Ctrl-C the workers are ended; run again to go on.
 
     Args:
-        run_one: trains one run and writes its directory under `root`. A function of a module, or a
-            `functools.partial` of one, since other processes call it.
+        run_one: trains one run and writes its directory under `root`; False if another process has done so
+            meanwhile. A function of a module, or a `functools.partial` of one, since other processes call it.
         data_fingerprint: names the content of the data, as in `RunConfig.signature`.
         workers: runs at once; None: one on a GPU, else as many as the cores allow.
 
@@ -184,14 +184,14 @@ def attempt(given: Attempt) -> Ended:
     if RunDirectory(given.run).finished:
         return Ended("finished before")
     try:
-        given.run_one(load_config(given.config, given.label))
+        trained = given.run_one(load_config(given.config, given.label))
     except Busy:
         return Ended("held")
     except Exception as error:
         told = isinstance(error, InputError | TrainingError)
         reason = str(error) if told else f"{type(error).__name__}: {error}"
         return Ended("failed", time.monotonic() - began, reason, traceback.format_exc())
-    return Ended("trained", time.monotonic() - began)
+    return Ended("trained" if trained else "finished before", time.monotonic() - began)
 
 
 def _outcome(config: RunConfig, one: Attempt, answer: Ended | NoAnswer, watched: float) -> Outcome:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -68,6 +68,16 @@ def _at(config: RunConfig, field: str) -> Any:
     return value
 
 
+def _near(field: str, fields: Iterable[str]) -> list[str]:
+    """The fields of the section that is meant, if there is such a section; else all."""
+    known = list(fields)
+    for depth in range(field.count("."), 0, -1):
+        section = ".".join(field.split(".")[:depth])
+        if inside := [name for name in known if name.startswith(f"{section}.")]:
+            return inside
+    return known
+
+
 def _with(arm: Arm, values: Mapping[str, Any]) -> RunConfig:
     record = arm.config.model_dump(mode="json")
     for field, value in values.items():
@@ -77,6 +87,6 @@ def _with(arm: Arm, values: Mapping[str, Any]) -> RunConfig:
             section = section.get(key) if isinstance(section, dict) else None
         is_option = path[-1:] == ["options"]  # a component's class knows which it takes
         if not isinstance(section, dict) or (last not in section and not is_option):
-            raise unknown("field", field, flatten(record))
+            raise unknown("field", field, _near(field, flatten(record)))
         section[last] = value
     return load_config(json.dumps(record), f"arm '{arm.name}' with --set {' '.join(values)}")

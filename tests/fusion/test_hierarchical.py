@@ -67,7 +67,7 @@ def test_encoders_are_built_for_the_levels_read(levels: str) -> None:
     assert HierarchicalFusion.levels_read(HierarchicalFusion.Config(levels=levels)) == wanted
     assert HierarchicalFusion.levels_read(HierarchicalFusion.Config()) == set(LEVELS)
     fusion = FusionChoice.of("hierarchical", levels=levels)
-    model = build_model(RunConfig(fusion=fusion, modalities=("audio",)), classes=3, vocabulary_size=10)
+    model = build_model(RunConfig(fusion=fusion, modalities=("audio",)), outputs=3)
     assert model.encoders["audio"].levels == wanted
     assert (model.encoders["audio"].pool is not None) == ("clip" in wanted)
 
@@ -110,6 +110,5 @@ def test_shared_weights_are_trained_by_every_level() -> None:
 
 
 def test_a_wrong_level_is_refused_before_anything_is_built() -> None:
-    config = RunConfig(fusion=FusionChoice.of("hierarchical", levels="frames"))
     with pytest.raises(InputError, match="fusion 'hierarchical': levels: Unknown level 'frames'"):
-        build_model(config, classes=3, vocabulary_size=10)
+        FusionChoice.of("hierarchical", levels="frames")

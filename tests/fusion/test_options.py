@@ -8,9 +8,7 @@ import pytest
 from numpy_layers import made
 
 from mmvideo.components import FUSIONS, FusionChoice
-from mmvideo.config import RunConfig
 from mmvideo.errors import InputError
-from mmvideo.model import build_model
 from mmvideo.vocabulary import MODALITIES
 
 COUNTS = ("heads", "layers", "self_layers", "latents", "bottlenecks", "rank", "factor_width", "rank_width")
@@ -52,9 +50,8 @@ def test_what_cannot_be_built(name: str, options: dict[str, Any], message: str) 
 
 
 def test_wrong_options_are_refused_before_anything_is_built() -> None:
-    config = RunConfig(fusion=FusionChoice.of("mult", level="frames"))
     with pytest.raises(InputError, match="fusion 'mult': level: Input should be 'stem' or 'trunk'"):
-        build_model(config, classes=3, vocabulary_size=10)
+        FusionChoice.of("mult", level="frames")
 
 
 def test_modalities_may_have_any_names_in_any_order() -> None:

@@ -113,6 +113,7 @@ def make_study(tmp_path: Path) -> Callable[..., Path]:
         folder = tmp_path / "demo"
         folder.mkdir()
         record = StudyRecord(
+            manifest="clips.jsonl",
             name="demo", title="A demonstration", axes=("fusion", "modalities"), seeds=seeds,
             arms=tuple(ArmRecord(name=name, role=arm.role) for name, arm in arms.items()), limits=limits,
         )  # fmt: skip

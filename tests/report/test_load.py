@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 from made_records import reseal, rewrite
 
-from mmvideo.config import TrainConfig, VisualConfig
+from mmvideo.components import EncoderChoice
+from mmvideo.config import Input, TrainConfig
 from mmvideo.errors import InputError
 from mmvideo.records import ArmRecord, StudyRecord, open_run
 from mmvideo.report.load import load_study
+from mmvideo.vocabulary import MODALITIES
 
 MakeStudy = Callable[..., Path]
 
@@ -76,12 +78,17 @@ def test_curve_uses_epochs_that_all_seeds_reached(make_study: MakeStudy) -> None
     assert (curve["mean"] <= curve["high"]).all()
 
 
+OTHER_ENCODER = {name: Input.of(name) for name in MODALITIES} | {
+    "visual": Input.of("visual", EncoderChoice.of("cnn_lstm", dropout=0.5))
+}
+
+
 @pytest.mark.parametrize(
     ("config", "key"),
     [
         ({"train": TrainConfig(learning_rate=0.01)}, "train.learning_rate"),
         ({"width": 32}, "width"),
-        ({"visual": VisualConfig(dropout=0.5)}, "visual.dropout"),
+        ({"inputs": OTHER_ENCODER}, "inputs.visual.encoder.options.dropout"),
     ],
 )
 def test_arms_that_differ_beside_the_axes_are_refused(

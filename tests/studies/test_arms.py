@@ -76,25 +76,30 @@ def test_a_study_of_one_modality_goes_with_data_that_have_it() -> None:
     assert restricted(found, having(found, "text")) is found
 
 
+VISUAL = "inputs.visual"
+
+
 def test_a_field_is_set_in_every_arm() -> None:
     found = overridden(
         strategies(),
-        ["train.epochs=40", "data.normalization=imagenet", "train.precision=bf16-mixed", "fusion_width=32"],
+        ["train.epochs=40", "data.max_seconds=2", "train.precision=bf16-mixed", "fusion_width=32"],
     )
     assert {arm.config.train.epochs for arm in found.arms} == {40}
-    assert {arm.config.data.normalization for arm in found.arms} == {"imagenet"}
+    assert {arm.config.data.max_seconds for arm in found.arms} == {2.0}
     assert [arm.config.fusion.name for arm in found.arms] == ["early", "late", *["single"] * 3]
 
 
 def test_fields_that_must_fit_are_set_together() -> None:
-    found = overridden(strategies(), ["data.crop_size=90", "data.frame_size=96"])
-    assert {arm.config.data.crop_size for arm in found.arms} == {90}
+    found = overridden(
+        strategies(), [f"{VISUAL}.encoder.options.picture_size=90", f"{VISUAL}.options.frame_size=96"]
+    )
+    assert {arm.config.inputs["visual"].encoder.options.picture_size for arm in found.arms} == {90}
 
 
 def test_an_option_that_arms_share_may_be_set_though_it_lies_on_an_axis() -> None:
     arms = fusion_arms(BASE, ("hierarchical",))
     found = overridden(study(*arms), ["fusion.options.heads=2"])
-    assert found.arms[0].config.fusion.options["heads"] == 2
+    assert found.arms[0].config.fusion.options.heads == 2
 
 
 @pytest.mark.parametrize(

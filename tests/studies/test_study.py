@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from mmvideo.components import FusionChoice
-from mmvideo.config import DataConfig, RunConfig, TrainConfig
+from mmvideo.components import EncoderChoice, FusionChoice
+from mmvideo.config import DataConfig, Input, RunConfig, TrainConfig
 from mmvideo.errors import InputError
 from mmvideo.studies.study import Arm, Study
 
@@ -35,14 +35,15 @@ def test_arms_that_differ_off_the_axes_are_refused_with_the_key() -> None:
 
 def test_every_pair_of_arms_is_looked_at() -> None:
     """The first arm has no text encoder, so only the second and third can disagree about it."""
-    from mmvideo.config import TextConfig
-
+    deeper = Input.of("text", EncoderChoice.of("transformer", layers=3))
     arms = (
         Arm("visual", RunConfig(modalities=("visual",))),
         Arm("visual+text", RunConfig(modalities=("visual", "text"))),
-        Arm("text", RunConfig(modalities=("text",), text=TextConfig(layers=3))),
+        Arm("text", RunConfig(modalities=("text",), inputs={"text": deeper})),
     )
-    with pytest.raises(InputError, match=r"'visual\+text' and 'text' also differ in text\.layers"):
+    with pytest.raises(
+        InputError, match=r"'visual\+text' and 'text' also differ in inputs\.text\.encoder\.options\.layers"
+    ):
         study(*arms, axes=("modalities",))
 
 

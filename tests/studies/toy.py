@@ -9,7 +9,6 @@ import time
 from functools import partial
 from pathlib import Path
 
-from mmvideo.components import FusionChoice
 from mmvideo.config import RunConfig, RuntimeConfig, TrainConfig
 from mmvideo.errors import InputError, TrainingError
 from mmvideo.runs.directory import RunDirectory
@@ -22,20 +21,19 @@ from made_records import made_result, metric_line
 DATA = "toy-data"
 
 
-def toy_study(*fusions: str, seeds: tuple[int, ...] = (0, 1)) -> Study:
-    """A study with one arm for each fusion."""
-    # on the CPU by name, so that no worker has to import torch to ask for a GPU
+def toy_study(*names: str, seeds: tuple[int, ...] = (0, 1)) -> Study:
+    """A study with one arm for each name."""
     shared = {"train": TrainConfig(epochs=4), "runtime": RuntimeConfig(device="cpu")}
-    arms = [Arm(name, RunConfig(fusion=FusionChoice.of(name), **shared)) for name in fusions]
-    return Study(name="toy", title="Toy", arms=tuple(arms), axes=("fusion",), seeds=seeds)
+    arms = [Arm(name, RunConfig(width=8 + 8 * i, **shared)) for i, name in enumerate(names)]
+    return Study(name="toy", title="Toy", arms=tuple(arms), axes=("width",), seeds=seeds)
 
 
-def train(config: RunConfig, *, root: Path, seconds: float = 0.0) -> None:
+def train(config: RunConfig, *, root: Path, seconds: float = 0.0) -> bool:
     """Leaves a mark for every time it is called; an arm named for a trouble has it."""
     run = RunDirectory.create(root, config, DATA)
     with run.lock():
         if run.finished:
-            return
+            return False
         with (run.path / "starts").open("a") as file:
             file.write("start\n")
         match config.arm:
@@ -52,6 +50,7 @@ def train(config: RunConfig, *, root: Path, seconds: float = 0.0) -> None:
             run.log_metrics(metric_line(epoch, accuracy=0.5))
         if config.arm != "forgetful":
             run.write_result(made_result(run.path, config))
+    return True
 
 
 if __name__ == "__main__":
