@@ -65,9 +65,9 @@ def run_with(table: Table, name: str, options: dict[str, Any]) -> RunConfig:
     if table is OBJECTIVES:
         return RunConfig(objective=ObjectiveChoice(**choice))
     if table is MODALITY_KINDS:
-        return RunConfig(inputs={"mine": Input(kind=name, options=options)})
+        return RunConfig(inputs={"mine": Input.model_validate({"kind": name, "options": options})})
     kind = ENCODERS.resolve(name).takes
-    return RunConfig(inputs={"mine": Input(kind=kind, encoder=EncoderChoice(**choice))})
+    return RunConfig(inputs={"mine": Input.of(kind, EncoderChoice(**choice))})
 
 
 def others(config: type[Part], field: str) -> Iterator[Any]:

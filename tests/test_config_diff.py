@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from mmvideo.components import FusionChoice
-from mmvideo.config import RunConfig, RuntimeConfig, TextConfig, TrainConfig
+from mmvideo.components import EncoderChoice, FusionChoice
+from mmvideo.config import Input, RunConfig, RuntimeConfig, TrainConfig
 from mmvideo.config_diff import check_axes, differing_keys, flatten
 from mmvideo.errors import InputError
 
@@ -21,21 +21,26 @@ def test_seed_runtime_and_names_never_count() -> None:
 
 
 def test_an_axis_covers_its_section_and_nothing_else() -> None:
-    a = RunConfig(fusion=FusionChoice.of("late"))
-    b = RunConfig(fusion=FusionChoice.of("early", heads=4), train=TrainConfig(epochs=3), width=32)
+    a = RunConfig(fusion=FusionChoice.of("early"))
+    b = RunConfig(fusion=FusionChoice.of("late", dropout=0.3), train=TrainConfig(epochs=3), width=32)
     assert differing_keys(a.deciding(), b.deciding(), ("fusion",)) == ["train.epochs", "width"]
-    assert differing_keys(a.deciding(), b.deciding(), ("fusion.name", "train.epochs", "width")) == [
-        "fusion.options.heads"
-    ]
+    left = differing_keys(a.deciding(), b.deciding(), ("fusion.name", "train.epochs", "width"))
+    assert "fusion.options.dropout" in left
+    assert all(key.startswith("fusion.options.") for key in left)
 
 
-def test_modalities_cover_encoders_that_drop_out_but_not_those_that_differ() -> None:
-    both = RunConfig(modalities=("visual", "text"))
-    alone = RunConfig(modalities=("visual",))
+def test_modalities_cover_inputs_that_drop_out_but_not_those_that_differ() -> None:
+    given = {"visual": Input.of("visual"), "text": Input.of("text"), "flow": Input.of("features")}
+    both = RunConfig(inputs=given, modalities=("visual", "text", "flow"))
+    alone = RunConfig(inputs=given, modalities=("visual",))
     assert differing_keys(both.deciding(), alone.deciding(), ("modalities",)) == []
-    assert "text.layers" in differing_keys(both.deciding(), alone.deciding(), ())
-    deeper = RunConfig(modalities=("text",), text=TextConfig(layers=3))
-    assert differing_keys(both.deciding(), deeper.deciding(), ("modalities",)) == ["text.layers"]
+    told = differing_keys(both.deciding(), alone.deciding(), ())
+    assert {"inputs.text.encoder.options.layers", "inputs.flow.kind", "modalities"} <= set(told)
+    other = given | {"text": Input.of("text", EncoderChoice.of("transformer", layers=3))}
+    deeper = RunConfig(inputs=other, modalities=("text",))
+    assert differing_keys(both.deciding(), deeper.deciding(), ("modalities",)) == [
+        "inputs.text.encoder.options.layers"
+    ]
 
 
 def test_a_prefix_of_a_name_is_no_section() -> None:
@@ -47,3 +52,14 @@ def test_an_unknown_axis_answers_with_the_nearest() -> None:
     check_axes(("fusion", "train.learning_rate", "modalities", "fusion.options.heads"))
     with pytest.raises(InputError, match=r"Unknown axis 'fusions'. Did you mean 'fusion'\?"):
         check_axes(("fusions",))
+
+
+def test_inputs_of_modalities_on_one_side_only_are_covered_whatever_they_are_called() -> None:
+    def deciding(*names: str, width: int = 8) -> dict[str, object]:
+        return {"modalities": list(names), "width": width, "inputs": {m: {"kind": "features"} for m in names}}
+
+    assert differing_keys(deciding("flow", "width"), deciding("flow"), ("modalities",)) == []
+    assert (
+        differing_keys(flatten(deciding("flow", "width")), flatten(deciding("flow")), ("modalities",)) == []
+    )
+    assert differing_keys(deciding("flow"), deciding("width", width=9), ("modalities",)) == ["width"]

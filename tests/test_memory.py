@@ -7,10 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tests.data.test_augment import dataset
+from clip_datasets import inputs, make_dataset
 
-from mmvideo.config import AugmentConfig
+from mmvideo.config import DataConfig, RunConfig
 from mmvideo.memory import Memory
+from mmvideo.store.clip_format import StoredClip
+from mmvideo.store.subtitles import Word
 
 
 def test_what_fits_is_made_once_and_the_rest_each_time() -> None:
@@ -34,19 +36,24 @@ def test_tensors_in_tuples_count() -> None:
 
 
 @pytest.mark.parametrize(
-    ("data", "changing"),
+    ("options", "seconds", "changing"),
     [
-        ({"augment": AugmentConfig(gain_db=3.0)}, {"visual", "audio"}),
-        ({"augment": AugmentConfig(word_dropout=0.5)}, {"visual", "text"}),
-        ({"audio_snr_db": 0.0}, {"visual"}),
-        ({"audio_snr_db": 0.0, "augment": AugmentConfig(redraw_noise=True)}, {"visual", "audio"}),
-        ({"max_seconds": 0.5}, {"visual", "audio", "text"}),
+        ({"audio": {"gain_db": 3.0}}, 1.0, {"visual", "audio"}),
+        ({"text": {"word_dropout": 0.5}}, 1.0, {"visual", "text"}),
+        ({"audio": {"snr_db": 0.0}}, 1.0, {"visual"}),
+        ({"audio": {"snr_db": 0.0, "redraw_noise": True}}, 1.0, {"visual", "audio"}),
+        ({"visual": {"sampling": "segment"}}, 1.0, {"visual"}),
+        ({}, 0.5, {"visual", "audio", "text"}),
     ],
 )
-def test_inputs_are_kept_where_they_cannot_change(data: dict[str, Any], changing: set[str]) -> None:
-    training = dataset(True, **data)
-    first, second = training[0].inputs, training[0].inputs
-    assert {m for m in first if first[m][0] is not second[m][0]} == changing
-    evaluation = dataset(False, **data)
-    first, second = evaluation[0].inputs, evaluation[0].inputs
-    assert all(first[m][0] is second[m][0] for m in first)
+def test_inputs_are_kept_where_they_cannot_change(
+    options: dict[str, Any], seconds: float, changing: set[str]
+) -> None:
+    frames = np.zeros((8, 20, 20, 3), np.uint8)
+    words = (Word("one", 0.0, 0.5), Word("two", 0.5, 1.0))
+    stored = StoredClip(frames, (np.arange(8) + 0.5) / 8, np.ones(1000, np.float32), words)
+    config = RunConfig(inputs=inputs(**options), data=DataConfig(max_seconds=seconds))
+    for training, kept in ((True, {"visual", "audio", "text"} - changing), (False, set(config.modalities))):
+        data = make_dataset([stored], config, training=training)
+        first, second = data[0].inputs, data[0].inputs
+        assert {m for m in first if first[m][0] is second[m][0]} == kept

@@ -88,12 +88,12 @@ class RunData:
     @cached_property
     def _present(self) -> dict[str, frozenset[str]]:
         """By input, active or not, the ids of the clips that have it."""
-        config, found = self.config, {}
-        for name in in_order(config.inputs):
-            active = self.modalities.get(name)
-            idle = active or make_modality(name, config.inputs[name], config.data.frame_rate)
-            found[name] = idle.where(self.source) if active is None else active.present
-        return found
+        config = self.config
+        of = {
+            name: self.modalities.get(name) or make_modality(name, given, config.data.frame_rate)
+            for name, given in config.inputs.items()
+        }
+        return {name: of[name].where(self.source) for name in in_order(of)}
 
     def present(self, clip: Clip) -> tuple[str, ...]:
         """Which of the inputs the clip has, those that the run is not given among them."""
@@ -140,10 +140,8 @@ def available_modalities(config: RunConfig, *, progress: bool = False) -> tuple[
     it."""
     source = open_data(config, progress=progress)
     training = {clip.id for clip in source.clips if clip.split == "train"}
-    found: list[str] = []
-    for name, given in config.active.items():
-        modality = make_modality(name, given, config.data.frame_rate)
-        if modality.where(source) & training:
-            modality.open(source)
-            found += [name] if modality.present & training else []
-    return tuple(found)
+    found = {
+        name: make_modality(name, given, config.data.frame_rate).where(source)
+        for name, given in config.active.items()
+    }
+    return tuple(name for name, ids in found.items() if ids & training)

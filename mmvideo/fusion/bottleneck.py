@@ -14,7 +14,6 @@ from torch import Tensor, nn
 from mmvideo.fusion.base import mlp
 from mmvideo.fusion.tokens import TokenFusion
 from mmvideo.layers.grouped_attention import StreamBlock
-from mmvideo.layers.packing import Rows
 from mmvideo.schema import Dropout, Positive
 from mmvideo.types import Features, FusionOutput
 
@@ -66,27 +65,26 @@ class BottleneckFusion(TokenFusion):
     def forward(self, features: Mapping[str, Features]) -> FusionOutput:
         values, real = self.stacked(features)
         streams = torch.cat([self.summary.expand(-1, values.shape[1], -1, -1), values], dim=2)
-        rows = Rows(torch.cat([real.new_ones(*real.shape[:2], 1), real], dim=2), self.width)
-        streams = rows.pack(streams)
+        real = torch.cat([real.new_ones(*real.shape[:2], 1), real], dim=2)
         for block in self.blocks[: self.fusion_layer]:
-            streams = block(streams, rows, first=self._needed(block))
+            streams = block(streams, real, first=self._needed(block))
         if self.bottlenecks is not None:
             present = torch.stack([features[m].present for m in self.modalities])
-            streams = self._exchange(streams, rows, _shares(present))
+            streams = self._exchange(streams, real, _shares(present))
         return FusionOutput(self.mix(streams[:, :, 0].transpose(0, 1).flatten(1)))
 
-    def _exchange(self, streams: Tensor, rows: Rows, shares: Tensor) -> Tensor:
+    def _exchange(self, streams: Tensor, real: Tensor, shares: Tensor) -> Tensor:
         """The layers that read the bottlenecks; of the last one, only the summaries."""
         assert self.bottlenecks is not None
-        count, batch, _ = rows.real.shape
+        count, batch, length = real.shape
         shared = self.bottlenecks.expand(batch, -1, -1)  # (B, R, D)
-        joint_rows = rows.extended(shared.shape[1])
+        readable = torch.cat([real, real.new_ones(count, batch, shared.shape[1])], dim=2)
         for block in self.blocks[self.fusion_layer :]:
-            joint = rows.join(streams, shared.expand(count, -1, -1, -1))
-            joint = block(joint, joint_rows, first=self._needed(block))
+            joint = torch.cat([streams, shared.expand(count, -1, -1, -1)], dim=2)
+            joint = block(joint, readable, first=self._needed(block))
             if self._needed(block):
                 return joint
-            streams, versions = rows.split(joint)
+            streams, versions = joint[:, :, :length], joint[:, :, length:]
             shared = (shares[:, :, None, None] * versions).sum(dim=0)
         raise AssertionError("there is a last layer")
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 import torch
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from mmvideo.fusion.base import mlp
@@ -17,7 +18,6 @@ from mmvideo.layers.grouped_attention import (
     ordered_pairs,
     stream_norm,
 )
-from mmvideo.layers.packing import Rows
 from mmvideo.layers.pooling import AdditivePool
 from mmvideo.schema import Dropout, Positive
 from mmvideo.types import Features, FusionOutput, Tokens
@@ -56,13 +56,10 @@ class CoAttentionFusion(TokenFusion):
 
     def forward(self, features: Mapping[str, Features]) -> FusionOutput:
         values, real = self.stacked(features)
-        rows = Rows(real, self.width)
-        values = rows.pack(values)
         for layer, own in enumerate(self.own):
             if self.cross:
-                values = self.cross[layer](values, rows)
-            values = own(values, rows)
-        values = rows.unpack(values)
+                values = self.cross[layer](values, real)
+            values = own(values, real)
         time = values.new_zeros(real.shape)  # pooling does not read it
         vectors = [pool(Tokens(values[m], real[m], time[m]))[0] for m, pool in enumerate(self.pools)]
         return FusionOutput(self.mix(torch.cat(vectors, dim=1)))
@@ -83,10 +80,10 @@ class _CoAttention(nn.Module):
         self.feed_forward = StreamFeedForward(count, width, expansion)
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, values: Tensor, rows: Rows) -> Tensor:
-        """Tokens of M modalities as `rows` packs them → the same tokens."""
+    def forward(
+        self, values: Float[Tensor, "M B N D"], real: Bool[Tensor, "M B N"]
+    ) -> Float[Tensor, "M B N D"]:
         normed = stream_norm(values)
-        asking, readable = rows.of(self.target), rows.of(self.source)
-        read = self.attention(normed[self.target], normed[self.source], readable, asking)
+        read = self.attention(normed[self.target], normed[self.source], real[self.source])
         values = values + self.dropout(read.unflatten(0, (len(values), -1)).sum(dim=1))
         return values + self.dropout(self.feed_forward(stream_norm(values)))

@@ -11,7 +11,6 @@ from torch import Tensor, nn
 from mmvideo.fusion.base import mlp
 from mmvideo.fusion.tokens import TokenFusion
 from mmvideo.layers.grouped_attention import StreamBlock, ordered_pairs, stream_norm
-from mmvideo.layers.packing import Rows
 from mmvideo.schema import Dropout, Positive
 from mmvideo.types import Features, FusionOutput
 
@@ -67,19 +66,14 @@ class MultFusion(TokenFusion):
         batch = values.shape[1]
         sequence = torch.cat([self.summary.expand(-1, batch, -1, -1), values], dim=2)
         real = torch.cat([real.new_ones(*real.shape[:2], 1), real], dim=2)
-        rows = Rows(real, sequence.shape[3] if len(self.own) > 1 else 0)  # the last layer maps summaries only
-        sequence = rows.pack(sequence)
         for block in self.own[:-1]:
-            sequence = block(sequence, rows)
-        summaries = self.own[-1](sequence, rows, first=1)  # (M, B, 1, (M - 1) D)
+            sequence = block(sequence, real)
+        summaries = self.own[-1](sequence, real, first=1)  # (M, B, 1, (M - 1) D)
         return FusionOutput(self.mix(summaries.squeeze(2).transpose(0, 1).flatten(1)))
 
     def _read_each_other(self, values: Tensor, real: Tensor) -> Tensor:
         """Each modality's tokens (M, B, N, D) → what its streams made of them, (M, B, N, (M - 1) D)."""
-        rows = Rows(real, self.width)
-        packed = rows.pack(values)
-        context, streams = stream_norm(packed)[self.source], packed[self.target]
-        asking, readable = rows.of(self.target), rows.of(self.source)
+        context, readable, streams = stream_norm(values)[self.source], real[self.source], values[self.target]
         for block in self.cross:
-            streams = block(streams, asking, context, readable)
-        return asking.unpack(streams).unflatten(0, (len(values), -1)).permute(0, 2, 3, 1, 4).flatten(3)
+            streams = block(streams, readable, context)
+        return streams.unflatten(0, (len(values), -1)).permute(0, 2, 3, 1, 4).flatten(3)

@@ -10,14 +10,12 @@ from __future__ import annotations
 from itertools import permutations
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mmvideo.errors import InputError
 from mmvideo.layers.attention import RESIDUAL_STD, few
-from mmvideo.layers.packing import Rows
-from mmvideo.layers.varlen_attention import Blocks
 
 
 def ordered_pairs(count: int) -> Int[Tensor, "P 2"]:
@@ -68,28 +66,17 @@ class StreamAttention(nn.Module):
 
     def forward(
         self,
-        queries: Float[Tensor, "G _ _ D"],
-        context: Float[Tensor, "G _ _ D"],
-        readable: Rows,
-        asking: Rows | None = None,
-    ) -> Float[Tensor, "G _ _ D"]:
-        """Each query reads the real tokens of its own stream's context.
-
-        Args:
-            context: packed as `readable` packs.
-            asking: what the queries are packed by; None: they are (G, B, Q, D).
-        """
-        real = readable.real
-        if asking is None and few(queries.shape[2], real.shape[2], queries.shape[3], self.heads):
-            return self._read_with_few(queries, readable.unpack(context), real)
-        q, k_v = self.query(queries), self.key_value(context)
-        if asking is not None and asking.packed and readable.packed:
-            return self.out(Blocks(asking, readable).attend(q, k_v, self.heads))
-        q = self._split(q if asking is None else asking.unpack(q))
-        k, v = (self._split(part) for part in readable.unpack(k_v).chunk(2, dim=3))
+        queries: Float[Tensor, "G B Q D"],
+        context: Float[Tensor, "G B K D"],
+        real: Bool[Tensor, "G B K"],
+    ) -> Float[Tensor, "G B Q D"]:
+        """Each query reads the real tokens of its own stream's context."""
+        if few(queries.shape[2], context.shape[2], queries.shape[3], self.heads):
+            return self._read_with_few(queries, context, real)
+        q = self._split(self.query(queries))
+        k, v = (self._split(part) for part in self.key_value(context).chunk(2, dim=3))
         read = F.scaled_dot_product_attention(q, k, v, attn_mask=real.flatten(0, 1)[:, None, None])
-        read = read.transpose(1, 2).flatten(2).unflatten(0, real.shape[:2])
-        return self.out(read if asking is None else asking.pack(read))
+        return self.out(read.transpose(1, 2).flatten(2).unflatten(0, real.shape[:2]))
 
     def _split(self, x: Tensor) -> Tensor:
         return x.flatten(0, 1).unflatten(2, (self.heads, -1)).transpose(1, 2)
@@ -136,28 +123,21 @@ class StreamBlock(nn.Module):
 
     def forward(
         self,
-        x: Float[Tensor, "G _ _ D"],
-        rows: Rows,
-        context: Float[Tensor, "G _ _ D"] | None = None,
-        readable: Rows | None = None,
+        x: Float[Tensor, "G B N D"],
+        real: Bool[Tensor, "G B K"],
+        context: Float[Tensor, "G B K D"] | None = None,
         first: int | None = None,
-    ) -> Float[Tensor, "G _ _ D"]:
+    ) -> Float[Tensor, "G B _ D"]:
         """The tokens `x` after reading the real tokens of a context, or each other.
 
         Args:
-            x: packed as `rows` packs.
-            context: what is read, already normed (`stream_norm`) and packed as `readable` packs; None: `x`.
+            real: which tokens may be read; the others come out finite, and nobody may read them either.
+            context: what is read, already normed (`stream_norm`); None: `x`.
             first: return this many leading tokens (G, B, first, D) only, where nobody uses the rest. If a
                 single summary token is read in the end, the last layer costs just that: all tokens are keys
                 and values, but none of the others is a query or goes through the feed-forward layer.
         """
         normed = stream_norm(x)
-        if context is None or readable is None:
-            context, readable = normed, rows
-        if first is None:
-            read = self.attention(normed, context, readable, rows)
-        else:
-            x = rows.first(x, first)
-            read = self.attention(stream_norm(x), context, readable)
-        x = x + self.dropout(read)
+        asking, x = normed[:, :, :first], x[:, :, :first]
+        x = x + self.dropout(self.attention(asking, normed if context is None else context, real))
         return x + self.dropout(self.feed_forward(stream_norm(x)))

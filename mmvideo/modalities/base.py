@@ -121,7 +121,7 @@ class Modality:
         self.present = self.where(source)
 
     def where(self, source: ClipSource) -> frozenset[str]:
-        """Ids of the clips that have it, as far as can be told without reading files of its own."""
+        """Ids of the clips that have it, whether or not a run is given it."""
         raise NotImplementedError(f"{type(self).__name__} defines no where")
 
     def save(self, folder: Path) -> None:

@@ -32,11 +32,35 @@ class FeatureConfig(Part):
 class Survey:
     """One modality's features over a whole manifest."""
 
-    input: FeatureInput
+    modality: str
     present: frozenset[str]
-    """Clips that have the modality."""
+    """Clips that have the modality; those whose features cannot be used are among them."""
     zeroed: int
     """NaN and infinite values that were set to zero."""
+    problems: tuple[str, ...]
+    """Why features of clips cannot be used."""
+    measured: FeatureInput | None
+    """None: no training clip has any."""
+
+    def input(self) -> FeatureInput:
+        """What an encoder is told of them.
+
+        Raises:
+            InputError: some cannot be used (all counted, five shown), or no training clip has any.
+        """
+        if self.problems:
+            raise InputError(
+                f"The {self.modality} features of {len(self.problems)} clips cannot be used:\n"
+                + shown(self.problems, "\n")
+            )
+        if self.measured is None:
+            name = self.modality
+            raise InputError(
+                f"'{name}' is read from precomputed features, and no training clip has any: the column "
+                f"`features` of the manifest names none for '{name}', or they are all zeros. Add them, "
+                f"choose another inputs.{name}.kind, or leave {name} out of the modalities."
+            )
+        return self.measured
 
 
 def read_features(
@@ -75,42 +99,32 @@ def read_features(
 
 
 def survey(manifest: Manifest, clips: Iterable[Clip], modality: str, config: FeatureConfig) -> Survey:
-    """Read every clip's features once: all must be readable and of one width; the training split is measured.
-
-    Raises:
-        InputError: features that cannot be used (all counted, five shown), or no training clip has any.
-    """
+    """Read every clip's features once: all should be readable and of one width; the training split is
+    measured."""
     moments = _Moments()
-    present: dict[str, int] = {}
-    problems: list[str] = []
+    widths: dict[str, int] = {}
+    problems: dict[str, str] = {}
     longest, zeroed = 1, 0
     for clip in clips:
         try:
             values, replaced = read_features(manifest, clip, modality, config)
         except InputError as error:
-            problems.append(str(error))
+            problems[clip.id] = str(error)
             continue
         zeroed += replaced
         if not len(values):
             continue
-        present[clip.id] = values.shape[1]
+        widths[clip.id] = values.shape[1]
         if clip.split == "train":
             longest = max(longest, len(values))
             moments.add(values)
-    problems += _odd_widths(present, modality)
-    if problems:
-        raise InputError(
-            f"The {modality} features of {len(problems)} clips cannot be used:\n" + shown(problems, "\n")
-        )
+    present = frozenset(widths.keys() | problems.keys())
+    told = (*problems.values(), *_odd_widths(widths, modality))
     if not moments.count:
-        raise InputError(
-            f"'{modality}' is read from precomputed features, and no training clip has any: the column "
-            f"`features` of the manifest names none for '{modality}', or they are all zeros. Add them, "
-            f"choose another inputs.{modality}.kind, or leave {modality} out of the modalities."
-        )
+        return Survey(modality, present, zeroed, told, None)
     mean, std = moments.result() if config.standardize else (np.zeros(moments.width), np.ones(moments.width))
     measured = FeatureInput(moments.width, longest, tuple(mean.tolist()), tuple(std.tolist()))
-    return Survey(measured, frozenset(present), zeroed)
+    return Survey(modality, present, zeroed, told, measured)
 
 
 def _odd_widths(widths: Mapping[str, int], modality: str) -> list[str]:

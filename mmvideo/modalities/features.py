@@ -21,7 +21,7 @@ from mmvideo.errors import InputError
 from mmvideo.files import read_json, write_json
 from mmvideo.memory import Memory
 from mmvideo.modalities.base import ClipSource, Modality, Window
-from mmvideo.modalities.feature_survey import FeatureConfig, read_features, survey
+from mmvideo.modalities.feature_survey import FeatureConfig, Survey, read_features, survey
 from mmvideo.store.clip_format import OpenClip
 from mmvideo.types import FeatureInput
 
@@ -43,16 +43,12 @@ class PrecomputedFeatures(Modality):
         self.memory = Memory()
 
     def where(self, source: ClipSource) -> frozenset[str]:
-        return frozenset(clip.id for clip in source.clips if self.name in clip.features)
+        return self._survey(source).present
 
     def open(self, source: ClipSource, learnt: Path | None = None) -> None:
-        self.manifest = source.manifest
-        found = source.keep(
-            ("features", self.name),
-            self.config,
-            lambda: survey(source.manifest, source.clips, self.name, self.config),
-        )
-        self.present, self.zeroed, self.measured = found.present, found.zeroed, found.input
+        super().open(source)
+        self.manifest, found = source.manifest, self._survey(source)
+        self.zeroed, self.measured = found.zeroed, found.input()
         if learnt is not None:
             before = _loaded(learnt / f"{self.name}.json")
             if before.width != self.measured.width:
@@ -61,6 +57,13 @@ class PrecomputedFeatures(Modality):
                     f"trained on {before.width}. Give features made in the same way."
                 )
             self.measured = before
+
+    def _survey(self, source: ClipSource) -> Survey:
+        return source.keep(
+            ("features", self.name),
+            self.config,
+            lambda: survey(source.manifest, source.clips, self.name, self.config),
+        )
 
     @property
     def told(self) -> FeatureInput:

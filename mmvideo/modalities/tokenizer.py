@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mmvideo.errors import InputError
+from mmvideo.files import write_whole
 from mmvideo.store.subtitles import Word
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ class WordPieces:
         return cls(Tokenizer.from_file(str(path)))
 
     def save(self, path: Path) -> None:
-        self.tokenizer.save(str(path))
+        write_whole(path, self.tokenizer.to_str(pretty=True))
 
     @property
     def size(self) -> int:

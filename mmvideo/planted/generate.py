@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -13,6 +12,7 @@ import numpy as np
 
 from mmvideo.clips.manifest import Clip, write_manifest
 from mmvideo.errors import InputError
+from mmvideo.files import read_json, write_json
 from mmvideo.planted import render
 from mmvideo.planted.tasks import Task, World, get_task
 from mmvideo.planted.write import write_mp4, write_srt
@@ -62,7 +62,7 @@ def generate(
             )
     manifest = out / "manifest.jsonl"
     record = {"version": GENERATOR_VERSION, **asdict(spec)}
-    if manifest.exists() and (out / RECORD).exists() and json.loads((out / RECORD).read_text()) == record:
+    if manifest.exists() and read_json(out / RECORD) == record:
         return manifest
     try:
         (out / "clips").mkdir(parents=True, exist_ok=True)
@@ -85,14 +85,13 @@ def generate(
         if advance:
             advance(sum(map(len, made.values())), total)
     write_manifest(manifest, [Clip(**row) for _, split, group, _ in jobs for row in made[split, group]])
-    (out / RECORD).write_text(json.dumps(record), encoding="utf-8")
+    write_json(out / RECORD, record)
     return manifest
 
 
 def planted_task(manifest: Path) -> str | None:
     """The planted task a manifest belongs to, or None if it is not planted."""
-    record = manifest.parent / RECORD
-    return json.loads(record.read_text())["task"] if record.exists() else None
+    return read_json(manifest.parent / RECORD).get("task")
 
 
 def shown(spec: PlantedSpec) -> dict[str, World]:

@@ -11,7 +11,6 @@ from torch import nn
 
 from mmvideo.components import FUSIONS, FusionChoice
 from mmvideo.contract.fusions import CONTRACT, WIDTH, Make, draw, prepare
-from mmvideo.layers import packing as rows
 from mmvideo.types import Features
 from mmvideo.vocabulary import MODALITIES
 
@@ -42,16 +41,6 @@ def test_contract(
     name: str, modalities: tuple[str, ...], check: Callable[[Make, bool], None], training: bool
 ) -> None:
     check(maker(name, modalities), training)
-
-
-@pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
-@pytest.mark.parametrize("check", CONTRACT, ids=lambda check: check.__name__)
-@pytest.mark.parametrize("name", ["mult", "co_attention", "bottleneck"])
-def test_contract_where_padding_is_left_out(
-    name: str, check: Callable[[Make, bool], None], training: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(rows, "WORTHWHILE", 1)  # by default, tokens as narrow as these stay where they are
-    check(maker(name, MODALITIES), training)
 
 
 def test_cross_attention_hears_other_modalities_through_its_own_tokens() -> None:

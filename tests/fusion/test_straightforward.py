@@ -44,3 +44,25 @@ def test_it_prints_a_row_for_each_case(benchmark, capsys: pytest.CaptureFixture[
     assert re.search(r"^mult +16 +4 +1 +[\d.]+ +[\d.]+ +[\d.]+$", out, flags=re.MULTILINE)
     assert re.search(r"^tensor +16 +4 +1 ", out, flags=re.MULTILINE)
     assert re.search(r"^hierarchical +[\d.]+ +[\d,]+$", out, flags=re.MULTILINE)
+
+
+def test_batches_of_similar_length_hold_every_clip_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    padding = importlib.import_module("padding")
+    lengths = padding.draw_lengths(1000, 50, together=True)
+    assert (lengths >= 10).all()
+    waste = {}
+    for cut in (padding.random_batches, padding.bucketed_batches):
+        batches = cut(lengths, torch.Generator().manual_seed(0))
+        assert torch.cat(batches).sort().values.tolist() == list(range(1000))
+        waste[cut] = sum(int(lengths[b, 0].max()) * len(b) for b in batches) / int(lengths[:, 0].sum())
+    assert waste[padding.bucketed_batches] < 1.15 < 1.5 < waste[padding.random_batches]
+
+
+def test_the_padding_benchmark_prints_a_row(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    padding = importlib.import_module("padding")
+    padding.main(["--fusions", "mult", "--tokens", "5", "--clips", "40", "--rounds", "1"])
+    assert re.search(r"^mult +5 +one +[\d.]+ +[\d.]+ +[\d.]+$", capsys.readouterr().out, flags=re.MULTILINE)

@@ -12,7 +12,6 @@ from numpy_tokens import stream_attention, stream_block
 
 from mmvideo.errors import InputError
 from mmvideo.layers.grouped_attention import StreamAttention, StreamBlock, ordered_pairs, stream_norm
-from mmvideo.layers.packing import Rows
 
 WIDTH, HEADS = 8, 2
 
@@ -34,11 +33,10 @@ def draw(
     seed=st.integers(0, 10**6),
     shape=st.tuples(st.integers(1, 4), st.integers(1, 3), st.integers(1, 5), st.integers(1, 6)),
     graded=st.booleans(),
-    packing=st.sampled_from([0, 1000]),
 )
 @settings(max_examples=25, deadline=None)
 def test_each_stream_is_a_transformer_block_of_its_own(
-    seed: int, shape: tuple[int, int, int, int], graded: bool, packing: int
+    seed: int, shape: tuple[int, int, int, int], graded: bool
 ) -> None:
     torch.manual_seed(seed)
     block = StreamBlock(shape[0], WIDTH, HEADS).double().train(graded)
@@ -48,10 +46,9 @@ def test_each_stream_is_a_transformer_block_of_its_own(
     w = {name: p.detach().numpy() for name, p in block.named_parameters(prefix="b")}
     x, context, real = draw(*shape)
     with torch.set_grad_enabled(graded):
-        rows, asking = Rows(real, packing), Rows(torch.ones(x.shape[:3], dtype=torch.bool), 0)
-        crossed = block(x, asking, rows.pack(stream_norm(context)), rows).detach().numpy()
-        itself = rows.unpack(block(rows.pack(context), rows)).detach().numpy()
-        first = block(rows.pack(context), rows, first=1).detach().numpy()
+        crossed = block(x, real, stream_norm(context)).detach().numpy()
+        itself = block(context, real).detach().numpy()
+        first = block(context, real, first=1).detach().numpy()
     starts = real[:, :, 0].numpy()
     np.testing.assert_allclose(first[starts, 0], itself[starts, 0], rtol=1e-9, atol=1e-9)
     for g, b in np.ndindex(shape[:2]):
@@ -68,7 +65,7 @@ def test_attention_alone() -> None:
     attention = StreamAttention(3, WIDTH, HEADS).double()
     w = {name: p.detach().numpy() for name, p in attention.named_parameters(prefix="a")}
     x, context, real = draw(3, 2, 4, 5)
-    out = attention(x, context, Rows(real, 0)).detach().numpy()
+    out = attention(x, context, real).detach().numpy()
     for g, b in np.ndindex(3, 2):
         keys = context[g, b, real[g, b]].numpy()
         np.testing.assert_allclose(
@@ -80,7 +77,7 @@ def test_gradients_reach_the_stream_that_was_asked_and_no_other() -> None:
     torch.manual_seed(0)
     block = StreamBlock(3, WIDTH, HEADS)
     x = torch.randn(3, 2, 4, WIDTH, requires_grad=True)
-    block(x, Rows(torch.ones(3, 2, 4, dtype=torch.bool), 0))[1].square().sum().backward()
+    block(x, torch.ones(3, 2, 4, dtype=torch.bool))[1].square().sum().backward()
     for parameter in [x, *block.parameters()]:
         assert parameter.grad[1].abs().max() > 0
         assert parameter.grad[[0, 2]].abs().max() == 0
@@ -99,10 +96,10 @@ def test_pairs_are_all_ordered_ones_target_by_target() -> None:
 def test_dropout_acts_in_training_only() -> None:
     torch.manual_seed(0)
     block = StreamBlock(2, WIDTH, HEADS, dropout=0.5)
-    x, rows = torch.randn(2, 1, 4, WIDTH), Rows(torch.ones(2, 1, 4, dtype=torch.bool), 0)
-    assert not torch.equal(block(x, rows), block(x, rows))
+    x, real = torch.randn(2, 1, 4, WIDTH), torch.ones(2, 1, 4, dtype=torch.bool)
+    assert not torch.equal(block(x, real), block(x, real))
     block.eval()
-    assert torch.equal(block(x, rows), block(x, rows))
+    assert torch.equal(block(x, real), block(x, real))
 
 
 def test_a_width_that_does_not_divide_is_refused() -> None:

@@ -141,6 +141,11 @@ class TestTimes:
 
 
 class TestSurvey:
+    def test_a_clip_whose_features_are_zeros_lacks_them(self, tmp_path: Path) -> None:
+        made = manifest(tmp_path, {"a": np.ones(2), "b": np.zeros((3, 2))})
+        assert survey(made, made.clips, "visual", CONFIG).present == {"a"}
+        assert opened(made).present == {"a"}
+
     def test_statistics_are_of_the_training_splits_real_vectors(self, tmp_path: Path) -> None:
         generator = np.random.default_rng(0)
         arrays = {f"c{i}": generator.normal(50, 3, (i + 1, 4)) for i in range(6)}
@@ -148,32 +153,34 @@ class TestSurvey:
         made = manifest(tmp_path, arrays)
         clips = [c if c.id != "c5" else c.model_copy(update={"split": "test"}) for c in made.clips]
         found = survey(made, clips, "visual", CONFIG)
+        measured = found.input()
         rows = np.concatenate([arrays[f"c{i}"].astype(np.float32)[: 3 if i == 3 else None] for i in range(5)])
-        np.testing.assert_allclose(found.input.mean, rows.mean(axis=0, dtype=np.float64), rtol=1e-9)
-        np.testing.assert_allclose(found.input.std, rows.std(axis=0, dtype=np.float64), rtol=1e-6)
-        assert (found.input.width, found.input.longest, len(found.present)) == (4, 5, 6)
+        np.testing.assert_allclose(measured.mean, rows.mean(axis=0, dtype=np.float64), rtol=1e-9)
+        np.testing.assert_allclose(measured.std, rows.std(axis=0, dtype=np.float64), rtol=1e-6)
+        assert (measured.width, measured.longest, len(found.present)) == (4, 5, 6)
 
     def test_a_constant_dimension_is_not_blown_up(self, tmp_path: Path) -> None:
         made = manifest(tmp_path, {"a": np.array([[1e6, 1], [1e6, 2]])})
-        assert survey(made, made.clips, "visual", CONFIG).input.std == (1.0, 0.5)
+        assert survey(made, made.clips, "visual", CONFIG).input().std == (1.0, 0.5)
 
     def test_without_standardisation(self, tmp_path: Path) -> None:
         made = manifest(tmp_path, {"a": np.array([[5, 1], [7, 2]])})
-        found = survey(made, made.clips, "visual", FeatureConfig(standardize=False)).input
+        found = survey(made, made.clips, "visual", FeatureConfig(standardize=False)).input()
         assert (found.mean, found.std) == ((0, 0), (1, 1))
 
     def test_all_problems_come_at_once(self, tmp_path: Path) -> None:
         made = manifest(tmp_path, {"a": np.ones(2), "b": np.array([1, np.nan]), "c": np.ones(3)})
+        assert survey(made, made.clips, "visual", CONFIG).present == {"a", "b", "c"}
         with pytest.raises(
             InputError, match=r"(?s)visual features of 2 clips cannot be used:.*b: .*NaN.*c: its"
         ):
-            survey(made, made.clips, "visual", CONFIG)
+            survey(made, made.clips, "visual", CONFIG).input()
 
     @pytest.mark.parametrize("array", [np.zeros(2), None])
     def test_no_training_clip_with_features(self, tmp_path: Path, array: np.ndarray | None) -> None:
         made = Manifest((clip("a"),), tmp_path) if array is None else manifest(tmp_path, {"a": array})
         with pytest.raises(InputError, match=r"no training clip has any.*another inputs.visual.kind"):
-            survey(made, made.clips, "visual", CONFIG)
+            survey(made, made.clips, "visual", CONFIG).input()
 
     def test_what_was_measured_is_kept_to_the_bit_and_taken_by_another_run(self, tmp_path: Path) -> None:
         for name in "ab":

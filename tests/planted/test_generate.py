@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections import Counter, defaultdict
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import pytest
 
 from mmvideo.clips.manifest import read_manifest
 from mmvideo.errors import InputError
+from mmvideo.files import read_json
 from mmvideo.planted import PlantedSpec, generate, get_task, planted_task, shown
 from mmvideo.planted.generate import draw_world
 from mmvideo.store.subtitles import read_words
@@ -143,6 +143,6 @@ def test_a_manifest_of_ones_own_is_not_planted(tmp_path: Path) -> None:
 
 
 def test_the_record_names_what_it_was_made_from(planted: Path) -> None:
-    record = json.loads((planted.parent / "planted.json").read_text())
+    record = read_json(planted.parent / "planted.json")
     assert record.pop("version") >= 1
     assert record == {"task": "mixed", "seed": 3, "train": 20, "val": 8, "test": 9}

@@ -19,7 +19,7 @@ from mmvideo.report import write_report
 from mmvideo.report.compare import compare
 from mmvideo.report.console import print_comparison, short
 from mmvideo.report.load import load_study
-from mmvideo.report.page import verdict_matrix
+from mmvideo.report.page import render, verdict_matrix
 
 MakeStudy = Callable[..., Path]
 EVIL = "<img src=x onerror=alert(1)>"
@@ -154,3 +154,40 @@ def test_the_report_needs_no_torch() -> None:
     code = f"import sys, {modules}; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+OWN_NAMES = {"visual": "flow", "audio": "mrna", "text": "pose"}
+
+
+def with_own_names(study: Path) -> Path:
+    """The study as if its three modalities were of the user's own names."""
+    for file in study.glob("*/result.json"):
+        rows = (file.parent / "predictions_test.jsonl").read_text()
+        for old, new in OWN_NAMES.items():
+            rows = rows.replace(f'"{old}"', f'"{new}"')
+        (file.parent / "predictions_test.jsonl").write_text(rows)
+        names = tuple(OWN_NAMES[m] for m in open_run(file.parent, reading=()).modalities)
+        deciding = {"modalities": list(names), "inputs": {m: {"kind": "features"} for m in names}}
+        presence = {"+".join(names): (200, 180, 190, 170)}
+        reseal(file.parent, modalities=names, deciding=deciding, train_presence=presence)
+    return study
+
+
+def test_modalities_of_ones_own_names_get_the_whole_report(make_study: MakeStudy, tmp_path: Path) -> None:
+    given = with_own_names(make_study(limits=None, n_clips=100))
+    comparison, _ = write_report(given, tmp_path / "out")
+    rows = comparison.table.set_index("arm")
+    assert rows.loc["hierarchical", "modalities"] == "flow+mrna+pose"
+    assert rows.loc["score averaging", "modalities"] == "flow+mrna+pose"
+    assert {"majority class", "missingness baseline"} <= set(rows.index)
+    assert not (tmp_path / "out" / "report.html").read_text().count("visual+audio")
+
+
+@pytest.mark.parametrize("words", ["shuffled", "score average", "presence only", "known limit", "told"])
+def test_the_page_speaks_in_the_fields_words(make_study: MakeStudy, tmp_path: Path, words: str) -> None:
+    comparison = compare(load_study(make_study(n_clips=100)))
+    page = render(comparison, "")
+    visible = re.sub(r"<(script|style).*?</\1>", "", page, flags=re.DOTALL)
+    console = Console(width=120, record=True, file=io.StringIO())
+    print_comparison(comparison, console)
+    assert words not in visible + console.export_text() + comparison.record().text()

@@ -101,6 +101,53 @@ def test_keys_name_content_span_and_settings_but_not_paths(media):
     assert len({key, *others}) == len(others) + 1
 
 
+class TestWithoutPicturesOrSound:
+    """What no run reads is not decoded, and is another object of the store."""
+
+    @pytest.mark.parametrize(
+        ("without", "present"),
+        [
+            ({"frame_size": None}, ("audio", "text")),
+            ({"sample_rate": None}, ("visual", "text")),
+            ({"frame_size": None, "sample_rate": None}, ("text",)),
+        ],
+    )
+    def test_the_rest_is_as_it_would_be_with_them(self, build, without, present):
+        whole, _, every = build(FULL)
+        store, _, report = build(FULL, settings=replace(SETTINGS, **without))
+        assert report.present["full"] == present
+        assert report.keys["full"] != every.keys["full"]
+        clip, complete = store.read(report.keys["full"]), whole.read(every.keys["full"])
+        assert clip.words == complete.words
+        if "visual" in present:
+            assert np.array_equal(clip.frames, complete.frames)
+            assert np.array_equal(clip.frame_times, complete.frame_times)
+        if "audio" in present:
+            assert np.array_equal(clip.samples, complete.samples)
+
+    def test_keys_differ_from_each_other(self, media):
+        hashes, manifest = ContentHashes(media / "hashes.json"), Manifest((), media)
+        kinds = [
+            replace(SETTINGS, frame_size=size, sample_rate=rate)
+            for size in (32, None)
+            for rate in (16000, None)
+        ]
+        assert len({Store(media / "s", kind).key(FULL, manifest, hashes) for kind in kinds}) == 4
+
+    def test_a_stream_that_is_not_wanted_is_neither_missed_nor_looked_at(self, build, media):
+        """Of a mute file, sound alone; of a file that no decoder can read, nothing."""
+        _, _, report = build(MUTE, settings=replace(SETTINGS, frame_size=None))
+        assert (report.failed, report.present) == ({}, {"mute": ()})
+        _, _, report = build(MUTE, settings=replace(SETTINGS, sample_rate=None))
+        assert report.present == {"mute": ("visual",)}
+        neither = replace(SETTINGS, frame_size=None, sample_rate=None)
+        _, _, report = build(BROKEN, FULL, settings=neither)
+        assert (report.failed, report.present) == ({}, {"broken": (), "full": ("text",)})
+        assert not report.decoders
+        with pytest.raises(InputError, match="1 of 1 clips"):
+            build(BROKEN, settings=replace(SETTINGS, frame_size=None))
+
+
 def test_failures_are_listed_remembered_and_retried_on_demand(build, media):
     (media / "bad.srt").write_text("no cues here")
     clips = (FULL, BROKEN, clip("bad words", subtitles="bad.srt"), clip("gone", video="gone.mp4"))

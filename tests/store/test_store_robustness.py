@@ -120,7 +120,7 @@ def test_a_full_disk_stops_the_work_and_is_held_against_no_clip(
     with pytest.raises(InputError, match=r"could not be written: No space left on device\. Free some space"):
         build(here)
     assert read_json(here / "store" / "failures.json") == {}
-    assert list((here / "store" / "objects").rglob("*.safetensors*")) == []
+    assert objects(here) == []  # a worker that was ended in its next clip may leave a hidden part of one
     monkeypatch.delenv("PYTHONPATH")
     _, report = build(here)
     assert report.built == 40

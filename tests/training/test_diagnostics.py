@@ -146,7 +146,7 @@ def test_every_epoch_tells_what_the_fusion_reports(tmp_path: Path) -> None:
 
     records: list[dict[str, Any]] = []
     model = small_model("gated", features=True)
-    objective = CrossEntropy(Setting(("visual", "audio", "text"), 16, 3))
+    objective = CrossEntropy(CrossEntropy.Config(), Setting(("visual", "audio", "text"), 16, 3))
     fit(
         model, objective, Data(), TrainConfig(epochs=1), seed=0, checkpoints=Checkpoints(tmp_path),
         fabric=Fabric(accelerator="cpu", devices=1), log=records.append,

@@ -123,7 +123,8 @@ def train(
 def test_an_interrupted_training_ends_as_an_undisturbed_one(
     objective: str, precision: str, tmp_path: Path
 ) -> None:
-    whole, records = [], []
+    whole: list[dict[str, Any]] = []
+    records: list[dict[str, Any]] = []
 
     def interrupt(record: dict[str, Any]) -> None:
         records.append(record)

@@ -22,7 +22,7 @@ from small_models import (
 from torch import nn
 
 from mmvideo.components import FUSIONS, OBJECTIVES, ObjectiveChoice
-from mmvideo.config import ModalityDropout, TrainConfig
+from mmvideo.config import TrainConfig
 from mmvideo.objectives import Objective, Setting
 from mmvideo.runs.costs import flops_per_clip, latency_ms, step_ms
 from mmvideo.training import loop
@@ -146,7 +146,7 @@ def test_encoded_clips_and_modality_dropout_keep_to_the_device(tmp_path: Path) -
         assert {tokens.mask.device.type for tokens in split.inputs.values()} == {"cpu"}
         data = EncodedData(split, split, batch_size=4, seed=0)
         assert isinstance(next(iter(data.val_batches())), EncodedBatch)
-        half = ModalityDropout(visual=0.5, audio=0.5, text=0.5)
+        half = dict.fromkeys(MEDIA, 0.5)
         records = fit(tmp_path, model, objective("cross_entropy"), data, epochs=1, modality_dropout=half)
         assert records[0]["gradient_norm_visual"] is not None
 
