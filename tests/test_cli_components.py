@@ -87,6 +87,16 @@ def test_another_kind_of_modality_brings_its_options_and_its_encoder(
     assert config.inputs["audio"] == Input.of("audio")
 
 
+def test_what_is_given_by_modality_has_a_flag_for_each(train: Train) -> None:
+    flags = ["--train.modality-dropout.audio", "0.3", "--train.modality-dropout.text=0.1"]
+    config = configured(train, *flags, "--train.pad-to.text", "16").train
+    assert config.modality_dropout == {"audio": 0.3, "text": 0.1}
+    assert config.pad_to == {"text": 16}
+    code, _, message = train("--train.modality-dropout.sound", "0.3")
+    assert code == 2
+    assert "--train.modality-dropout" in message
+
+
 def test_help_after_a_choice_shows_that_choices_options(train: Train) -> None:
     code, shown, _ = train("--fusion.name", "mult", "--help")
     assert code == 0

@@ -21,7 +21,7 @@ import torch
 from straightforward import STRAIGHTFORWARD, straightforward
 from torch import Tensor
 
-from mmvideo.components import FusionChoice
+from mmvideo.components import FUSIONS, FusionChoice
 from mmvideo.fusion import Fusion
 from mmvideo.report.costs import COSTLY
 from mmvideo.types import Features, Tokens
