@@ -50,6 +50,11 @@ class Table(dict[str, str]):
             raise InputError(
                 f"{self.kind} '{name}': its Config is to be a subclass of {base.__name__}.Config"
             )
+        named = [a for a, hint in base.__annotations__.items() if str(hint).startswith("ClassVar")]
+        if lacking := [attribute for attribute in named if not hasattr(cls, attribute)]:
+            raise InputError(
+                f"{self.kind} '{name}' has no class attribute {' or '.join(lacking)}; give it one"
+            )
         return cls
 
     def options(self, name: str, given: Any = None) -> Part:

@@ -20,6 +20,7 @@ from mmvideo.components import (
     FusionChoice,
     ObjectiveChoice,
     Table,
+    load,
 )
 from mmvideo.config import Input, RunConfig, load_config
 from mmvideo.errors import InputError
@@ -35,7 +36,7 @@ EACH = pytest.mark.parametrize(("table", "name"), REGISTERED, ids=[f"{t.kind} {n
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.kind)
 def test_every_name_leads_to_a_class_of_its_kind(table: Table) -> None:
     assert table
-    base = table.resolve(table.base)
+    base = load(table.base, table.kind)
     for name, target in table.items():
         cls = table.resolve(name)
         assert issubclass(cls, base)
@@ -174,6 +175,7 @@ PARTS = """
 from mmvideo.components import OBJECTIVES
 from mmvideo.encoders.base import Encoder
 from mmvideo.fusion.late import LateFusion
+from mmvideo.modalities.base import Modality
 from mmvideo.modalities.features import PrecomputedFeatures
 from mmvideo.schema import Part, Positive
 
@@ -198,6 +200,12 @@ class PoseEncoder(Encoder):
 class Foreign(LateFusion):
     class Config(Part):
         slope: float = 1.0
+
+class Unsaid(Modality):
+    kind = "unsaid"
+
+class Blind(Encoder):
+    pass
 
 class Bare:
     pass
@@ -285,6 +293,8 @@ class TestOnesOwn:
         (ENCODERS, "my_parts:Loss", r"is not a subclass of mmvideo\.encoders\.base\.Encoder"),
         (MODALITY_KINDS, "my_parts:Gate", r"is not a subclass of mmvideo\.modalities\.base\.Modality"),
         (FUSIONS, "my_parts:Foreign", r"'my_parts:Foreign': its Config is to be a subclass of Fusion"),
+        (MODALITY_KINDS, "my_parts:Unsaid", "'my_parts:Unsaid' has no class attribute default_encoder"),
+        (ENCODERS, "my_parts:Blind", "encoder 'my_parts:Blind' has no class attribute takes"),
     ])  # fmt: skip
     def test_what_is_refused(self, table: Table, name: str, message: str) -> None:
         with pytest.raises(InputError, match=message):

@@ -225,6 +225,61 @@ def test_features_that_are_zeros_are_absent_to_all_arms_alike(configure: Configu
     assert every.train_presence() == alone.train_presence()
 
 
+OWN_KIND = """
+import torch
+from typing import ClassVar
+from mmvideo.encoders.base import Encoder
+from mmvideo.modalities.base import Modality
+from mmvideo.schema import Positive
+from torch import nn
+
+class Letters(Modality):
+    kind: ClassVar[str] = "letters"
+    default_encoder: ClassVar[str] = "my_letters:LetterSum"
+
+    class Config(Modality.Config):
+        most: Positive = 5
+
+    def where(self, source):
+        return frozenset(clip.id for clip in source.clips if "text" in clip.id)
+
+    def read(self, clip, stored, window, *, training):
+        letters = [float(ord(letter)) for letter in clip.id[: self.config.most]]
+        values = torch.tensor(letters if clip.id in self.present else []).view(-1, 1)
+        return values, torch.arange(len(values)).float()
+
+class LetterSum(Encoder):
+    takes = "letters"
+
+    def __init__(self, config, told, width, levels):
+        super().__init__(config, told, width, levels)
+        self.project = nn.Linear(1, width)
+
+    def stem(self, inputs):
+        return inputs.replace_values(self.project(inputs.values))
+
+    def trunk(self, stem, inputs):
+        return stem
+"""
+
+
+def test_a_kind_of_modality_of_ones_own(
+    configure: Configure, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One file: how it is read, and what encodes it."""
+    (tmp_path / "my_letters.py").write_text(OWN_KIND)
+    monkeypatch.chdir(tmp_path)
+    given = configure().inputs | {"id": Input.of("my_letters:Letters", most=3)}
+    config = configure(inputs=given, modalities=("audio", "id"))
+    data = RunData.open(config)
+    assert data.source is open_data(configure()), "it asks nothing of the store"
+    assert data.present(data.clips("train")[0]) == (*FOUR, "id")
+    batch = collate(samples(data.dataset("train", training=True)))
+    assert batch.inputs["id"].values[0, :, 0].tolist() == [float(ord(letter)) for letter in "tra"]
+    assert batch.present[:, 1].tolist() == ["text" in pattern for pattern in PATTERNS]
+    assert torch.isfinite(build_model(config, 2, data.told)(batch).logits).all()
+
+
 class TestStored:
     """What is kept of the media follows from the inputs, whichever of them are active."""
 
