@@ -22,6 +22,14 @@ def base() -> RunConfig:
     return RunConfig(fusion=FusionChoice.of("late", dropout=0.3))
 """
 
+OWN_ENCODER = """
+from mmvideo.encoders.features import FeatureLstm
+
+class Deep(FeatureLstm):
+    class Config(FeatureLstm.Config):
+        depth: int = 1
+"""
+
 
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -29,6 +37,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
     (tmp_path / "base.py").write_text(BASE_FILE)
+    (tmp_path / "deep_encoder.py").write_text(OWN_ENCODER)
     return tmp_path
 
 
@@ -75,16 +84,22 @@ def test_another_kind_of_modality_brings_its_options_and_its_encoder(
     train: Train, encoder_first: bool
 ) -> None:
     kind = ["--inputs.visual.kind", "features", "--inputs.visual.options.no-standardize"]
-    encoder = [
-        "--inputs.visual.encoder.name",
-        "feature_lstm",
-        "--inputs.visual.encoder.options.dropout",
-        "0.4",
-    ]
+    flag = "--inputs.visual.encoder"
+    encoder = [f"{flag}.name", "deep_encoder:Deep", f"{flag}.options.depth", "3"]
     config = configured(train, *(encoder + kind if encoder_first else kind + encoder))
-    lstm = EncoderChoice.of("feature_lstm", dropout=0.4)
-    assert config.inputs["visual"] == Input.of("features", lstm, standardize=False)
+    deep = EncoderChoice.of("deep_encoder:Deep", depth=3)
+    assert config.inputs["visual"] == Input.of("features", deep, standardize=False)
     assert config.inputs["audio"] == Input.of("audio")
+
+
+def test_what_is_given_by_modality_has_a_flag_for_each(train: Train) -> None:
+    flags = ["--train.modality-dropout.audio", "0.3", "--train.modality-dropout.text=0.1"]
+    config = configured(train, *flags, "--train.pad-to.text", "16").train
+    assert config.modality_dropout == {"audio": 0.3, "text": 0.1}
+    assert config.pad_to == {"text": 16}
+    code, _, message = train("--train.modality-dropout.sound", "0.3")
+    assert code == 2
+    assert "--train.modality-dropout" in message
 
 
 def test_help_after_a_choice_shows_that_choices_options(train: Train) -> None:

@@ -17,6 +17,8 @@ from mmvideo.errors import InputError
 from mmvideo.schema import Part, explain
 
 T = TypeVar("T")
+NEUTRAL = {"modality_dropout": 0.0, "pad_to": 1}
+"""Fields of `train` that hold a number for each modality, and the number that changes nothing."""
 
 
 def parse(command: type[T], name: str, arguments: Sequence[str], default: T | None = None) -> T:
@@ -40,7 +42,8 @@ def with_choices(config: RunConfig, arguments: Sequence[str]) -> RunConfig:
     """The configuration with the components that the arguments name, so that the flags are those of their own
     options: `--fusion.name`, `--objective.name`, `--inputs.<modality>.kind` and `….encoder.name`.
 
-    One that the configuration has already keeps its options; another one begins with its defaults.
+    One that the configuration has already keeps its options; another one begins with its defaults. What is
+    given by modality, such as `--train.modality-dropout.audio`, has a flag for each one named.
 
     Raises:
         InputError: there is no such component.
@@ -59,6 +62,9 @@ def with_choices(config: RunConfig, arguments: Sequence[str]) -> RunConfig:
                 if value != given.encoder.name:
                     chosen = given.model_copy(update={"encoder": EncoderChoice.of(value)})
                     config = _with_input(config, name, chosen)
+            case ["train", field, name] if field in NEUTRAL and name in config.inputs:
+                rates = {name: NEUTRAL[field], **getattr(config.train, field)}
+                config = config.model_copy(update={"train": config.train.model_copy(update={field: rates})})
     return config
 
 

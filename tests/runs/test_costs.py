@@ -67,7 +67,7 @@ def test_operations_a_clip(inner: nn.Module, expected: int) -> None:
 def test_counting_leaves_the_fast_kernels_on() -> None:
     """They are off while it counts: oneDNN's and cuDNN's LSTM are one operation that hides its products."""
 
-    def switches() -> tuple[bool, bool]:
+    def switches() -> tuple[object, object]:
         return torch.backends.mkldnn.enabled, torch.backends.cudnn.enabled
 
     class Looks(nn.Linear):

@@ -110,11 +110,10 @@ def test_the_tokenizer_reads_training_clips_alone(
             files = {"video": str(manifest.path(clip, "video")), "subtitles": str(path) if path else None}
             clips.append(clip.model_copy(update=files))
         write_manifest(tmp_path / f"{split}.jsonl", clips)
-        text = RunData.open(reading(configure(text_alone=True), tmp_path / f"{split}.jsonl")).modalities[
-            "text"
-        ]
-        assert isinstance(text, Text)
-        ids, _ = text.tokenizer.encode(read_words(subtitles), 48)
+        config = reading(configure(text_alone=True), tmp_path / f"{split}.jsonl")
+        found = RunData.open(config).modalities["text"]
+        assert isinstance(found, Text)
+        ids, _ = found.tokenizer.encode(read_words(subtitles), 48)
         return 1 not in ids.tolist()  # 1 stands for what is unknown
 
     assert knows("train")

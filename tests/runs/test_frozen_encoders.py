@@ -67,6 +67,7 @@ def test_runs_of_one_process_share_what_the_same_encoders_made_of_the_clips(
     assert splits_encoded(fusion=FusionChoice.of("gated")) == 0, "it reads the same level"
     assert splits_encoded(fusion=FusionChoice.of("hierarchical")) == 2, "it reads more"
     assert splits_encoded(**late, modalities=("visual", "audio")) == 2
+    assert splits_encoded(**late, seed=3) == 2, "the last ones alone are kept"
     other = execute(configure(study="demo", arm="other", seed=5), root=tmp_path)
     again = configure(encoders_from=(str(other),), encoders_frozen=True, **late)
     before = len(encoded)

@@ -19,8 +19,11 @@ from mmvideo.data.dataset import PermutedModalities
 from mmvideo.data.run_data import RunData
 from mmvideo.errors import InputError
 from mmvideo.files import read_json
+from mmvideo.report import write_report
 from mmvideo.runs.evaluate import evaluate_run
 from mmvideo.runs.execute import execute
+from mmvideo.studies.arms import single_modality_arms, with_fusion
+from mmvideo.studies.study import Arm, Study
 from mmvideo.vocabulary import MODALITIES, presence_pattern
 
 Configure = Callable[..., RunConfig]
@@ -90,25 +93,28 @@ def test_the_control_permutes_all_but_the_first(configure_own: Configure) -> Non
         assert list(mixed.inputs) == list(OWN)
 
 
-def test_one_of_them_beside_those_of_video(configure: Configure, planted: Path, tmp_path: Path) -> None:
-    """`flow` comes after visual, audio and text, wherever it stands in the configuration."""
+@pytest.fixture(scope="module")
+def four(configure: Configure, planted: Path, tmp_path_factory: pytest.TempPathFactory) -> RunConfig:
+    """Planted clips, all but the first of test with a `flow` too, which is written down before the rest."""
+    folder = tmp_path_factory.mktemp("four")
     manifest = read_manifest(planted)
     flow = np.random.default_rng(0).normal(0, 1, (len(manifest.clips), 6, 3)).astype(np.float32)
-    np.save(tmp_path / "flow.npy", flow)
+    np.save(folder / "flow.npy", flow)
     clips = []
     for i, clip in enumerate(manifest.clips):
         files = {field: str(path) for field in ("video", "subtitles") if (path := manifest.path(clip, field))}
         features = {} if clip.id == "test-00000" else {"flow": f"flow.npy#{i}"}
         clips.append(clip.model_copy(update={**files, "features": features}))
-    write_manifest(tmp_path / "manifest.jsonl", clips)
+    write_manifest(folder / "manifest.jsonl", clips)
     config = configure()
-    config = configure(
-        inputs={"flow": Input.of("features"), **config.inputs},
-        data=config.data.model_copy(update={"manifest": str(tmp_path / "manifest.jsonl")}),
-    )
+    data = config.data.model_copy(update={"manifest": str(folder / "manifest.jsonl")})
+    return configure(inputs={"flow": Input.of("features"), **config.inputs}, data=data)
+
+
+def test_one_of_them_beside_those_of_video(four: RunConfig, tmp_path: Path) -> None:
     names = (*MODALITIES, "flow")
-    assert config.modalities == names
-    run = execute(config, root=tmp_path / "runs")
+    assert four.modalities == names
+    run = execute(four, root=tmp_path)
     found = result(run)
     assert set(found["test_subsets"]) == patterns(names)
     assert len(found["test_subsets"]) == 2**4
@@ -118,3 +124,24 @@ def test_one_of_them_beside_those_of_video(configure: Configure, planted: Path, 
     assert {file.name for file in (run / "inputs").iterdir()} == {"text.json", "flow.json"}
     shown = evaluate_run(run, modalities=["visual", "flow"])
     assert shown["accuracy"] == found["test_subsets"]["visual+flow"]["accuracy"]
+
+
+@pytest.mark.parametrize("which", ["three", "four"])
+def test_a_study_of_them_ends_in_a_page_with_its_controls(
+    which: str, four: RunConfig, configure_own: Configure, tmp_path: Path
+) -> None:
+    config = configure_own() if which == "three" else with_fusion(four, "late")
+    names = config.modalities
+    arms = (Arm("late", config), *single_modality_arms(config))
+    study = Study(which, which, arms, ("fusion", "modalities"), (0, 1) if which == "three" else (0,))
+    runs = [execute(one, root=tmp_path / "runs").name for one in study.runs()]
+    comparison, _ = write_report(study.write(tmp_path / "runs", runs), tmp_path / "report")
+    rows = comparison.table.set_index("arm")
+    controls = {"score averaging", "majority class", "missingness baseline"}
+    assert set(rows.index) == {"late", *names, *controls}
+    assert rows.loc["late", "modalities"] == rows.loc["score averaging", "modalities"] == "+".join(names)
+    assert comparison.best_unimodal in names
+    assert rows["accuracy"].notna().all()
+    assert rows.loc["late", ["permuted_accuracy", "flops_per_clip"]].notna().all()
+    page = (tmp_path / "report" / "report.html").read_text()
+    assert all(f">{name}<" in page for name in names)

@@ -106,13 +106,13 @@ def test_a_run_is_found_without_its_signature(tmp_path: Path) -> None:
         update={"encoders_from": (str(tmp_path / "train" / "audio-s0"), str(text.path))}
     )
     assert with_sources(named).encoders_from == (str(audio.path), str(text.path))
-    assert signature(with_sources(named), "d") == signature(named, "d"), "which goes by what is found there"
+    assert signature(with_sources(named), "d") == signature(named, "d") != signature(both(), "d")
     assert with_sources(both()) == both()
     (unfinished / "result.json").write_text("{}")
-    with pytest.raises(InputError, match=r"there are audio-s0-0123456789, audio-s0-"):
+    with pytest.raises(InputError, match=r"audio-s0 is not .*there are audio-s0-0123456789, audio-s0-"):
         with_sources(named)
     nobody = named.model_copy(update={"encoders_from": (str(tmp_path / "train" / "visual-s0"),)})
-    with pytest.raises(InputError, match=r"no finished run '.*visual-s0'; train it first"):
+    with pytest.raises(InputError, match=r"visual-s0 is not the folder of a finished run; train it first"):
         with_sources(nobody)
 
 
