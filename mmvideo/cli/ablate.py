@@ -61,6 +61,8 @@ class Ablate:
 
 def ablate(arguments: list[str]) -> int:
     """`mmvideo ablate STUDY [OPTIONS] [-- STUDY OPTIONS]`"""
+    from mmvideo.runs.own_components import check_own_components
+
     began = time.monotonic()
     own, of_study = _split(arguments)
     options = parse(Ablate, "ablate", own)
@@ -71,6 +73,8 @@ def ablate(arguments: list[str]) -> int:
     make_folder(options.root)  # before the study's data are decoded, not after
     make_folder(options.out, "--out")
     study.refuse_other_data(options.root)
+    for arm in study.arms:
+        check_own_components(arm.config, options.root)
     fingerprint, available = _opened(study)
     study = _carried_out(study, available)
     from mmvideo.runs.execute import train_missing

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+MADE_UP = ("visual", "audio", "text", "features")
+"""Kinds of modality whose items can be made up: those that come with mmvideo."""
 FEATURES, WORD_PIECES = 6, 20
 """Entries of a vector of precomputed features; word pieces there are."""
 

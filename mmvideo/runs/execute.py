@@ -22,6 +22,7 @@ from mmvideo.runs.costs import PeakMemory, flops_per_clip, latency_ms, parameter
 from mmvideo.runs.directory import RunDirectory
 from mmvideo.runs.evaluate import evaluate_splits
 from mmvideo.runs.identity import bind
+from mmvideo.runs.own_components import check_own_components
 from mmvideo.runs.tracking import Tracker, open_tracker
 from mmvideo.runs.warm_start import check_all_start_from_runs, sources, start_encoders, with_sources
 from mmvideo.seeding import derive_seed
@@ -37,8 +38,8 @@ def execute(config: RunConfig, *, root: Path, progress: bool = False) -> Path:
         progress: show how far decoding is.
 
     Raises:
-        InputError: something in the configuration or the data is wrong, or the run is finished and its files
-            are not those it was made with.
+        InputError: something in the configuration or the data is wrong, a component of one's own breaks what
+            its kind promises, or the run is finished and its files are not those it was made with.
         Busy: another process is training it.
         TrainingError: the loss became NaN or infinite.
     """
@@ -53,6 +54,7 @@ def train_missing(config: RunConfig, *, root: Path) -> bool:
 
 def _execute_missing(config: RunConfig, root: Path, progress: bool) -> tuple[RunDirectory, bool]:
     config = with_sources(config)
+    check_own_components(config, root)
     run = RunDirectory.create(root, config, open_data(config, progress=progress).fingerprint)
     trained = False
     if not run.finished:

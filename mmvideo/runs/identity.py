@@ -133,10 +133,11 @@ def component_contents(deciding: dict[str, Any]) -> dict[str, str]:
         for key, value in flatten(deciding).items()
         if key.rpartition(".")[2] in ("name", "kind") and isinstance(value, str) and ":" in value
     }
-    return {key: f"{name} {_source_digest(name)}" for key, name in names.items()}
+    return {key: f"{name} {source_digest(name)}" for key, name in names.items()}
 
 
-def _source_digest(name: str) -> str:
+def source_digest(name: str) -> str:
+    """What stands for the content of the module of a user's own component, and of what it imports there."""
     load(name, f"component '{name}'")  # imports it, or says why it cannot be
     module = sys.modules[name.partition(":")[0]]
     return digest_of({file.name: _digest_at(file) for file in own_sources(module)})

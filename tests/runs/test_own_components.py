@@ -211,6 +211,15 @@ def test_an_edited_part_of_one_makes_another_run(here: Path, trained: Path, tmp_
     assert other.name != trained.name
 
 
+def test_one_that_breaks_its_contract_is_refused_before_data_are_read(here: Path) -> None:
+    (here / "leaky.py").write_text(FUSION.replace("sum(dim=1)", "sum(dim=0)"))
+    flags = ("--fusion.name", "leaky:Sum", "--data.manifest", "nowhere.jsonl")
+    done = mmvideo(here, "train", "configs/base.py", *flags)
+    assert done.returncode == 2
+    assert "fusion 'leaky:Sum' breaks promises of its kind." in done.stderr
+    assert "See `mmvideo check leaky:Sum`." in done.stderr
+
+
 @pytest.mark.parametrize(
     ("flags", "told"),
     [

@@ -1,0 +1,25 @@
+"""Nothing trains with a component of one's own that breaks what its kind promises."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mmvideo.config import RunConfig
+from mmvideo.contract.check import check_own_component
+from mmvideo.runs.identity import source_digest
+
+
+def check_own_components(config: RunConfig, root: Path) -> None:
+    """Hold the configuration's own fusion, objective and encoders to their contracts, once for each source.
+
+    Args:
+        root: folder of runs, in which it is remembered what has passed.
+
+    Raises:
+        InputError: one breaks a promise, cannot be imported, or can nowhere be built.
+    """
+    encoders = (given.encoder for given in config.active.values())
+    for choice in (config.fusion, config.objective, *encoders):
+        if ":" in choice.name:
+            options = choice.options.model_dump(mode="json")
+            check_own_component(choice.name, options, source=source_digest(choice.name), root=root)
