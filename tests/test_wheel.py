@@ -102,6 +102,13 @@ def test_studies_are_found_by_module_name(python: Python, installed: Path) -> No
     in_checkout = importlib.util.find_spec("mmvideo.experiments.fusion_strategies")
     assert in_checkout is not None
     assert in_checkout.origin == str(REPOSITORY / "experiments/fusion_strategies.py")
+    study = "mmvideo.experiments.fusion_strategies"
+    listed = python(
+        "-m", "mmvideo", "ablate", study, "--dry-run", "--seeds", "0", "--", "--manifest", "m.jsonl"
+    )
+    assert [line.split()[0].rpartition("/")[2] for line in listed.splitlines()[1:]] == [
+        f"{arm}-s0" for arm in ("early", "late", "late_sum", "hierarchical", "visual", "audio", "text")
+    ]
 
 
 def test_the_recipes_hide_no_other_package(python: Python) -> None:

@@ -43,6 +43,7 @@ if __name__ == "__main__":
     usual = {name: where / "usual" / name for name in ("store", "root", "out")}
     found = {}
     for name, options in (
+        ("store", READ_ONLY),
         ("store", FULL),
         ("root", READ_ONLY),
         ("root", FULL),

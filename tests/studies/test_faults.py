@@ -65,7 +65,7 @@ def test_full_and_read_only_disks_are_named_and_nothing_is_lost(
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
-    for disk in ("store size=64k", "root ro", "out ro", "out size=64k"):
+    for disk in ("store ro", "store size=64k", "root ro", "out ro", "out size=64k"):
         name, _, options = disk.partition(" ")
         assert found[disk]["code"] == 2, found[disk]
         assert f"{name}-{options}" in found[disk]["told"], "the folder is named"
