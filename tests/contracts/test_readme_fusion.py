@@ -23,7 +23,7 @@ def test_the_readme_example_keeps_the_contract(tmp_path: Path, monkeypatch: pyte
     section = README.read_text(encoding="utf-8").split("## Add a fusion")[1].split("\n## ")[0]
     code, line = re.findall(r"```python\n(.*?)```", section, flags=re.DOTALL)
     name, target = re.fullmatch(r'\s*"(\w+)": "([\w.]+:\w+)",\s*', line).groups()
-    file = re.search(r"One file, `([\w/.]+)`", section).group(1)
+    file = re.search(r"one file, `([\w/.]+)`", section).group(1)
     module_name = target.split(":")[0]
     assert file == module_name.replace(".", "/") + ".py"
 
