@@ -116,12 +116,12 @@ class TrainConfig(Part):
     """Epochs without a better validation loss after which training stops."""
     precision: Literal["32-true", "16-mixed", "bf16-mixed"] = "32-true"
     modality_dropout: dict[ModalityName, Fraction] = Field(default_factory=dict)
-    """By modality, the rate at which a clip is shown without it in training, drawn from (seed, epoch, clip).
-    One that is present always stays."""
+    """By modality (as `--train.modality-dropout.audio 0.2`), the rate at which a clip is shown without it in
+    training, drawn from (seed, epoch, clip). One that is present always stays."""
     pad_to: dict[ModalityName, Positive] = Field(default_factory=dict)
-    """By modality, a multiple to which a batch's length, that of its longest clip, is rounded up, so that a
-    compiler or cuDNN meets few shapes. Padding changes no prediction; in training, dropout draws
-    differently."""
+    """By modality (as `--train.pad-to.text 32`), a multiple to which a batch's length, that of its longest
+    clip, is rounded up, so that a compiler or cuDNN meets few shapes. Padding changes no prediction; in
+    training, dropout draws differently."""
     diagnostics: bool = True
     """Each epoch, log gradient norms of encoders and fusion, and validation with each modality alone: 1 to
     7 % of an epoch's time on planted data, by fusion. No other number depends on it."""
@@ -257,4 +257,6 @@ def load_config(text: str, source: str) -> RunConfig:
     try:
         return read_part(RunConfig, text)
     except ValidationError as error:
-        raise InputError(f"{source} is not a valid run configuration: {explain(error)}") from error
+        foreign = any(finding["type"] == "extra_forbidden" for finding in error.errors())
+        hint = " Keys have changed between versions; CHANGELOG.md lists old and new ones." if foreign else ""
+        raise InputError(f"{source} is not a valid run configuration: {explain(error)}.{hint}") from error

@@ -79,7 +79,7 @@ def ablate(arguments: list[str]) -> int:
     study = _carried_out(study, available)
     from mmvideo.runs.execute import train_missing
 
-    print(f"{study.title}: {len(study.arms)} arms × {len(study.seeds)} seeds")
+    print(f"{study.title}: {_counted(len(study.arms), 'arm')} × {_counted(len(study.seeds), 'seed')}")
     report = run_grid(
         study,
         partial(train_missing, root=options.root),
@@ -160,7 +160,7 @@ def _list(study: Study) -> str:
         "  ".join([label, *(f"{key}={json.dumps(values.get(key))}" for key in differing)])
         for label, values in flat.items()
     ]
-    return "\n".join([f"{study.title}: {len(lines)} runs", *lines])
+    return "\n".join([f"{study.title}: {_counted(len(lines), 'run')}", *lines])
 
 
 def _opened(study: Study) -> tuple[str, Mapping[str, Collection[str]]]:
@@ -236,6 +236,10 @@ def _mirror(comparison: Comparison, study: Study, study_dir: Path, out: Path) ->
     hint = offline_hint(study_dir)
     if hint is not None:
         print(f"W&B runs were recorded offline. To look at them, or to upload them:\n{hint}")
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def _duration(seconds: float) -> str:

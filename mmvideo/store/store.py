@@ -46,6 +46,7 @@ class Store:
         self.root = Path(root)
         self.settings = settings
         self._failures_path = self.root / "failures.json"
+        self._told: set[Path] = set()
 
     def key(self, clip: Clip, manifest: Manifest, hashes: ContentHashes) -> str:
         """The clip's name in the store: 64 hex digits.
@@ -156,7 +157,9 @@ class Store:
                     raise unreadable(path, "it is made from other files")
                 known[key] = header
             except InputError as error:
-                print(f"{error} It is decoded again.", file=sys.stderr)
+                if path not in self._told:
+                    print(f"{error} This is done now.", file=sys.stderr)
+                self._told.add(path)
         return known
 
     def _standing_failures(self, time_limit: float) -> dict[str, dict[str, Any]]:

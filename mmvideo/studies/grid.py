@@ -33,7 +33,7 @@ class Failure:
     label: str
     reason: str
     file: Path | None
-    """None: it could not be written, as `reason` says too."""
+    """None: it could not be written, or the run had finished before; `reason` says so."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,8 @@ class GridReport:
 
     def summary(self) -> str:
         """Counts, and for each failed run its reason and where to read more."""
-        lines = [f"{self.trained} runs trained, {self.reused} reused, {len(self.failures)} failed"]
+        runs = "run" if self.trained == 1 else "runs"
+        lines = [f"{self.trained} {runs} trained, {self.reused} reused, {len(self.failures)} failed"]
         for failure in self.failures:
             lines.append(f"  failed: {failure.label}: {failure.reason}")
             if failure.file is not None:
@@ -88,7 +89,8 @@ def run_grid(
 ) -> GridReport:
     """Run what is missing of a study; what fails is recorded and does not stop the rest.
 
-    A run is missing unless its directory, named by configuration and data, holds a result. Each worker is a
+    A run is missing unless its directory, named by configuration and data, holds a result; one whose files
+    were changed since it finished counts as failed and is left as it is. Each worker is a
     process of its own that serves one run after another, so that libraries are loaded once; one that dies
     (out of memory, crash) costs only the run it was at. A run that another process is training is left to it:
     the others go first, then it is waited for. On Ctrl-C the workers are ended; run again to go on.
@@ -106,7 +108,11 @@ def run_grid(
     runs = {config.label: RunDirectory.locate(root, config, data_fingerprint) for config in configs}
     folder = study.write(root, [run.path.name for run in runs.values()])
     missing = [config for config in configs if not runs[config.label].finished]
-    failures: list[Failure] = []
+    failures = [
+        Failure(label, reason, None)
+        for label, run in runs.items()
+        if run.finished and (reason := _damage(run))
+    ]
     trained = 0
     if missing:
         workers = min(workers or default_workers(missing[0]), len(missing))
@@ -205,13 +211,19 @@ def _outcome(config: RunConfig, one: Attempt, answer: Ended | NoAnswer, watched:
     if not run.finished:
         reason = f"it ended without a result in {run.path}; was it trained on other data?"
     else:
-        try:
-            run.result()
-        except InputError as error:  # damaged
-            reason = str(error)
+        reason = _damage(run)
     if reason is not None:
         return Outcome(config, run, answer.seconds, reason)
     return Outcome(config, run, answer.seconds, elsewhere=answer.state == "finished before")
+
+
+def _damage(run: RunDirectory) -> str | None:
+    """What is wrong with a finished run's files; None: they are those it was made with."""
+    try:
+        run.result()
+    except InputError as error:
+        return str(error)
+    return None
 
 
 def _failure(outcome: Outcome) -> Failure:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -68,25 +68,35 @@ def _at(config: RunConfig, field: str) -> Any:
     return value
 
 
-def _near(field: str, fields: Iterable[str]) -> list[str]:
-    """The fields of the section that is meant, if there is such a section; else all."""
-    known = list(fields)
-    for depth in range(field.count("."), 0, -1):
-        section = ".".join(field.split(".")[:depth])
-        if inside := [name for name in known if name.startswith(f"{section}.")]:
-            return inside
-    return known
-
-
 def _with(arm: Arm, values: Mapping[str, Any]) -> RunConfig:
     record = arm.config.model_dump(mode="json")
     for field, value in values.items():
-        section: Any = record
         *path, last = field.split(".")
-        for key in path:
-            section = section.get(key) if isinstance(section, dict) else None
-        is_option = path[-1:] == ["options"]  # a component's class knows which it takes
-        if not isinstance(section, dict) or (last not in section and not is_option):
-            raise unknown("field", field, _near(field, flatten(record)))
+        section: Any = record
+        for depth, key in enumerate(path):
+            if not isinstance(section, dict) or key not in section:
+                raise _unknown(field, record, section, path[:depth])
+            section = section[key]
+        if not isinstance(section, dict) or (last not in section and not _open_ended(arm.config, path)):
+            raise _unknown(field, record, section, path)
         section[last] = value
     return load_config(json.dumps(record), f"arm '{arm.name}' with --set {' '.join(values)}")
+
+
+def _open_ended(config: RunConfig, path: Sequence[str]) -> bool:
+    """Whether a section takes names that it does not list: a component's options, what is given by
+    modality."""
+    if path[-1:] == ["options"]:
+        return True  # the component's class knows which it takes
+    section: Any = config
+    for key in path:
+        section = section.get(key) if isinstance(section, Mapping) else getattr(section, key, None)
+    return isinstance(section, Mapping) and list(path) != ["inputs"]
+
+
+def _unknown(field: str, record: Mapping[str, Any], section: Any, path: Sequence[str]) -> InputError:
+    """The error for a field that is not there: with what its section has, if there is such a section."""
+    known = flatten(dict(record))
+    if path and isinstance(section, dict):
+        known = {".".join([*path, name]): None for name in section}
+    return unknown("field", field, known)

@@ -103,9 +103,19 @@ def test_an_option_that_arms_share_may_be_set_though_it_lies_on_an_axis() -> Non
     assert found.arms[0].config.fusion.options.model_dump()["heads"] == 2
 
 
+def test_what_is_given_by_modality_is_set_for_one() -> None:
+    found = overridden(strategies(), ["train.modality_dropout.audio=0.3", "train.pad_to.text=8"])
+    assert {tuple(arm.config.train.modality_dropout.items()) for arm in found.arms} == {(("audio", 0.3),)}
+    assert {arm.config.train.pad_to["text"] for arm in found.arms} == {8}
+
+
 @pytest.mark.parametrize(
     ("assignment", "message"),
     [
+        (
+            "inputs.flow.options.rate=3",
+            r"Unknown field .*Known: inputs\.audio, inputs\.text, inputs\.visual\.$",
+        ),
         ("train.epoch=3", r"Unknown field 'train.epoch'. Did you mean 'train.epochs'"),
         ("train.epochs.x=3", r"Unknown field"),
         ("train.epochs=many", r"arm 'early' with --set train.epochs .*train.epochs: .*'many'"),

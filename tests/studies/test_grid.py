@@ -74,6 +74,18 @@ def test_troubles_cost_only_their_own_run(
     assert starts(tmp_path)["broken-s0"] == 2
 
 
+def test_a_finished_run_whose_files_changed_counts_as_failed(toy: ModuleType, tmp_path: Path) -> None:
+    study, run_one = toy.toy_study("good", "other", seeds=(0,)), partial(toy.train, root=tmp_path)
+    run_grid(study, run_one, root=tmp_path, data_fingerprint=toy.DATA, workers=1)
+    [config] = tmp_path.glob("toy/good-s0-*/config.json")
+    config.write_text(config.read_text().replace('"seed": 0', '"seed": 1'))
+    report = run_grid(study, run_one, root=tmp_path, data_fingerprint=toy.DATA, workers=1)
+    [failure] = report.failures
+    assert str(config) in failure.reason
+    assert report.summary().startswith("0 runs trained, 1 reused, 1 failed")
+    assert starts(tmp_path) == {"good-s0": 1, "other-s0": 1}
+
+
 def test_killed_grid_goes_on_with_what_is_missing(tmp_path: Path) -> None:
     command = [sys.executable, str(HERE / "toy.py"), str(tmp_path)]
     running = subprocess.Popen([*command, "1.0"], start_new_session=True, stdout=subprocess.DEVNULL)
