@@ -59,7 +59,10 @@ def test_an_axis_may_lie_in_inputs_of_ones_own_names() -> None:
     default = RunConfig().model_dump(mode="json")
     own = RunConfig(inputs={"flow": Input.of("features")}).model_dump(mode="json")
     check_axes(("inputs.flow", "inputs.flow.encoder", "inputs.text"), [default, own])
-    for axis, near in (("inputs.flwo", "inputs.flow"), ("inputs.flow.encoder.nmae", "inputs.flow.encoder.name")):
+    for axis, near in (
+        ("inputs.flwo", "inputs.flow"),
+        ("inputs.flow.encoder.nmae", "inputs.flow.encoder.name"),
+    ):
         with pytest.raises(InputError, match=rf"Unknown axis '{axis}'. Did you mean '{near}'\?"):
             check_axes((axis,), [default, own])
 

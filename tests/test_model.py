@@ -1,4 +1,4 @@
-"""The whole model: parts that are swapped one at a time, logits for every clip, weights to look at."""
+"""The whole model: parts that are swapped one at a time, logits for every clip."""
 
 from __future__ import annotations
 

@@ -73,7 +73,9 @@ def test_a_module_beside_the_working_directory_is_found_by_its_name(here: Path) 
 def test_a_file_that_is_called_like_a_library_does_not_hide_it(here: Path, spec: str) -> None:
     (here / "queue.py").write_text("raise RuntimeError('imported in the place of the library')")
     (here / "neighbour.py").write_text("WIDTH = 32\n\ndef double(number):\n    return 2 * number\n")
-    (here / "fusions.py").write_text("from importlib import reload\nimport queue\nreload(queue)\n" + STUDY_FILE)
+    (here / "fusions.py").write_text(
+        "from importlib import reload\nimport queue\nreload(queue)\n" + STUDY_FILE
+    )
     (here / "package" / "deep.py").write_text((here / "fusions.py").read_text())
     assert load_study(spec).arms[0].config.width == 32
     if spec == "fusions.py":  # workers import from the same folders, and multiprocessing imports queue
