@@ -31,7 +31,7 @@ CLASS_KNOWN = {
         "encoders/text.py": "the word pieces that encoders take",
         "inspection/opened.py inspection/views.py": "shows text as text",
     },
-    "features": {"inspection/opened.py": "the survey of features is left out where nothing is trained"},
+    "features": {"inspection/opened.py": "shows features although some files are at fault"},
 }
 # name → the files that say it beside its own and the table → why
 NAME_KNOWN = {
