@@ -135,7 +135,7 @@ def load(target: str, what: str) -> Any:
     if not all(part.isidentifier() for part in (*module_name.split("."), name)):
         raise InputError(f"{what} is neither a registered name nor of the form package.module:Class.")
     try:
-        with _working_directory_importable():
+        with working_directory_importable():
             module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
         if error.name and not (module_name == error.name or module_name.startswith(error.name + ".")):
@@ -150,7 +150,7 @@ def load(target: str, what: str) -> Any:
 
 
 @contextmanager
-def _working_directory_importable() -> Iterator[None]:
+def working_directory_importable() -> Iterator[None]:
     """The working directory at the end of the path, for a user's own modules; never before what is
     installed."""
     here = os.getcwd()

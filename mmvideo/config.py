@@ -123,8 +123,9 @@ class TrainConfig(Part):
     clip, is rounded up, so that a compiler or cuDNN meets few shapes. Padding changes no prediction; in
     training, dropout draws differently."""
     diagnostics: bool = True
-    """Each epoch, log gradient norms of encoders and fusion, and validation with each modality alone: 1 to
-    7 % of an epoch's time on planted data, by fusion. No other number depends on it."""
+    """Each epoch, log gradient norms of encoders and fusion, validation with each modality alone, and means
+    over clips of what the fusion reports of itself, such as its gates (`FusionMeans`): 1 to 7 % of an epoch's
+    time on planted data, by fusion. No other number depends on it."""
 
 
 class RuntimeConfig(Part):

@@ -24,19 +24,19 @@ def flatten(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def check_axes(axes: Iterable[str]) -> None:
+def check_axes(axes: Iterable[str], configurations: Iterable[Mapping[str, Any]]) -> None:
     """Each axis must name a configuration key or a section of it, such as `fusion` or `train.learning_rate`.
+
+    Args:
+        configurations: those that the axes are of; inputs of one's own names and options stand only there.
 
     Raises:
         InputError: an axis that is neither; the message lists the sections and keys there are.
     """
-    from mmvideo.config import RunConfig  # reports use the rest of this module, and need no configurations
-
-    keys = flatten(RunConfig().model_dump(mode="json"))
+    keys = {key for configuration in configurations for key in flatten(configuration)}
     known = {key.rsplit(".", depth)[0] for key in keys for depth in range(key.count(".") + 1)}
     for axis in axes:
-        # options are free-form, so no default configuration lists them
-        if axis not in known and ".options." not in axis:
+        if axis not in known:
             raise unknown("axis", axis, known)
 
 

@@ -45,15 +45,12 @@ class FusionModel(nn.Module):
         """
         features = batch.features if isinstance(batch, EncodedBatch) else self.encode(batch)
         logits, diagnostics = self._fuse(features)
-        weights = {
-            f"{name}_weights": f.weights.detach() for name, f in features.items() if f.weights is not None
-        }
         clips = {name: f.clip for name, f in features.items() if f.clip is not None}
         restricted = (
             {m: f if m in subset else f.absent() for m, f in features.items()} for subset in subsets
         )
         alternatives = tuple(self._fuse(part)[0] for part in restricted)
-        return Prediction(logits, {**weights, **diagnostics}, clips, alternatives)
+        return Prediction(logits, diagnostics, clips, alternatives)
 
     def encode(self, batch: Batch) -> dict[str, Features]:
         """Each modality's levels."""

@@ -57,7 +57,6 @@ class Features:
     stem: Tokens | None = None
     trunk: Tokens | None = None
     clip: Float[Tensor, "B D"] | None = None
-    weights: Float[Tensor, "B N"] | None = None  # how much each trunk token counted in `clip`
 
     def to(self, device: torch.device | str) -> Features:
         return Features(**{name: part.to(device) for name, part in self.parts().items()})
@@ -84,7 +83,6 @@ class Features:
             stem=None if self.stem is None else self.stem.absent(),
             trunk=None if self.trunk is None else self.trunk.absent(),
             clip=None if self.clip is None else torch.zeros_like(self.clip),
-            weights=None if self.weights is None else torch.zeros_like(self.weights[:, :1]),
         )
 
 

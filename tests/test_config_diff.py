@@ -49,9 +49,22 @@ def test_a_prefix_of_a_name_is_no_section() -> None:
 
 
 def test_an_unknown_axis_answers_with_the_nearest() -> None:
-    check_axes(("fusion", "train.learning_rate", "modalities", "fusion.options.heads"))
+    default = RunConfig(fusion=FusionChoice.of("joint_transformer")).model_dump(mode="json")
+    check_axes(("fusion", "train.learning_rate", "modalities", "fusion.options.heads"), [default])
     with pytest.raises(InputError, match=r"Unknown axis 'fusions'. Did you mean 'fusion'\?"):
-        check_axes(("fusions",))
+        check_axes(("fusions",), [default])
+
+
+def test_an_axis_may_lie_in_inputs_of_ones_own_names() -> None:
+    default = RunConfig().model_dump(mode="json")
+    own = RunConfig(inputs={"flow": Input.of("features")}).model_dump(mode="json")
+    check_axes(("inputs.flow", "inputs.flow.encoder", "inputs.text"), [default, own])
+    for axis, near in (
+        ("inputs.flwo", "inputs.flow"),
+        ("inputs.flow.encoder.nmae", "inputs.flow.encoder.name"),
+    ):
+        with pytest.raises(InputError, match=rf"Unknown axis '{axis}'. Did you mean '{near}'\?"):
+            check_axes((axis,), [default, own])
 
 
 def test_inputs_of_modalities_on_one_side_only_are_covered_whatever_they_are_called() -> None:

@@ -73,7 +73,9 @@ def test_the_wheel_holds_what_the_checkout_does(installed: Path) -> None:
             if folder == "experiments"
             else not left_out
         )
-    assert (installed / "mmvideo/report/page.html.j2").is_file()
+    templates = {path.relative_to(REPOSITORY) for path in (REPOSITORY / "mmvideo").rglob("*.j2")}
+    assert templates == {path.relative_to(installed) for path in (installed / "mmvideo").rglob("*.j2")}
+    assert len(templates) > 10
     assert not list(installed.rglob("results"))
 
 

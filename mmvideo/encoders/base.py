@@ -73,13 +73,12 @@ class Encoder(nn.Module):
         """The levels asked for. A clip whose mask is all False is absent: its features are zeros."""
         stem = _zero_padding(self.stem(inputs))
         trunk = _zero_padding(self.trunk(stem, inputs)) if self.needs_trunk else None
-        clip, weights = self.pool(trunk) if self.pool is not None and trunk is not None else (None, None)
+        clip = self.pool(trunk)[0] if self.pool is not None and trunk is not None else None
         return Features(
             present=inputs.mask.any(dim=1),
             stem=stem if "stem" in self.levels else None,
             trunk=trunk if "trunk" in self.levels else None,
             clip=clip,
-            weights=weights,
         )
 
 

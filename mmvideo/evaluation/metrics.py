@@ -9,7 +9,25 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy import ndarray
 
+from mmvideo.evaluation.display import NUMBER, PERCENT, SHORT, Column, MetricDisplay
+
 ECE_BINS = 15
+
+DISPLAY = MetricDisplay(
+    name="accuracy",
+    claim="is right on {} % of the test clips",
+    left="it keeps {} %",
+    unit=" %",
+    change_unit=" points",
+    factor=100,
+    digits=1,
+    columns=(
+        Column("nll", "NLL", *SHORT),
+        Column("ece", "ECE", *NUMBER),
+        Column("balanced_accuracy", "bal. acc", *PERCENT),
+    ),
+    head="accuracy",
+)
 
 
 def classification_metrics(

@@ -10,6 +10,25 @@ import numpy as np
 from jaxtyping import Float, Shaped
 from numpy import ndarray
 
+from mmvideo.evaluation.display import NUMBER, PERCENT, Column, MetricDisplay
+
+DISPLAY = MetricDisplay(
+    name="label ranking AP",
+    claim="has a label ranking average precision of {} %",
+    left="it keeps {} %",
+    unit=" %",
+    change_unit=" points",
+    factor=100,
+    digits=1,
+    columns=(
+        Column("mean_ap", "mAP", *PERCENT),
+        Column("micro_f1", "micro F1", *PERCENT),
+        Column("macro_f1", "macro F1", *PERCENT),
+        Column("bce", "BCE", *NUMBER),
+    ),
+    head="ranking AP",
+)
+
 
 def multi_label_metrics(logits: Float[ndarray, "n C"], labels: Shaped[ndarray, "n C"]) -> dict[str, float]:
     """The metrics every multi-label run is given.

@@ -6,8 +6,30 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
+from mmvideo.evaluation.display import NUMBER, PERCENT, Column, MetricDisplay
+
 SENTIMENT = 3.0
 """Sentiment is rated from -3 to 3 (CMU-MOSI, Zadeh et al. 2016)."""
+
+DISPLAY = MetricDisplay(
+    name="mean absolute error",
+    claim="has a mean absolute error of {}",
+    left="its mean absolute error is {}",
+    unit="",
+    change_unit="",
+    factor=1,
+    digits=3,
+    columns=(
+        Column("rmse", "RMSE", *NUMBER),
+        Column("pearson_r", "r", *NUMBER),
+        Column("acc2", "Acc-2", *PERCENT),
+        Column("acc2_non0", "Non0", *PERCENT),
+        Column("f1", "F1", *PERCENT, terminal=False),
+        Column("f1_non0", "F1 Non0", *PERCENT, terminal=False),
+        Column("acc7", "Acc-7", *PERCENT),
+    ),
+    head="MAE",
+)
 
 
 def regression_metrics(values: Float[ndarray, "n 1"], labels: Float[ndarray, " n"]) -> dict[str, float]:

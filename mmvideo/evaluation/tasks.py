@@ -10,9 +10,8 @@ import numpy as np
 from jaxtyping import Float, Shaped
 from numpy import ndarray
 
-from mmvideo.evaluation.metrics import classification_metrics
-from mmvideo.evaluation.multi_label import label_ranking_precision, multi_label_metrics
-from mmvideo.evaluation.regression import absolute_error, regression_metrics
+from mmvideo.evaluation import metrics, multi_label, regression
+from mmvideo.evaluation.display import MetricDisplay
 from mmvideo.vocabulary import TaskKind
 
 
@@ -38,6 +37,8 @@ class Task:
     """(outputs (n, C), labels) → all metrics."""
     clip_scores: Callable[[ndarray, ndarray], Shaped[ndarray, "*S n"]]
     """(outputs (..., n, C), labels) → score of every clip (..., n)."""
+    display: MetricDisplay
+    """How its metrics are written."""
 
     def width(self, n_classes: int) -> int:
         """Outputs per clip."""
@@ -72,13 +73,15 @@ def prior_outputs(kind: TaskKind, labels: ndarray, n_classes: int) -> Float[ndar
 
 TASKS: dict[TaskKind, Task] = {
     "single_label": Task(
-        "single_label", "log_probabilities", "accuracy", "nll", True, (0, 1), classification_metrics, hits
+        "single_label", "log_probabilities", "accuracy", "nll", True, (0, 1),
+        metrics.classification_metrics, hits, metrics.DISPLAY,
     ),
     "multi_label": Task(
-        "multi_label", "logits", "label_ranking_ap", "bce", True, (0, 1), multi_label_metrics,
-        label_ranking_precision,
+        "multi_label", "logits", "label_ranking_ap", "bce", True, (0, 1),
+        multi_label.multi_label_metrics, multi_label.label_ranking_precision, multi_label.DISPLAY,
     ),
     "regression": Task(
-        "regression", "values", "mae", "mae", False, (0, math.inf), regression_metrics, absolute_error
+        "regression", "values", "mae", "mae", False, (0, math.inf),
+        regression.regression_metrics, regression.absolute_error, regression.DISPLAY,
     ),
 }  # fmt: skip

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 
+from mmvideo.evaluation.display import MetricDisplay
 from mmvideo.report.comparisons import BETWEEN_FUSIONS
 from mmvideo.report.controls import SCORE_AVERAGING
-from mmvideo.report.metric_display import DISPLAY, MetricDisplay
 from mmvideo.report.runs import StudyRuns
 
 
@@ -22,7 +22,7 @@ def plain_answer(
     scope = "Nothing is claimed beyond this data set, these encoders and this training budget."
     if leader is None:
         return f"No fusion arm has all its seeds, so there is nothing to conclude about fusion. {scope}"
-    wording, score = DISPLAY[study.task.kind], study.task.score
+    wording, score = study.task.display, study.task.score
     row = table[table["arm"] == leader].to_dict("records")[0]
     n_fusions = int((table["kind"] == "fusion").sum())
     picked = f"Of {n_fusions} fusion arms validation picks {leader}: it" if n_fusions > 1 else leader

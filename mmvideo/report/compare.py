@@ -47,7 +47,8 @@ class Comparison:
     leader: str | None
     """The fusion arm with the best validation score."""
     notes: tuple[str, ...]
-    """What a reader must know beside the numbers: missing runs, rows that could not be computed."""
+    """What a reader must know beside the numbers: the study's own notes, then missing runs and rows that
+    could not be computed."""
     cost_notes: tuple[str, ...]
     """Which fusions' training steps cost several times the cheapest one's, and what on."""
     failed_clips: dict[str, str]
@@ -114,7 +115,7 @@ def compare(study: StudyRuns) -> Comparison:
         confusion={row.name: _confusion(study, row) for row in rows if task.kind == "single_label"},
         best_unimodal=best,
         leader=leader,
-        notes=tuple(notes),
+        notes=(*study.notes, *notes),
         cost_notes=step_notes([row.members[0] for row in rows if row.kind == "fusion"]),
         failed_clips=failed,
         answer=plain_answer(study, table, pairs, leader, best),

@@ -12,10 +12,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from mmvideo.evaluation.display import MetricDisplay
 from mmvideo.report.answer import p_text
 from mmvideo.report.compare import Comparison
 from mmvideo.report.comparisons import AGAINST_UNIMODAL
-from mmvideo.report.metric_display import DISPLAY, MetricDisplay
 
 PLAIN_WIDTH = 120
 _COLOURS = {"better": "green", "worse": "red"}
@@ -28,7 +28,7 @@ def print_comparison(comparison: Comparison, console: Console | None = None) -> 
     study = comparison.study
     console.print(f"\n[bold]{escape(study.title)}[/]", highlight=False)
     console.print(escape(comparison.answer), highlight=False)
-    wording = DISPLAY[study.task.kind]
+    wording = study.task.display
     console.print(_scores(comparison, wording))
     console.print(_costs(comparison.table))
     for note in comparison.cost_notes:

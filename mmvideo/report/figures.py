@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from mmvideo.files import write_whole
 from mmvideo.report.compare import Comparison
-from mmvideo.report.metric_display import DISPLAY
 from mmvideo.report.style import MATPLOTLIB_DASHES, MATPLOTLIB_MARKERS, Style, limit_lines, styles
 
 if TYPE_CHECKING:
@@ -71,7 +70,7 @@ def _plain(name: str) -> str:
 def _score(comparison: Comparison, look: dict[str, Style]) -> Figure:
     """Per arm: test score, and its difference to the best single modality, each with the 95 % interval."""
     table, task = comparison.table, comparison.study.task
-    wording = DISPLAY[task.kind]
+    wording = task.display
     figure, (left, right) = _new(7.6, 1.1 + 0.27 * len(table), 2)
     for place, row in enumerate(table.to_dict("records")):
         style = look[row["arm"]]
@@ -117,7 +116,7 @@ def _learning_curves(comparison: Comparison, look: dict[str, Style]) -> Figure:
     """Validation score against epochs and against seconds; band: least to most over the seeds."""
     from matplotlib.ticker import MaxNLocator
 
-    wording = DISPLAY[comparison.study.task.kind]
+    wording = comparison.study.task.display
     factor = wording.factor
     figure, axes = _new(7.6, 3.3, 2)
     arms = {arm.name: arm for arm in comparison.study.arms}
@@ -142,7 +141,7 @@ def _cost(comparison: Comparison, look: dict[str, Style]) -> Figure:
     from matplotlib.ticker import EngFormatter, MaxNLocator
 
     figure, axes = _new(7.6, 3.2, 3)
-    wording, score = DISPLAY[comparison.study.task.kind], comparison.study.task.score
+    wording, score = comparison.study.task.display, comparison.study.task.score
     costs = {
         "parameters": "parameters",
         "flops_per_clip": "FLOPs per clip",

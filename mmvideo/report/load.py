@@ -85,6 +85,7 @@ def load_study(directory: Path) -> StudyRuns:
         left_out=tuple(name for name in names if name not in {arm.name for arm in arms}),
         unlisted=tuple(folder.name for folder in everything if folder not in used),
         clips=clips,
+        notes=record.notes,
     )
 
 

@@ -111,6 +111,8 @@ class StudyRuns:
     unlisted: tuple[str, ...]
     """Finished runs of arms or seeds that the study does not have."""
     clips: Clips
+    notes: tuple[str, ...] = ()
+    """What is to be known of the study as it was carried out."""
 
     @property
     def task(self) -> Task:

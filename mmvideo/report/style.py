@@ -9,6 +9,8 @@ import pandas as pd
 # Okabe & Ito (2008), without black and yellow, which vanish on one of the two backgrounds.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 GREY = "#8a8f98"
+MARGIN = {"l": 10, "r": 10, "t": 40, "b": 60}
+LEGEND_BELOW = {"orientation": "h", "y": -0.2, "yanchor": "top", "x": 0}
 MARKERS = ("circle", "square", "diamond", "triangle-up", "triangle-down", "cross", "x")
 DASHES = ("solid", "dash", "dot", "dashdot")
 MATPLOTLIB_MARKERS = dict(zip(MARKERS, "osD^vPX", strict=True))

@@ -5,12 +5,12 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from mmvideo.components import working_directory_importable
 from mmvideo.errors import InputError, unknown
 from mmvideo.studies.study import Study
 
@@ -19,7 +19,7 @@ def load_function(spec: str, default: str) -> Callable[..., Any]:
     """The function that "path/to/file.py:function" or "package.module:function" names.
 
     `default` is its name where only the file or module is given. A file runs by path, with its folder
-    importable, as `python path/to/file.py` would run it; a module may also lie beside the working directory.
+    importable after what is installed; a module may also lie beside the working directory.
 
     Raises:
         InputError: there is no such file or module, or no such function in it.
@@ -47,7 +47,7 @@ def load_module(location: str) -> ModuleType:
             f"There is no Python file '{location}'. Give it as path/to/file.py:function, or as "
             "package.module:function."
         )
-    with _working_directory_importable():
+    with working_directory_importable():
         try:
             return importlib.import_module(location)
         except ModuleNotFoundError as error:
@@ -87,8 +87,8 @@ def load_study(spec: str, call: Callable[[Callable[..., Any]], Any] = lambda fun
 
 def _by_path(path: Path) -> ModuleType:
     folder = str(path.parent.resolve())
-    if folder not in sys.path:
-        sys.path.insert(0, folder)
+    if folder not in sys.path:  # for good, since workers import from there too; at the end, so that nothing
+        sys.path.append(folder)  # in it hides a library
     module_spec = importlib.util.spec_from_file_location(f"_by_path_{path.stem}", path)
     assert module_spec is not None
     assert module_spec.loader is not None
@@ -96,13 +96,3 @@ def _by_path(path: Path) -> ModuleType:
     sys.modules[module_spec.name] = module  # dataclasses look their own module up
     module_spec.loader.exec_module(module)
     return module
-
-
-@contextmanager
-def _working_directory_importable() -> Iterator[None]:
-    here = str(Path.cwd())
-    sys.path.insert(0, here)
-    try:
-        yield
-    finally:
-        sys.path.remove(here)

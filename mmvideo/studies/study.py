@@ -51,7 +51,8 @@ class Study:
     """What is to be known of the study as it was carried out, such as a modality that the data lacks."""
 
     def __post_init__(self) -> None:
-        check_axes(self.axes)
+        every = (RunConfig(), *(arm.config for arm in self.arms))
+        check_axes(self.axes, [config.model_dump(mode="json") for config in every])
         names = [arm.name for arm in self.arms]
         for name in (self.name, *names):
             if not _NAME.fullmatch(name):

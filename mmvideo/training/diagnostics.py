@@ -64,13 +64,13 @@ class FusionMeans:
 
     A diagnostic with a column for each modality is logged as `gates_<modality>`; of experts, the joint one
     before them, as `expert_weights_joint` and so on; of pairs of modalities, `pair_share_<a>+<b>`; any other
-    by number. Weights of an encoder's or a fusion's tokens or steps are not logged, nor is what differs in
-    columns between batches.
+    by number. Weights of a fusion's tokens or steps are not logged, nor is what differs in columns between
+    batches.
     """
 
     def __init__(self, modalities: Sequence[str]) -> None:
         self.modalities = tuple(modalities)
-        self.per_token = {f"{part}_weights" for part in (*modalities, "token", "step")}
+        self.per_token = ("token_weights", "step_weights")
         self.sums: dict[str, list[Tensor]] = {}
         self.clips = 0
 

@@ -92,15 +92,10 @@ def _rows(tokens: Tokens, chosen: Tensor) -> Tokens:
 
 
 def _feature_rows(features: Features, chosen: Tensor) -> Features:
-    def rows(name: str, part: Any) -> Any:
-        if isinstance(part, Tokens):
-            return _rows(part, chosen)
-        if name == "weights":  # as long as the clips' trunks
-            shown = part[chosen]
-            return shown[:, : max(1, int((shown != 0).sum(dim=1).max()))]
-        return part[chosen]
+    def rows(part: Any) -> Any:
+        return _rows(part, chosen) if isinstance(part, Tokens) else part[chosen]
 
-    return Features(**{name: rows(name, part) for name, part in features.parts().items()})
+    return Features(**{name: rows(part) for name, part in features.parts().items()})
 
 
 def _joined(parts: Sequence[Tokens]) -> Tokens:
@@ -111,10 +106,7 @@ def _joined_features(parts: Sequence[Features]) -> Features:
     joined: dict[str, Any] = {}
     for name, first in parts[0].parts().items():
         held = [getattr(part, name) for part in parts]
-        if isinstance(first, Tokens):
-            joined[name] = _joined(held)
-        else:
-            joined[name] = _padded(held) if name == "weights" else torch.cat(held)
+        joined[name] = _joined(held) if isinstance(first, Tokens) else torch.cat(held)
     return Features(**joined)
 
 

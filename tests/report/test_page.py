@@ -11,15 +11,16 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from made_records import reseal
+from made_records import reseal, rewrite
 from rich.console import Console
 
-from mmvideo.records import open_run
-from mmvideo.report import write_report
+from mmvideo.records import StudyRecord, open_run
+from mmvideo.report import sections, write_report
 from mmvideo.report.compare import compare
 from mmvideo.report.console import print_comparison, short
 from mmvideo.report.load import load_study
-from mmvideo.report.page import render, verdict_matrix
+from mmvideo.report.page import render
+from mmvideo.report.sections.verdicts import verdict_matrix
 
 MakeStudy = Callable[..., Path]
 EVIL = "<img src=x onerror=alert(1)>"
@@ -137,6 +138,41 @@ def test_console_fits_and_escapes(make_study: MakeStudy, fake_arm: type) -> None
     for shown in ("[red]odd", "majority class", "parameters", "better", "reference"):
         assert shown in printed
     assert "…" not in printed
+
+
+def test_the_studys_own_notes_come_first(make_study: MakeStudy) -> None:
+    study = make_study(n_clips=100, skip=("late-s0",))
+    record = StudyRecord.model_validate_json((study / "study.json").read_text())
+    note = "The data have no <text>."
+    rewrite(study / "study.json", record.model_copy(update={"notes": (note,)}))
+    comparison = compare(load_study(study))
+    assert comparison.record().notes[0] == comparison.notes[0] == note
+    assert len(comparison.notes) > 1
+    console = Console(width=120, record=True, file=io.StringIO())
+    print_comparison(comparison, console)
+    assert f"Note: {note}" in console.export_text()
+    assert '<div class="notes">\n<p>The data have no &lt;text&gt;.</p>' in render(comparison, "")
+
+
+def test_a_section_is_one_module_and_one_template(
+    make_study: MakeStudy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = """
+from mmvideo.report.sections import Content
+
+POSITION = 35
+
+def content(comparison):
+    return Content({"best": comparison.leader})
+"""
+    (tmp_path / "added_by_a_test.py").write_text(module)
+    (tmp_path / "added_by_a_test.html.j2").write_text("<h2>Added</h2>\n<p>{{ best }} of {{ study.name }}</p>")
+    monkeypatch.setattr(sections, "__path__", [*sections.__path__, str(tmp_path)])
+    monkeypatch.setattr(sys, "modules", dict(sys.modules))
+    comparison = compare(load_study(make_study(n_clips=100)))
+    page = Elements(render(comparison, "")).text
+    assert f"{comparison.leader} of demo" in page
+    assert page.index("Results") < page.index("Added") < page.index("Who beats whom")
 
 
 def test_short_numbers() -> None:

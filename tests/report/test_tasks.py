@@ -20,8 +20,10 @@ from mmvideo.report.compare import Comparison, compare
 from mmvideo.report.console import print_comparison
 from mmvideo.report.controls import CLASS_PRIORS, MEDIAN, MISSINGNESS, SCORE_AVERAGING, score_averaging
 from mmvideo.report.figures import write_figures
-from mmvideo.report.page import render, tiles, verdict_matrix
+from mmvideo.report.page import render
 from mmvideo.report.runs import ArmRuns, Clips, FinishedRun, StudyRuns
+from mmvideo.report.sections.headline import tiles
+from mmvideo.report.sections.verdicts import verdict_matrix
 from mmvideo.vocabulary import MODALITIES, TaskKind
 
 N = 120

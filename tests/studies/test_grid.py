@@ -13,6 +13,7 @@ from collections import Counter
 from functools import partial
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 from made_records import metric_line
@@ -24,6 +25,7 @@ from mmvideo.runs.directory import RunDirectory
 from mmvideo.studies import grid
 from mmvideo.studies.grid import default_workers, run_grid
 from mmvideo.studies.progress import GridProgress, Outcome
+from mmvideo.workers import Pool
 
 HERE = Path(__file__).parent
 
@@ -125,12 +127,23 @@ def test_a_run_whose_other_process_dies_is_taken_over(
     study = toy.toy_study("good", seeds=(0,))
     run = RunDirectory.create(tmp_path, study.runs()[0], toy.DATA)
     code = "import sys, time; from pathlib import Path; from mmvideo.runs.directory import RunDirectory\n"
-    code += "with RunDirectory(Path(sys.argv[1])).lock():\n    print('held', flush=True); time.sleep(3)"
+    code += "with RunDirectory(Path(sys.argv[1])).lock():\n    print('held', flush=True); time.sleep(100)"
     holder = subprocess.Popen([sys.executable, "-c", code, str(run.path)], stdout=subprocess.PIPE, text=True)
     assert holder.stdout is not None
     assert holder.stdout.readline() == "held\n"
+    attempts: list[object] = []
+    give = Pool.give
+
+    def after_the_first_attempt_it_is_gone(pool: Pool[Any, Any], job: object) -> None:
+        attempts.append(job)
+        if len(attempts) == 2:
+            holder.kill()
+            holder.communicate()
+        give(pool, job)
+
+    monkeypatch.setattr(Pool, "give", after_the_first_attempt_it_is_gone)
     report = run_grid(study, partial(toy.train, root=tmp_path), root=tmp_path, data_fingerprint=toy.DATA)
-    holder.communicate()
+    assert len(attempts) == 2
     assert (report.trained, report.reused) == (1, 0)
     assert "another process trains toy/good-s0" in capsys.readouterr().err
 

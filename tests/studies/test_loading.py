@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from mmvideo.errors import InputError
 from mmvideo.studies.base import load_base, study_base
 from mmvideo.studies.loading import load_function, load_study
+from mmvideo.workers import run_all
 
 STUDY_FILE = """
 from neighbour import WIDTH
@@ -65,6 +67,20 @@ def test_a_module_beside_the_working_directory_is_found_by_its_name(here: Path) 
     assert load_study("package.deep").arms[0].config.width == 32
     assert load_base("package.deep:mine").width == 48
     assert sys.path == before, "for no longer than it takes"
+
+
+@pytest.mark.parametrize("spec", ["fusions.py", "package.deep"])
+def test_a_file_that_is_called_like_a_library_does_not_hide_it(here: Path, spec: str) -> None:
+    (here / "queue.py").write_text("raise RuntimeError('imported in the place of the library')")
+    (here / "neighbour.py").write_text("WIDTH = 32\n\ndef double(number):\n    return 2 * number\n")
+    (here / "fusions.py").write_text(
+        "from importlib import reload\nimport queue\nreload(queue)\n" + STUDY_FILE
+    )
+    (here / "package" / "deep.py").write_text((here / "fusions.py").read_text())
+    assert load_study(spec).arms[0].config.width == 32
+    if spec == "fusions.py":  # workers import from the same folders, and multiprocessing imports queue
+        double = importlib.import_module("neighbour").double
+        assert [answer for _, answer in run_all(double, [21], workers=1)] == [42]
 
 
 @pytest.mark.parametrize(

@@ -107,7 +107,7 @@ def test_modality_dropout_changes_training_but_not_validation_clips(
     ({"pair_share": [[0.7], [0.9]]}, {"pair_share_visual+audio": 0.8}),
     ({"modulation": [[0.7], [0.9]]}, {"modulation": 0.8}),
     ({"parts": [[1.0, 2.0, 3.0, 4.0]]}, {"parts_0": 1.0, "parts_1": 2.0, "parts_2": 3.0, "parts_3": 4.0}),
-    ({"visual_weights": [[0.5, 0.5]], "step_weights": [[0.1, 0.9]], "deep": [[[1.0]]]}, {}),
+    ({"token_weights": [[0.5, 0.5]], "step_weights": [[0.1, 0.9]], "deep": [[[1.0]]]}, {}),
 ])  # fmt: skip
 def test_what_a_fusion_reports_is_logged_as_means_over_clips(
     reported: dict[str, Any], logged: dict[str, float]

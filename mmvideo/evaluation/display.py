@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-
-import pandas as pd
-
-from mmvideo.vocabulary import TaskKind
 
 NUMBER = ("%.3f", 1.0)
 SHORT = ("%.2f", 1.0)
@@ -26,7 +23,7 @@ class Column:
 
     def text(self, value: float) -> str:
         """The value as printed; a dash where there is none."""
-        return "–" if pd.isna(value) else (self.form % (self.factor * value)).replace("-", "−")
+        return "–" if _lacks(value) else (self.form % (self.factor * value)).replace("-", "−")
 
 
 @dataclass(frozen=True)
@@ -51,7 +48,7 @@ class MetricDisplay:
 
     def value(self, score: float) -> str:
         """A score without its unit; a dash where there is none."""
-        return "–" if pd.isna(score) else f"{self.factor * score:.{self.digits}f}".replace("-", "−")
+        return "–" if _lacks(score) else f"{self.factor * score:.{self.digits}f}".replace("-", "−")
 
     def change(self, difference: float) -> str:
         """A difference of two scores with its sign, without its unit."""
@@ -68,55 +65,5 @@ class MetricDisplay:
         return f",{self.change_unit}" if self.change_unit else ""
 
 
-DISPLAY: dict[TaskKind, MetricDisplay] = {
-    "single_label": MetricDisplay(
-        "accuracy",
-        "is right on {} % of the test clips",
-        "it keeps {} %",
-        " %",
-        " points",
-        100,
-        1,
-        (
-            Column("nll", "NLL", *SHORT),
-            Column("ece", "ECE", *NUMBER),
-            Column("balanced_accuracy", "bal. acc", *PERCENT),
-        ),
-        "accuracy",
-    ),
-    "multi_label": MetricDisplay(
-        "label ranking AP",
-        "has a label ranking average precision of {} %",
-        "it keeps {} %",
-        " %",
-        " points",
-        100,
-        1,
-        (
-            Column("mean_ap", "mAP", *PERCENT),
-            Column("micro_f1", "micro F1", *PERCENT),
-            Column("macro_f1", "macro F1", *PERCENT),
-            Column("bce", "BCE", *NUMBER),
-        ),
-        "ranking AP",
-    ),
-    "regression": MetricDisplay(
-        "mean absolute error",
-        "has a mean absolute error of {}",
-        "its mean absolute error is {}",
-        "",
-        "",
-        1,
-        3,
-        (
-            Column("rmse", "RMSE", *NUMBER),
-            Column("pearson_r", "r", *NUMBER),
-            Column("acc2", "Acc-2", *PERCENT),
-            Column("acc2_non0", "Non0", *PERCENT),
-            Column("f1", "F1", *PERCENT, terminal=False),
-            Column("f1_non0", "F1 Non0", *PERCENT, terminal=False),
-            Column("acc7", "Acc-7", *PERCENT),
-        ),
-        "MAE",
-    ),
-}
+def _lacks(value: float | None) -> bool:
+    return value is None or math.isnan(value)

@@ -1,0 +1,13 @@
+"""What each control is, and what follows where a fusion does not beat it."""
+
+from __future__ import annotations
+
+from mmvideo.report.compare import Comparison
+from mmvideo.report.controls import EXPLANATIONS
+from mmvideo.report.sections import Content
+
+POSITION = 60
+
+
+def content(comparison: Comparison) -> Content:
+    return Content({"explanations": EXPLANATIONS[comparison.study.task.kind]})
