@@ -7,12 +7,16 @@ the name stands for. Instead of a registered name, "package.module:Class" names 
 
 from __future__ import annotations
 
+import ast
+import hashlib
 import importlib
 import json
 import os
 import sys
+import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from pydantic import SerializeAsAny, ValidationError, model_validator
@@ -80,6 +84,21 @@ class Table(dict[str, str]):
         except ValidationError as error:
             raise InputError(f"options of {self.kind} '{name}': {explain(error)}") from error
 
+    def code(self, name: str) -> str:
+        """A digest of the code of a registered name's module; comments and docstrings do not count."""
+        module = self[name].partition(":")[0]
+        file = Path(__file__).parents[1].joinpath(*module.split(".")).with_suffix(".py")
+        tree = ast.parse(file.read_bytes(), str(file))
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
+                told = [
+                    n
+                    for n in node.body
+                    if not (isinstance(n, ast.Expr) and isinstance(n.value, ast.Constant))
+                ]
+                node.body = told
+        return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
+
     def build(self, choice: Choice, *given: Any) -> Any:
         """The chosen component, made from its options and whatever all components of the kind are given."""
         return self.resolve(choice.name)(choice.options, *given)
@@ -137,9 +156,12 @@ def load(target: str, what: str) -> Any:
     try:
         with working_directory_importable():
             module = importlib.import_module(module_name)
-    except ModuleNotFoundError as error:
-        if error.name and not (module_name == error.name or module_name.startswith(error.name + ".")):
-            raise  # the module exists; something it needs does not
+    except InputError:
+        raise
+    except (Exception, SystemExit) as error:
+        missing = error.name if isinstance(error, ModuleNotFoundError) else None
+        if not missing or not f"{module_name}.".startswith(f"{missing}."):
+            raise InputError(f"{what}: {raised_in_import(module_name, error)}") from error
         raise InputError(
             f"{what}: there is no module '{module_name}', neither on the Python path nor beside the working "
             "directory."
@@ -147,6 +169,17 @@ def load(target: str, what: str) -> Any:
     if not hasattr(module, name):
         raise InputError(f"{what}: module '{module_name}' has no '{name}'.")
     return getattr(module, name)
+
+
+def raised_in_import(module: str, error: BaseException) -> str:
+    """What a user's module raised when it was imported, and where."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    where = (
+        f"{error.filename}:{error.lineno}"
+        if isinstance(error, SyntaxError)
+        else f"{last.filename}:{last.lineno}"
+    )
+    return f"module '{module}' cannot be imported: {type(error).__name__}: {error} ({where})"
 
 
 @contextmanager

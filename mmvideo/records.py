@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, Self
 import annotated_types as at
 from pydantic import ConfigDict, ValidationInfo, model_validator
 
+from mmvideo.components import ENCODERS, FUSIONS, MODALITY_KINDS, OBJECTIVES
 from mmvideo.config_diff import flatten
 from mmvideo.files import Damaged, digest_of, read_record, sha256
 from mmvideo.schema import Part
@@ -36,6 +37,21 @@ def predictions_file(split: Split) -> str:
 
 ALWAYS = (CONFIG, ENVIRONMENT, METRICS, predictions_file("val"), predictions_file("test"))
 """Files that every run has."""
+
+
+def component_sources(deciding: dict[str, Any]) -> dict[str, str]:
+    """By configuration key, digests of the code of the registered components that a run is made of. They are
+    no part of its signature, so that a version that computes the same goes on with earlier runs."""
+    found = {}
+    for key, name in flatten(deciding).items():
+        section, _, last = key.rpartition(".")
+        tables = {
+            "name": {"fusion": FUSIONS, "objective": OBJECTIVES}.get(section, ENCODERS),
+            "kind": MODALITY_KINDS,
+        }
+        if ".options" not in f".{section}" and isinstance(name, str) and name in tables.get(last, ()):
+            found[key] = tables[last].code(name)
+    return found
 
 
 def bound_files(folder: Path) -> list[str]:
@@ -157,6 +173,8 @@ class RunResult(Sealed):
     """The part of the configuration that decides numbers."""
     contents: dict[str, str]
     """Configuration keys that name files, own components or earlier runs, and the content found there."""
+    sources: dict[str, str]
+    """Digests of the code of the registered components, by the configuration keys that name them."""
     data_fingerprint: str
     manifest: str
     """SHA-256 of ids, labels, groups and splits of the manifest's clips."""
@@ -188,6 +206,13 @@ class RunResult(Sealed):
     def folder(self) -> str:
         """The name of the run's directory."""
         return run_name(self.arm, self.seed, self.signature)
+
+    @property
+    def changed_sources(self) -> list[str]:
+        """Registered components whose code is not that of the run any more, as `late_sum (fusion.name)`."""
+        now = component_sources(self.deciding)
+        flat = flatten(self.deciding)
+        return [f"{flat[key]} ({key})" for key, code in now.items() if self.sources.get(key) != code]
 
     @property
     def decided_by(self) -> dict[str, Any]:

@@ -17,7 +17,7 @@ Dropout = Annotated[float, at.Ge(0), at.Lt(1)]
 WeightsFile = Annotated[str | None, Field(json_schema_extra={"mmvideo:content": True})]
 """A file, a folder or a name of pretrained weights: where it is a file or folder, its content decides a run's
 numbers, and its path does not."""
-ModalityName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
+ModalityName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,63}$")]
 """What a manifest may call a modality: it names files, flags and parts of the model too."""
 Finite = Annotated[float, AllowInfNan(False)]
 """A number that JSON can hold."""

@@ -101,7 +101,10 @@ def _read_csv(path: str) -> NDArray[Any]:
 
     first = pd.read_csv(path, header=None, nrows=1)
     named = pd.to_numeric(first.iloc[0], errors="coerce").isna().any()
-    return pd.read_csv(path, header=0 if named else None).to_numpy()
+    values = pd.read_csv(path, header=0 if named else None).to_numpy()
+    if named and not len(values):
+        raise InputError(f"{path} holds no numbers, only the line '{', '.join(map(str, first.iloc[0]))}'.")
+    return values
 
 
 READERS = {
@@ -153,7 +156,10 @@ def _numbers(content: Any) -> NDArray[np.float32]:
         raise InputError(f"that is a table of names, not an array; choose one: {_listed(content)}.")
     try:
         with np.errstate(over="ignore"):
-            return np.array(content, np.float32)
+            found = np.asarray(content)
+            if found.dtype.kind not in "biufO":
+                raise InputError(f"what is there are not numbers (they are {found.dtype}).")
+            return np.array(found, np.float32)
     except (ValueError, TypeError) as error:
         raise InputError(f"what is there are not numbers ({error}).") from error
 

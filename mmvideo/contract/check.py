@@ -65,6 +65,8 @@ class _Setting:
     label: str
     make: Callable[[], object]
     given: tuple[Any, ...]
+    alone: bool = False
+    """Whether it has one modality only."""
 
 
 def check_component(name: str, options: Mapping[str, Any]) -> Checked:
@@ -91,7 +93,7 @@ def check_component(name: str, options: Mapping[str, Any]) -> Checked:
                 setting.make()
             except InputError as error:
                 left_out.append(f"{setting.label}: {error}")
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 failure = f"{setting.label}: {_first_line(error)}"
                 return Checked(kind, (Outcome("It can be built.", failure),))
             else:
@@ -153,7 +155,7 @@ def _settings(kind: str, cls: Any, config: Any) -> tuple[Sequence[_Setting], Seq
     for label, modalities in zip(labels, MODALITIES, strict=True):
         if kind == "fusion":
             make = partial(cls, config, modalities, fusions.WIDTH)
-            settings.append(_Setting(label, make, (make,)))
+            settings.append(_Setting(label, make, (make,), len(modalities) == 1))
         else:
             make = partial(cls, config)
             ready = partial(make, objectives.setting(modalities))
@@ -164,17 +166,19 @@ def _settings(kind: str, cls: Any, config: Any) -> tuple[Sequence[_Setting], Seq
 def _try(promise: Promise, settings: Sequence[_Setting]) -> Outcome:
     says = promise.__doc__ or promise.__name__
     for setting in settings:
+        if setting.alone and promise in fusions.OF_SEVERAL:
+            continue
         for training in (True, False):
             try:
                 promise(*setting.given, training)
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 mode = "in training" if training else "in evaluation"
                 where = ", ".join(part for part in (setting.label, mode) if part)
                 return Outcome(says, f"{where}: {_first_line(error)}")
     return Outcome(says, None)
 
 
-def _first_line(error: Exception) -> str:
+def _first_line(error: BaseException) -> str:
     told = str(error).strip().partition("\n")[0]
     return told if isinstance(error, AssertionError) and told else f"{type(error).__name__}: {told}"
 

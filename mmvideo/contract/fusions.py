@@ -235,3 +235,6 @@ CONTRACT: tuple[Callable[[Make, bool], None], ...] = (
     same_twice,
     finite_in_bfloat16,
 )
+OF_SEVERAL = (every_parameter_gets_gradient,)
+"""Promises that `mmvideo check` asks of no fusion of one modality, where weights over modalities are
+constant; a study trains one modality by the fusion `single`."""

@@ -103,6 +103,12 @@ def compare(study: StudyRuns) -> Comparison:
         notes.insert(0, _missing_note(study))
     if study.unlisted:
         notes.append(f"Ignored, since study.json does not list them: {', '.join(study.unlisted)}.")
+    changed = {name for arm in study.arms for run in arm.runs for name in run.result.changed_sources}
+    if changed:
+        notes.append(
+            f"The code of {', '.join(sorted(changed))} has changed since runs were made with it, and these "
+            "show what it was then. Delete their folders to train them with the code as it is now."
+        )
     failed = {
         id: reason for arm in study.arms for run in arm.runs for id, reason in run.result.failed_clips.items()
     }

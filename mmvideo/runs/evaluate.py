@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from mmvideo.data.loading import in_batches
 from mmvideo.data.run_data import RunData
 from mmvideo.errors import InputError, unknown
 from mmvideo.evaluation.tasks import TASKS
-from mmvideo.records import Prediction
+from mmvideo.records import Prediction, RunResult
 from mmvideo.runs.assembly import encode_ahead, make_fabric, trained_model
 from mmvideo.runs.directory import RunDirectory
 from mmvideo.runs.identity import check_data
@@ -22,6 +23,9 @@ from mmvideo.training.predict import Predictions, predict
 from mmvideo.training.subsets import Subset, all_subsets, predict_subsets
 from mmvideo.types import Batch
 from mmvideo.vocabulary import Split, presence_pattern
+
+SAME = 1e-2
+"""How far a loss may be from the recorded one on another device or with other libraries."""
 
 
 def evaluate_run(
@@ -62,7 +66,28 @@ def evaluate_run(
     model.deploy()
     batches = _batches(data.dataset(split, views=True), data)
     shown = (batch if modalities is None else batch.only(modalities) for batch in batches)
-    return predict(fabric.setup(model), shown, fabric.device, data.task).metrics()
+    metrics = predict(fabric.setup(model), shown, fabric.device, data.task).metrics()
+    if (
+        manifest is None
+        and split == "test"
+        and (modalities is None or set(modalities) == set(config.modalities))
+    ):
+        _compare_with_record(metrics, result, path)
+    return metrics
+
+
+def _compare_with_record(metrics: Mapping[str, float], result: RunResult, path: Path) -> None:
+    """Tell where a run's own test split gives other numbers than its record has."""
+    loss = TASKS[result.task].loss
+    if abs(metrics[loss] - result.test[loss]) > SAME * max(1.0, abs(result.test[loss])):
+        changed = (
+            f": {', '.join(result.changed_sources)}" if result.changed_sources else ", or files that it reads"
+        )
+        print(
+            f"{path}: {loss} is {metrics[loss]:.4f} now; the run's record says {result.test[loss]:.4f}. What "
+            f"it uses has changed since: {changed}.",
+            file=sys.stderr,
+        )
 
 
 def evaluate_splits(net: Any, data: RunData, run: RunDirectory, fabric: Fabric) -> dict[str, Any]:

@@ -97,7 +97,7 @@ def _execute(config: RunConfig, run: RunDirectory, progress_shown: bool) -> None
             config.train,
             seed=config.seed,
             fabric=fabric,
-            checkpoints=Checkpoints(run.checkpoints),
+            checkpoints=Checkpoints(run.checkpoints, run.path.name),
             log=log,
             task=data.task,
             resumed=run.truncate_metrics,

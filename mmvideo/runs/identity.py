@@ -10,6 +10,7 @@ import ast
 import importlib.util
 import os
 import sys
+import sysconfig
 import time
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
@@ -30,6 +31,7 @@ from mmvideo.records import (
     VERSION,
     RunResult,
     bound_files,
+    component_sources,
     decided_by,
     run_name,
     run_remedy,
@@ -38,6 +40,7 @@ from mmvideo.schema import files_named
 
 SETTLED = 0.1
 """Seconds a file must have been left alone before its digest is remembered (see mmvideo.clips.hashing)."""
+STANDARD_LIBRARY = sysconfig.get_paths()["stdlib"]
 SIGNATURE = 10
 """Hex digits of a signature."""
 
@@ -84,6 +87,7 @@ def bind(
         "classes": manifest.classes,
         "deciding": config.deciding(),
         "contents": found,
+        "sources": component_sources(config.deciding()),
         "data_fingerprint": data_fingerprint,
         "manifest": manifest_digest(manifest),
         "digests": file_digests(folder),
@@ -137,42 +141,70 @@ def component_contents(deciding: dict[str, Any]) -> dict[str, str]:
 
 
 def source_digest(name: str) -> str:
-    """What stands for the content of the module of a user's own component, and of what it imports there."""
+    """What stands for the content of the module of a user's own component, and of what it imports there.
+
+    Raises:
+        InputError: the module cannot be imported, or its source is not found.
+    """
     load(name, f"component '{name}'")  # imports it, or says why it cannot be
     module = sys.modules[name.partition(":")[0]]
-    return digest_of({file.name: _digest_at(file) for file in own_sources(module)})
+    found = own_sources(module)
+    if module.__name__ not in found:
+        raise InputError(
+            f"component '{name}': the source of {module.__name__} is not found at {module.__file__}, so its "
+            "runs could not be told apart from those of another version. Give it a .py file of that name."
+        )
+    return digest_of({module: _digest_at(file) for module, file in sorted(found.items())})
 
 
-def own_sources(module: ModuleType) -> list[Path]:
-    """A module's file, and those of the modules it imports, directly or not, that lie below the folder its
-    top-level package is in. What is installed, and mmvideo itself, are known by their versions.
+def own_sources(module: ModuleType) -> dict[str, Path]:
+    """A module's file, and those of the modules it imports, directly or not, by the modules' names. What is
+    installed, and mmvideo itself, count by their versions; of an installed module, its own package is read.
 
     Imports are read from the source, wherever they stand in it; what a program imports by a name that it
-    makes up is not seen.
+    makes up, and the data files it reads, are not seen.
     """
     if not getattr(module, "__file__", None):
-        return []
-    file = Path(str(module.__file__)).resolve()
+        return {}
+    file = Path(os.path.abspath(str(module.__file__)))  # links are followed by whoever reads it, not by name
     root = file.parents[module.__name__.count(".") + (file.name == "__init__.py")]
-    waiting, found = [module.__name__], dict[str, Path]()
+    top = module.__name__.partition(".")[0]
+    waiting, found, passed = [module.__name__], dict[str, Path](), set[str]()
     while waiting:
         name = waiting.pop()
-        if name in found or name.partition(".")[0] in ("mmvideo", *sys.stdlib_module_names):
+        if name in passed or name.partition(".")[0] in ("mmvideo", *sys.stdlib_module_names):
             continue
+        passed.add(name)
         source = _source_below(root, name)
+        if source is None or (_installed(source) and name.partition(".")[0] != top):
+            source = _source_elsewhere(name)
         if source is not None:
             found[name] = source
             waiting += _imports(source, name)
-    return sorted(set(found.values()))
+    return found
 
 
 def _source_below(root: Path, name: str) -> Path | None:
-    """The file of a module below `root`, unless it is installed there."""
     stem = root.joinpath(*name.split("."))
     for path in (stem / "__init__.py", stem.with_name(f"{stem.name}.py")):
-        if path.is_file() and not {"site-packages", "dist-packages"} & set(path.parts):
+        if path.is_file():
             return path
     return None
+
+
+def _source_elsewhere(name: str) -> Path | None:
+    """The file of a top-level module of another folder on Python's path, unless it is installed there."""
+    try:
+        spec = None if "." in name else importlib.util.find_spec(name)
+    except (ImportError, ValueError):
+        return None
+    path = Path(spec.origin) if spec is not None and spec.origin else None
+    return path if path is not None and path.suffix == ".py" and not _installed(path) else None
+
+
+def _installed(path: Path) -> bool:
+    """Whether a module's file comes with Python or with a package."""
+    return bool({"site-packages", "dist-packages"} & set(path.parts)) or path.is_relative_to(STANDARD_LIBRARY)
 
 
 def _imports(source: Path, name: str) -> Iterator[str]:

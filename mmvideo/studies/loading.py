@@ -10,7 +10,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from mmvideo.components import working_directory_importable
+from mmvideo.components import raised_in_import, working_directory_importable
 from mmvideo.errors import InputError, unknown
 from mmvideo.studies.study import Study
 
@@ -36,7 +36,7 @@ def load_module(location: str) -> ModuleType:
     """A Python file by its path, or a module by its dotted name.
 
     Raises:
-        InputError: there is neither.
+        InputError: there is neither, or it raises something when it is imported.
     """
     path = Path(location)
     if path.suffix == ".py" and path.is_file():
@@ -50,9 +50,10 @@ def load_module(location: str) -> ModuleType:
     with working_directory_importable():
         try:
             return importlib.import_module(location)
-        except ModuleNotFoundError as error:
-            if error.name and not f"{location}.".startswith(f"{error.name}."):
-                raise  # the module exists; something it needs does not
+        except (Exception, SystemExit) as error:
+            missing = error.name if isinstance(error, ModuleNotFoundError) else None
+            if not missing or not f"{location}.".startswith(f"{missing}."):
+                raise InputError(raised_in_import(location, error)) from error
             raise InputError(
                 f"There is no module '{location}', on Python's path or in {Path.cwd()}; a file is given as "
                 "path/to/file.py:function."
@@ -94,5 +95,10 @@ def _by_path(path: Path) -> ModuleType:
     assert module_spec.loader is not None
     module = importlib.util.module_from_spec(module_spec)
     sys.modules[module_spec.name] = module  # dataclasses look their own module up
-    module_spec.loader.exec_module(module)
+    try:
+        module_spec.loader.exec_module(module)
+    except InputError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise InputError(raised_in_import(str(path), error)) from error
     return module

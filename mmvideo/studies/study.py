@@ -15,7 +15,7 @@ from mmvideo.errors import InputError
 from mmvideo.files import make_folder, read_record, remove_abandoned, write_whole
 from mmvideo.records import STUDY, ArmRecord, Role, StudyRecord
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,99}")
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,7 @@ class Study:
     """What is to be known of the study as it was carried out, such as a modality that the data lacks."""
 
     def __post_init__(self) -> None:
+        self._check_types()
         every = (RunConfig(), *(arm.config for arm in self.arms))
         check_axes(self.axes, [config.model_dump(mode="json") for config in every])
         names = [arm.name for arm in self.arms]
@@ -71,6 +72,23 @@ class Study:
                     f"Study '{self.name}': arms '{a.name}' and '{b.name}' also differ in {', '.join(keys)}, "
                     f"which no axis ({', '.join(self.axes)}) covers. Make them equal, or declare the axis."
                 )
+
+    def _check_types(self) -> None:
+        """
+        Raises:
+            InputError: a field is of another type, as in a study that is written without a type checker.
+        """
+        names, numbers = (self.axes, self.notes), (self.seeds,)
+        fine = {
+            "name and title, text": isinstance(self.name, str) and isinstance(self.title, str),
+            "arms, a tuple of Arm": _all(self.arms, Arm),
+            "axes and notes, tuples of text": all(_all(values, str) for values in names),
+            "seeds, a tuple of whole numbers": all(_all(values, int) for values in numbers),
+            "limits, a table or None": self.limits is None or isinstance(self.limits, Mapping),
+        }
+        for what, is_so in fine.items():
+            if not is_so:
+                raise InputError(f"Study '{self.name}' takes {what}.")
 
     def runs(self) -> list[RunConfig]:
         """All configurations, seed by seed, so that a first complete comparison comes early."""
@@ -127,3 +145,7 @@ class Study:
                 f"{file.parent} holds the study '{self.name}' of {there}; this one reads {self.manifest}. "
                 "Name it with --name, or choose another --root."
             )
+
+
+def _all(values: object, kind: type) -> bool:
+    return isinstance(values, tuple | list) and all(isinstance(value, kind) for value in values)

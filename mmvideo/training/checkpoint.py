@@ -18,6 +18,7 @@ from mmvideo.training.weights import load_weights, save_weights
 MAGIC = b"mmvideo training state 1\n"
 """How `last.pt` begins; the SHA-256 of all that follows comes next, as 64 hex digits and a line's end."""
 DIGEST_LENGTH = 65
+RUN = "run"
 
 
 class Checkpoints:
@@ -26,7 +27,12 @@ class Checkpoints:
     Each is written whole or not at all: `write_whole` leaves the earlier one in place until then.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, run: str = "") -> None:
+        """
+        Args:
+            run: names the run; a training state of another one is refused.
+        """
+        self.run = run
         self.best, self.last = folder / "best.safetensors", folder / "last.pt"
 
     def remove_stale(self) -> None:
@@ -54,7 +60,7 @@ class Checkpoints:
             DiskFull: no space is left for it.
         """
         buffer = io.BytesIO()
-        torch.save(state, buffer)
+        torch.save({**state, RUN: self.run}, buffer)
         payload = buffer.getbuffer()
         write_whole(self.last, b"".join([MAGIC, _digest(payload), payload]))
 
@@ -79,6 +85,8 @@ class Checkpoints:
             state: dict[str, Any] = torch.load(io.BytesIO(payload), map_location="cpu", weights_only=True)
         except (UnpicklingError, RuntimeError, EOFError, LookupError) as error:
             raise _unusable(self.last, f"it holds no training state: {error}") from error
+        if (of := state.pop(RUN, None)) != self.run:
+            raise _unusable(self.last, f"it is of another training, {of}")
         return state
 
     def resume(self, parts: dict[str, Any]) -> dict[str, Any]:

@@ -57,6 +57,16 @@ class PlainList(Fine):
         return FusionOutput(self.mix((self.clips(features)[0] * torch.stack(self.factors)).flatten(1)))
 
 
+class Gate(Fusion):
+    def __init__(self, config, modalities, width):
+        super().__init__(config, modalities, width)
+        self.gate, self.mix = nn.Linear(width, 1), mlp(width, width, 0.0)
+
+    def forward(self, features):
+        vectors, _ = self.clips(features)
+        return FusionOutput((self.gate(vectors).softmax(dim=1) * self.mix(vectors)).sum(dim=1))
+
+
 class Pair(Fine):
     def __init__(self, config, modalities, width):
         if len(modalities) != 2:
@@ -119,6 +129,10 @@ def test_one_that_does_not(
         check_own_component(f"own_fusions:{name}", {}, source="a", root=own.parent)
 
 
+def test_weights_over_modalities_may_be_constant_for_a_single_one() -> None:
+    assert check_component("own_fusions:Gate", {}).broken == ()
+
+
 def test_settings_that_it_is_not_for_are_left_out_and_named(capsys: pytest.CaptureFixture[str]) -> None:
     assert check("own_fusions:Pair") == 0
     out = capsys.readouterr().out
@@ -141,11 +155,17 @@ def test_one_that_cannot_be_built_says_why(capsys: pytest.CaptureFixture[str]) -
         (("own_fusions:Fine", "--options", "layer=2"), "Did you mean 'layers'"),
         (("own_fusions:Fine", "--options", "layers"), "KEY=VALUE pairs"),
         (("lat",), "Unknown"),
+        (("raises_on_import:Fine",), "cannot be imported: ZeroDivisionError: division by zero (/"),
+        (("no_python:Fine",), "cannot be imported: SyntaxError"),
+        (("leaves:Fine",), "cannot be imported: SystemExit"),
     ],
 )
 def test_mistakes_are_told(
-    arguments: tuple[str, ...], message: str, capsys: pytest.CaptureFixture[str]
+    arguments: tuple[str, ...], message: str, capsys: pytest.CaptureFixture[str], own: Path
 ) -> None:
+    modules = {"raises_on_import": "1 / 0", "no_python": "def", "leaves": "raise SystemExit(0)"}
+    for name, text in modules.items():
+        (own.parent / f"{name}.py").write_text(text)
     assert check(*arguments) == 2
     assert message in capsys.readouterr().err
 

@@ -11,16 +11,19 @@ import pytest
 from made_records import made_result, reseal
 from planted_runs import small_inputs
 
+from mmvideo import components
 from mmvideo.clips.manifest import Manifest, read_manifest, write_manifest
-from mmvideo.components import FusionChoice
+from mmvideo.components import FusionChoice, Table
 from mmvideo.config import DataConfig, RunConfig
 from mmvideo.data import opened
 from mmvideo.errors import InputError
+from mmvideo.fusion.late import LateFusion
 from mmvideo.runs.directory import RunDirectory
 from mmvideo.runs.evaluate import evaluate_run
 from mmvideo.runs.execute import execute
 from mmvideo.runs.identity import bind, contents, manifest_digest, own_sources, signature
 from mmvideo.runs.warm_start import sources
+from mmvideo.types import FusionOutput
 
 Configure = Callable[..., RunConfig]
 
@@ -77,10 +80,50 @@ class TestOwnComponents:
 
     def test_only_ones_own_files_count(self, own: Path) -> None:
         module = self.config(own).fusion.name.partition(":")[0]
-        names = {file.name for file in own_sources(importlib.import_module(module))}
+        names = {file.name for file in own_sources(importlib.import_module(module)).values()}
         packaged = own.name == "mine_package"
         expected = {"helper.py", "fusion.py", "__init__.py"} if packaged else {"helper.py", "mine_alone.py"}
         assert names == expected
+
+    def test_a_link_to_one_counts_by_what_it_leads_to(self, own: Path, tmp_path: Path) -> None:
+        folder = tmp_path / "links"
+        folder.mkdir()
+        (folder / "mine_linked.py").symlink_to(tmp_path / "code" / "elsewhere.py")
+        (tmp_path / "code" / "elsewhere.py").write_text(
+            OWN.format(package="").replace("helper", "mine_beside")
+        )
+        (folder / "mine_beside.py").write_text("def factor():\n    return 0.5\n")
+        sys.path.insert(0, str(folder))
+        try:
+            config = RunConfig(fusion=FusionChoice.of("mine_linked:Mine"))
+            before = signature(config, "data")
+            (folder / "mine_beside.py").write_text("def factor():\n    return 0.1\n")
+            between = signature(config, "data")
+            target = tmp_path / "code" / "elsewhere.py"
+            target.write_text(target.read_text() + "\nx = 1\n")
+            assert len({before, between, signature(config, "data")}) == 3
+        finally:
+            sys.path.remove(str(folder))
+
+    def test_modules_of_the_same_name_in_two_folders_both_count(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for place in ("mine_two", "mine_two/a", "mine_two/b"):
+            (tmp_path / place).mkdir()
+            (tmp_path / place / "__init__.py").write_text("")
+            (tmp_path / place / "helper.py").write_text("def factor():\n    return 0.5\n")
+        text = OWN.format(package="mine_two.a.") + "\nfrom mine_two.b.helper import factor as other\n"
+        (tmp_path / "mine_two/fusion.py").write_text(text)
+        monkeypatch.syspath_prepend(tmp_path)
+        config = RunConfig(fusion=FusionChoice.of("mine_two.fusion:Mine"))
+        found = {signature(config, "data")}
+        for place in ("a/helper", "b/helper", "__init__", "a/__init__"):
+            with (tmp_path / "mine_two" / f"{place}.py").open("a") as file:
+                file.write("y = 1\n")
+            found.add(signature(config, "data"))
+        for module in [m for m in sys.modules if m.startswith("mine_two")]:
+            del sys.modules[module]
+        assert len(found) == 5
 
     def test_an_edited_one_is_trained_again(self, own: Path, configure: Configure, tmp_path: Path) -> None:
         config = configure(modalities=("text",), fusion=self.config(own).fusion)
@@ -207,3 +250,36 @@ class TestManifest:
         for change in ({"label": "class9"}, {"group": "other"}, {"split": "val"}):
             changed = Manifest((first.model_copy(update=change), *rest), manifest.root)
             assert manifest_digest(changed) != digest
+
+
+def test_code_that_changed_since_is_told(
+    configure: Configure, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A registered component is no part of the signature, so its runs stay; but nobody takes them for new."""
+    path = execute(configure(fusion=FusionChoice.of("late")), root=tmp_path)
+    assert RunDirectory(path).result().changed_sources == []
+    evaluate_run(path)
+    assert "record says" not in capsys.readouterr().err
+    monkeypatch.setattr(Table, "code", lambda self, name: f"edited {name}")
+    monkeypatch.setattr(
+        LateFusion, "forward", lambda self, features: FusionOutput(self.clips(features)[0][:, 0])
+    )
+    assert "late (fusion.name)" in RunDirectory(path).result().changed_sources
+    evaluate_run(path)
+    told = capsys.readouterr().err
+    assert "the run's record says" in told
+    assert "late (fusion.name)" in told
+
+
+def test_only_code_counts_as_a_components_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(components, "__file__", str(tmp_path / "mmvideo/components.py"))
+    table = Table("thing", "a:b", {"one": "mmvideo.one:One"})
+    (tmp_path / "mmvideo").mkdir()
+
+    def code(text: str) -> str:
+        (tmp_path / "mmvideo/one.py").write_text(text)
+        return table.code("one")
+
+    plain = code("class One:\n    x = 1\n")
+    assert code('"""Told."""\n\n\nclass One:\n    """More."""\n    x = 1  # one\n') == plain
+    assert code("class One:\n    x = 2\n") != plain

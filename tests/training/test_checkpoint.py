@@ -113,6 +113,15 @@ def test_the_state_of_another_training_is_refused_and_named(tmp_path: Path, stat
         Checkpoints(tmp_path).resume({"model": nn.Linear(3, 2)})
 
 
+def test_the_state_of_another_run_is_refused(tmp_path: Path) -> None:
+    """It fits the model as well as the run's own does, so its name alone tells."""
+    model = nn.Linear(3, 2)
+    Checkpoints(tmp_path, "late-s1-0123456789").save_last({"model": model.state_dict()})
+    with pytest.raises(InputError, match=r"it is of another training, late-s1-0123456789"):
+        Checkpoints(tmp_path, "late-s0-0123456789").resume({"model": model})
+    assert Checkpoints(tmp_path, "late-s1-0123456789").resume({"model": model}) == {}
+
+
 def test_what_a_killed_attempt_left_half_written_is_removed(tmp_path: Path) -> None:
     checkpoints = Checkpoints(tmp_path)
     checkpoints.save_last({})
