@@ -58,6 +58,7 @@ $(STAMP): requirements.lock pyproject.toml
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check -r requirements.lock
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-build-isolation --no-deps -e .
 	@touch $@
+	@echo "Installed. To have mmvideo as a command of your shell: . $(VENV)/bin/activate"
 
 data: $(STAMP) ## make the data set's manifest (and the planted data set itself)
 	@if [ "$(DATASET)" != planted ] && [ -z "$(DATA)" ] && [ -e $(MANIFEST) ]; then \

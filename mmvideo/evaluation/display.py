@@ -48,11 +48,12 @@ class MetricDisplay:
 
     def value(self, score: float) -> str:
         """A score without its unit; a dash where there is none."""
-        return "–" if _lacks(score) else f"{self.factor * score:.{self.digits}f}".replace("-", "−")
+        return "–" if _lacks(score) else f"{self.factor * score:z.{self.digits}f}".replace("-", "−")
 
     def change(self, difference: float) -> str:
-        """A difference of two scores with its sign, without its unit."""
-        return f"{self.factor * difference:+.{self.digits}f}".replace("-", "−")
+        """A difference of two scores with its sign, which what rounds to zero has not; without its unit."""
+        text = f"{self.factor * difference:+z.{self.digits}f}"
+        return (text if float(text) else text[1:]).replace("-", "−")
 
     @property
     def axis(self) -> str:

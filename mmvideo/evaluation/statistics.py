@@ -42,6 +42,7 @@ _NO_SPREAD = 1e-9
 groups without one exception leave open is then the limit of Clopper & Pearson (1934) for 0 of G, times the
 scores' range; where that has no end, the sign test's 2 / 2^G decides between an interval of width 0 and an
 endless one."""
+ONE_SEED = "no verdict (one seed)"
 UNIT = (0.0, 1.0)
 """The range of a share, such as accuracy: whether a clip is right, or a score from 0 to 1."""
 
@@ -180,8 +181,8 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def verdict(comparison: PairedComparison, adjusted_p: float, *, higher_is_better: bool = True) -> str:
-    """The word for a comparison: `better`, `worse`, `not distinguishable (needs about N seeds)` or
-    `not distinguishable (needs more clips)`.
+    """The word for a comparison: `better`, `worse`, `not distinguishable (needs about N seeds)`,
+    `not distinguishable (needs more clips)` or `no verdict (one seed)`.
 
     Where scores are errors (`higher_is_better` false), arm A is better if the difference is negative.
 
@@ -190,7 +191,7 @@ def verdict(comparison: PairedComparison, adjusted_p: float, *, higher_is_better
     One seed says nothing about the spread over seeds, so it never earns `better` or `worse`.
     """
     if comparison.clips_only:
-        return "not distinguishable (needs about 3 seeds)"
+        return ONE_SEED
     if adjusted_p < 1 - LEVEL:
         return "better" if (comparison.difference > 0) == higher_is_better else "worse"
     if comparison.seeds_needed is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from mmvideo.evaluation.display import MetricDisplay
+from mmvideo.evaluation.statistics import ONE_SEED
 from mmvideo.report.comparisons import BETWEEN_FUSIONS
 from mmvideo.report.controls import SCORE_AVERAGING
 from mmvideo.report.runs import StudyRuns
@@ -37,7 +38,7 @@ def plain_answer(
         )
     if SCORE_AVERAGING in set(table["arm"]):
         sentences.append(_claim(pairs, wording, leader, SCORE_AVERAGING, SCORE_AVERAGING))
-    if n_fusions > 1:
+    if n_fusions > 1 and len(study.seeds) > 1:
         sentences.append(_among(pairs, leader))
     if pd.notna(row[f"permuted_{score}"]):
         left = wording.left.format(wording.value(row[f"permuted_{score}"]))
@@ -67,8 +68,10 @@ def _claim(pairs: pd.DataFrame, wording: MetricDisplay, a: str, b: str, name: st
     if decided:
         size = f"{wording.value(abs(test['difference']))}{wording.change_unit}"
         return f"It is {test['verdict']} than {name} by {size} ({detail})."
-    reason = test["verdict"].removeprefix("not distinguishable ").strip("()")
     difference = f"{wording.change(test['difference'])}{wording.change_unit}"
+    if test["verdict"] == ONE_SEED:
+        return f"Against {name}: {difference} ({detail})."
+    reason = test["verdict"].removeprefix("not distinguishable ").strip("()")
     return f"It is not distinguishable from {name}: {difference} ({detail}); the question {reason}."
 
 

@@ -64,7 +64,7 @@ def _scores(comparison: Comparison, wording: MetricDisplay) -> Table:
     )
     score = comparison.study.task.score
     shown = [column for column in wording.columns if column.terminal and column.key in comparison.table]
-    bayes = ["bayes_accuracy"] if comparison.study.task.kind == "single_label" else []  # unknown of others
+    bayes = ["bayes_accuracy"] if comparison.table["bayes_accuracy"].notna().any() else []
     heads = [wording.head, "std", *("Bayes" for _ in bayes), *(column.head for column in shown)]
     table = _table(title, "arm", "seeds", *heads, "permuted", "difference")
     kind = None

@@ -104,7 +104,7 @@ def _score(comparison: Comparison, look: dict[str, Style]) -> Figure:
             label, (100 * value, 1.0), xycoords=("data", "axes fraction"), xytext=(0, 3),
             textcoords="offset points", ha=side, fontsize=7.5, color="#6b7078",
         )  # fmt: skip
-    bars = "; bar: arm's Bayes accuracy" if task.kind == "single_label" else ""
+    bars = "; bar: arm's Bayes accuracy" if comparison.study.limits else ""
     left.set_xlabel(f"test {wording.axis} (95 % interval{bars})")
     right.axvline(0, color="#1c1f24", lw=0.9)
     reference = comparison.best_unimodal or "best single modality"
@@ -124,6 +124,8 @@ def _learning_curves(comparison: Comparison, look: dict[str, Style]) -> Figure:
         curve, style = arms[name].validation_curve(), look[name]
         for axis, x in zip(axes, ("epoch", "seconds"), strict=True):
             line: dict[str, Any] = {"color": style.colour, "ls": MATPLOTLIB_DASHES[style.dash], "lw": 1.5}
+            if len(curve) == 1:  # no line goes through one point
+                line["marker"] = MATPLOTLIB_MARKERS[style.marker]
             axis.plot(curve[x], factor * curve["mean"], label=_plain(name), **line)
             axis.fill_between(
                 curve[x], factor * curve["low"], factor * curve["high"], color=style.colour, alpha=0.13, lw=0

@@ -14,11 +14,13 @@ from mmvideo.studies.loading import load_function, load_module, own_functions
 
 BASES = "bases.py"
 BASES_MODULE = "mmvideo.experiments.bases"
+UNNAMED = "base"
+"""What a base is called that says nothing by its name."""
 
 
 @dataclass(frozen=True)
 class Base:
-    """A complete run to build a study on; `name` tells base and data."""
+    """A complete run to build a study on; `name` tells base and data, of one called `base` the data."""
 
     config: RunConfig
     name: str
@@ -47,14 +49,13 @@ def study_base(spec: str, manifest: str | None = None, *, beside: str) -> Base:
     own = _returned(function(), spec)
     name = _slug(spec.rpartition(":")[2] if ":" in spec else Path(spec).stem)
     if manifest is None or Path(manifest).resolve() == Path(own.data.manifest).resolve():
-        return Base(own, name)
+        return Base(own, _data_name(own.data.manifest) if name == UNNAMED else name)
     if "manifest" in inspect.signature(function).parameters:
         config = _returned(function(manifest=manifest), spec)
     else:
         config = own.model_copy(update={"data": own.data.model_copy(update={"manifest": manifest})})
-    path = Path(manifest)
-    data = path.parent.resolve().name + ("" if path.stem == "manifest" else f"-{path.stem}")
-    return Base(config, f"{name}-{_slug(data)}")
+    data = _data_name(manifest)
+    return Base(config, data if name == UNNAMED else f"{name}-{data}")
 
 
 def load_base(spec: str) -> RunConfig:
@@ -90,6 +91,12 @@ def _bases(folder: Path) -> ModuleType:
         if file.is_file():
             return load_module(str(file))
     return load_module(BASES_MODULE)
+
+
+def _data_name(manifest: str) -> str:
+    """Folder and file of a list of clips, where the file is not simply the folder's."""
+    path = Path(manifest)
+    return _slug(path.parent.resolve().name + ("" if path.stem == "manifest" else f"-{path.stem}"))
 
 
 def _slug(text: str) -> str:

@@ -108,8 +108,11 @@ def test_a_worse_fusion_is_said_to_be_worse(make_study: MakeStudy, fake_arm: typ
 
 def test_one_seed_claims_nothing(make_study: MakeStudy) -> None:
     found = compare(load_study(make_study(seeds=(0,))))
-    assert set(found.pairs["verdict"]) == {"not distinguishable (needs about 3 seeds)"}
+    assert set(found.pairs["verdict"]) == {"no verdict (one seed)"}
     assert "A single seed gives no verdict" in found.answer
+    assert "Against the best single modality" in found.answer
+    assert "needs" not in found.answer
+    assert "distinguishable" not in found.answer
     assert found.table["low"].notna().all()
 
 

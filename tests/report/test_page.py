@@ -20,7 +20,9 @@ from mmvideo.report.compare import compare
 from mmvideo.report.console import print_comparison, short
 from mmvideo.report.load import load_study
 from mmvideo.report.page import render
+from mmvideo.report.sections import learning_curves, results
 from mmvideo.report.sections.verdicts import verdict_matrix
+from mmvideo.report.style import styles
 
 MakeStudy = Callable[..., Path]
 EVIL = "<img src=x onerror=alert(1)>"
@@ -227,3 +229,28 @@ def test_the_page_speaks_in_the_fields_words(make_study: MakeStudy, tmp_path: Pa
     console = Console(width=120, record=True, file=io.StringIO())
     print_comparison(comparison, console)
     assert words not in visible + console.export_text() + comparison.record().text()
+
+
+def test_a_curve_of_one_epoch_is_a_point(
+    make_study: MakeStudy, fake_arm: type, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = compare(load_study(make_study({"late": fake_arm(0.7)}, limits=None)))
+    look = styles(found.table)
+    lines = [line for line in learning_curves.chart(found, look).data if line.hoverinfo != "skip"]
+    assert {line.mode for line in lines} == {"lines"}
+    kind = type(found.study.arms[0])
+    whole = kind.validation_curve
+    monkeypatch.setattr(kind, "validation_curve", lambda arm: whole(arm).head(1))
+    figure = learning_curves.chart(found, look)
+    assert {line.mode for line in figure.data if line.hoverinfo != "skip"} == {"lines+markers"}
+    assert figure.layout.xaxis.dtick == 1
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_the_bayes_accuracy_is_spoken_of_where_it_is_known(make_study: MakeStudy, known: bool) -> None:
+    found = compare(load_study(make_study() if known else make_study(limits=None)))
+    title = results.chart(found, styles(found.table)).layout.xaxis.title.text
+    console = Console(file=io.StringIO(), width=200)
+    print_comparison(found, console)
+    assert isinstance(console.file, io.StringIO)
+    assert ("Bayes" in title, "Bayes" in console.file.getvalue()) == (known, known)

@@ -31,6 +31,9 @@ from mmvideo.config import DataConfig, RunConfig
 def mine(manifest: str = "data/mine/manifest.jsonl") -> RunConfig:
     return RunConfig(width=48, data=DataConfig(manifest=manifest))
 
+def base(manifest: str = "data/mine/manifest.jsonl") -> RunConfig:
+    return mine(manifest)
+
 def fixed() -> RunConfig:
     return RunConfig(data=DataConfig(manifest="data/fixed/manifest.jsonl", frame_rate=3.0))
 
@@ -116,6 +119,9 @@ def test_a_module_that_lacks_another_keeps_its_error(here: Path) -> None:
         ("bases.py:fixed", "x/y/manifest.jsonl", "fixed-y"),
         ("package.deep:mine", None, "mine"),
         ("run", None, "run"),
+        ("base", None, "mine"),
+        ("base", "data/cats/half.jsonl", "cats-half"),
+        ("package.deep:base", "data/cats/manifest.jsonl", "cats"),
     ],
 )
 def test_a_study_is_called_by_its_base_and_data(

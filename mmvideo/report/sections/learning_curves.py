@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
 POSITION = 70
+_EACH_EPOCH = 10
+"""Up to so many epochs each has its tick."""
 
 
 def content(comparison: Comparison) -> Content:
@@ -27,8 +29,10 @@ def chart(comparison: Comparison, look: dict[str, Style]) -> Figure:
     factor = wording.factor
     figure = make_subplots(1, 2, shared_yaxes=True, horizontal_spacing=0.04)
     arms = {arm.name: arm for arm in comparison.study.arms}
+    last = 0
     for name in (name for name in comparison.table["arm"] if name in arms):
         curve, style = arms[name].validation_curve(), look[name]
+        last = max([last, *curve["epoch"]])
         red, green, blue = (int(style.colour[i : i + 2], 16) for i in (1, 3, 5))
         for column, x in enumerate(("epoch", "seconds"), start=1):
             common = {"legendgroup": name, "row": 1, "col": column}
@@ -38,11 +42,13 @@ def chart(comparison: Comparison, look: dict[str, Style]) -> Figure:
                 mode="lines", showlegend=False, hoverinfo="skip", **common,
             )  # fmt: skip
             figure.add_scatter(
-                x=curve[x], y=factor * curve["mean"], mode="lines", name=escape(name), showlegend=column == 1,
+                x=curve[x], y=factor * curve["mean"], name=escape(name), showlegend=column == 1,
+                mode="lines+markers" if len(curve) == 1 else "lines",
                 line={"color": style.colour, "dash": style.dash, "width": 2}, **common,
                 hovertemplate=f"%{{y:.{wording.digits}f}}{wording.unit} at %{{x:.3~g}}",
             )  # fmt: skip
-    figure.update_xaxes(title_text="epoch", row=1, col=1)
+    whole = {"dtick": 1} if last <= _EACH_EPOCH else {}
+    figure.update_xaxes(title_text="epoch", tickformat="d", row=1, col=1, **whole)
     figure.update_xaxes(title_text="training time, s", row=1, col=2)
     figure.update_yaxes(title_text=f"validation {wording.axis}", row=1, col=1)
     return figure.update_layout(height=440, margin=MARGIN, legend=LEGEND_BELOW, template={})

@@ -50,7 +50,7 @@ def chart(comparison: Comparison, look: dict[str, Style]) -> Figure:
                 hovertemplate=f"{name}: {middle:{form}} [{low:{form}}, {high:{form}}]<extra></extra>",
             )  # fmt: skip
     known = comparison.table[comparison.table["bayes_accuracy"].notna()]
-    ticks = " (tick: the arm's Bayes accuracy)" if comparison.study.task.kind == "single_label" else ""
+    ticks = " (tick: the arm's Bayes accuracy)" if comparison.study.limits else ""
     figure.add_scatter(
         x=100 * known["bayes_accuracy"], y=[escape(name) for name in known["arm"]], row=1, col=1,
         mode="markers", showlegend=False,
