@@ -105,7 +105,7 @@ def test_what_is_no_study(here: Path, spec: str, message: str) -> None:
 
 def test_a_module_that_lacks_another_keeps_its_error(here: Path) -> None:
     (here / "needy.py").write_text("import not_there_at_all")
-    with pytest.raises(InputError, match="cannot be imported: ModuleNotFoundError: .*not_there_at_all"):
+    with pytest.raises(InputError, match=r"cannot be imported: ModuleNotFoundError: .*not_there_at_all"):
         load_study("needy")
 
 
