@@ -136,12 +136,16 @@ class RunData:
 
 
 def available_modalities(config: RunConfig, *, progress: bool = False) -> tuple[str, ...]:
-    """Those of a configuration's modalities that at least one training clip has; the data are opened for
-    it."""
+    """Those of a configuration's modalities that at least one training clip has; the data are opened for it.
+
+    Raises:
+        InputError: as `open_data` does, or features that cannot be used or that no clip names.
+    """
     source = open_data(config, progress=progress)
     training = {clip.id for clip in source.clips if clip.split == "train"}
     found = {
-        name: make_modality(name, given, config.data.frame_rate).where(source)
-        for name, given in config.active.items()
+        name: make_modality(name, given, config.data.frame_rate) for name, given in config.active.items()
     }
-    return tuple(name for name, ids in found.items() if ids & training)
+    for modality in found.values():
+        modality.refuse_unusable(source)
+    return tuple(name for name, modality in found.items() if modality.where(source) & training)

@@ -124,6 +124,12 @@ class Modality:
         """Ids of the clips that have it, whether or not a run is given it."""
         raise NotImplementedError(f"{type(self).__name__} defines no where")
 
+    def refuse_unusable(self, source: ClipSource) -> None:
+        """
+        Raises:
+            InputError: no run could be trained on what the data have of it.
+        """
+
     def save(self, folder: Path) -> None:
         """Keep what was learnt, as `<folder>/<name>.json`; nothing where there is nothing."""
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mmvideo.clips.manifest import Clip, Manifest
-from mmvideo.errors import InputError
+from mmvideo.errors import InputError, unknown
 from mmvideo.files import read_json, write_json
 from mmvideo.memory import Memory
 from mmvideo.modalities.base import ClipSource, Modality, Window
@@ -44,6 +44,14 @@ class PrecomputedFeatures(Modality):
 
     def where(self, source: ClipSource) -> frozenset[str]:
         return self._survey(source).present
+
+    def refuse_unusable(self, source: ClipSource) -> None:
+        found = self._survey(source)
+        if found.problems:
+            found.input()  # tells them
+        named = {name for clip in source.manifest.clips for name in clip.features}
+        if named and self.name not in named:
+            raise unknown("features of the manifest", self.name, named)
 
     def open(self, source: ClipSource, learnt: Path | None = None) -> None:
         super().open(source)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from itertools import product
 from pathlib import Path
@@ -207,6 +208,26 @@ def test_modalities_that_no_training_clip_has_are_not_available(configure: Confi
         folder / "gaps.jsonl", [clip for clip in shown if clip.audio or clip.subtitles or clip.features]
     )
     assert available_modalities(configure("gaps.jsonl")) == ("text",)
+
+
+def test_features_that_no_clip_names_or_that_cannot_be_used_are_refused_before_a_study(
+    configure: Configure, folder: Path
+) -> None:
+    clips = open_data(configure()).manifest.clips
+    renamed = [dict(zip(("flwo",), clip.features.values(), strict=False)) for clip in clips]
+    misspelt = [
+        clip.model_copy(update={"features": features, "features_rate": {}})
+        for clip, features in zip(clips, renamed, strict=True)
+    ]
+    write_manifest(folder / "misspelt.jsonl", misspelt)
+    with pytest.raises(InputError, match=r"Unknown features of the manifest 'flow'. Did you mean 'flwo'"):
+        available_modalities(configure("misspelt.jsonl"))
+    np.save(folder / "wide.npy", np.ones((4, 7)))
+    first = next(clip for clip in clips if clip.features and clip.split == "val")
+    wide = first.model_copy(update={"features": {"flow": "wide.npy"}, "features_rate": {}})
+    write_manifest(folder / "wide.jsonl", [wide if clip.id == first.id else clip for clip in clips])
+    with pytest.raises(InputError, match=f"cannot be used:\n.*{re.escape(first.id)}"):
+        available_modalities(configure("wide.jsonl"))
 
 
 def test_features_that_are_zeros_are_absent_to_all_arms_alike(configure: Configure, folder: Path) -> None:
