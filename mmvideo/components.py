@@ -7,8 +7,6 @@ the name stands for. Instead of a registered name, "package.module:Class" names 
 
 from __future__ import annotations
 
-import ast
-import hashlib
 import importlib
 import json
 import os
@@ -16,7 +14,6 @@ import sys
 import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from pydantic import SerializeAsAny, ValidationError, model_validator
@@ -83,21 +80,6 @@ class Table(dict[str, str]):
             return config.model_validate_json(json.dumps(values, default=_plain))
         except ValidationError as error:
             raise InputError(f"options of {self.kind} '{name}': {explain(error)}") from error
-
-    def code(self, name: str) -> str:
-        """A digest of the code of a registered name's module; comments and docstrings do not count."""
-        module = self[name].partition(":")[0]
-        file = Path(__file__).parents[1].joinpath(*module.split(".")).with_suffix(".py")
-        tree = ast.parse(file.read_bytes(), str(file))
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
-                told = [
-                    n
-                    for n in node.body
-                    if not (isinstance(n, ast.Expr) and isinstance(n.value, ast.Constant))
-                ]
-                node.body = told
-        return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
 
     def build(self, choice: Choice, *given: Any) -> Any:
         """The chosen component, made from its options and whatever all components of the kind are given."""

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, Self
 import annotated_types as at
 from pydantic import ConfigDict, ValidationInfo, model_validator
 
-from mmvideo.components import ENCODERS, FUSIONS, MODALITY_KINDS, OBJECTIVES
+from mmvideo.component_code import component_sources
 from mmvideo.config_diff import flatten
 from mmvideo.files import Damaged, digest_of, read_record, sha256
 from mmvideo.schema import Part
@@ -37,21 +37,6 @@ def predictions_file(split: Split) -> str:
 
 ALWAYS = (CONFIG, ENVIRONMENT, METRICS, predictions_file("val"), predictions_file("test"))
 """Files that every run has."""
-
-
-def component_sources(deciding: dict[str, Any]) -> dict[str, str]:
-    """By configuration key, digests of the code of the registered components that a run is made of. They are
-    no part of its signature, so that a version that computes the same goes on with earlier runs."""
-    found = {}
-    for key, name in flatten(deciding).items():
-        section, _, last = key.rpartition(".")
-        tables = {
-            "name": {"fusion": FUSIONS, "objective": OBJECTIVES}.get(section, ENCODERS),
-            "kind": MODALITY_KINDS,
-        }
-        if ".options" not in f".{section}" and isinstance(name, str) and name in tables.get(last, ()):
-            found[key] = tables[last].code(name)
-    return found
 
 
 def bound_files(folder: Path) -> list[str]:

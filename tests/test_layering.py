@@ -19,6 +19,7 @@ CORE = {
     "types",
     "config",
     "config_diff",
+    "component_code",
     "components",
     "seeding",
     "files",
@@ -83,6 +84,7 @@ WITHOUT_TORCH = (
     "mmvideo.config_diff",
     "mmvideo.config",
     "mmvideo.records",
+    "mmvideo.component_code",
 )
 
 

@@ -1,4 +1,4 @@
-"""Early fusion: the modalities' stems are put side by side in time, and modelled together from there on."""
+"""Early fusion: the modalities' stems are concatenated in time, and modelled together from there on."""
 
 from __future__ import annotations
 

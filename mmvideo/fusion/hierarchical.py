@@ -30,7 +30,7 @@ class HierarchicalFusion(Fusion):
     One summary vector a modality starts from the clip vectors, which attend to each other. Then, from coarse
     (trunk) to fine (stem), the level's tokens attend across modalities (a token sees only the *other*
     modalities' tokens, nearer ones in time more easily), and the summaries read them. The output is the
-    summaries side by side, through the same two layers as in late fusion. Cross-modal attention after MulT
+    summaries, concatenated, through the same two layers as in late fusion. Cross-modal attention after MulT
     (Tsai et al., 2019, https://arxiv.org/abs/1906.00295), in one batched call for all ordered pairs of
     modalities.
     """

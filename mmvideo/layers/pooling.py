@@ -45,7 +45,7 @@ class AdditivePool(nn.Module):
 
 
 class SegmentPool(nn.Module):
-    """The means of twelve overlapping parts of the sequence, side by side, through a linear map.
+    """The means of twelve overlapping parts of the sequence, concatenated, through a linear map.
 
     A pyramid of one level in time (spatial pyramid pooling, He et al., 2014, https://arxiv.org/abs/1406.4729):
     *when* survives, which a mean over all tokens loses, and attention has to learn. A token counts most in

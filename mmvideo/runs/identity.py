@@ -19,6 +19,7 @@ from types import ModuleType
 from typing import Any
 
 from mmvideo.clips.manifest import Manifest
+from mmvideo.component_code import component_sources
 from mmvideo.components import load
 from mmvideo.config import RunConfig
 from mmvideo.config_diff import flatten
@@ -31,7 +32,6 @@ from mmvideo.records import (
     VERSION,
     RunResult,
     bound_files,
-    component_sources,
     decided_by,
     run_name,
     run_remedy,

@@ -11,9 +11,10 @@ import pytest
 from made_records import made_result, reseal
 from planted_runs import small_inputs
 
-from mmvideo import components
+from mmvideo import component_code
 from mmvideo.clips.manifest import Manifest, read_manifest, write_manifest
-from mmvideo.components import FusionChoice, Table
+from mmvideo.component_code import code_digest
+from mmvideo.components import FusionChoice
 from mmvideo.config import DataConfig, RunConfig
 from mmvideo.data import opened
 from mmvideo.errors import InputError
@@ -260,7 +261,7 @@ def test_code_that_changed_since_is_told(
     assert RunDirectory(path).result().changed_sources == []
     evaluate_run(path)
     assert "record says" not in capsys.readouterr().err
-    monkeypatch.setattr(Table, "code", lambda self, name: f"edited {name}")
+    monkeypatch.setattr(component_code, "code_digest", lambda target: f"edited {target}")
     monkeypatch.setattr(
         LateFusion, "forward", lambda self, features: FusionOutput(self.clips(features)[0][:, 0])
     )
@@ -272,13 +273,11 @@ def test_code_that_changed_since_is_told(
 
 
 def test_only_code_counts_as_a_components_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(components, "__file__", str(tmp_path / "mmvideo/components.py"))
-    table = Table("thing", "a:b", {"one": "mmvideo.one:One"})
-    (tmp_path / "mmvideo").mkdir()
+    monkeypatch.setattr(component_code, "PACKAGE", tmp_path)
 
     def code(text: str) -> str:
-        (tmp_path / "mmvideo/one.py").write_text(text)
-        return table.code("one")
+        (tmp_path / "one.py").write_text(text)
+        return code_digest("mmvideo.one:One")
 
     plain = code("class One:\n    x = 1\n")
     assert code('"""Told."""\n\n\nclass One:\n    """More."""\n    x = 1  # one\n') == plain
