@@ -5,7 +5,7 @@ mmvideo prepare cmu_mosi_features --source ~/downloads/cmu_mosi_features --out d
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -42,7 +42,7 @@ class Options(CarvedOptions):
 def listing(options: Options) -> Listing:
     """Every utterance of both parts, grouped by the video it was cut from."""
     columns = ("id", "words", "video", "label")
-    told = read_rows(options.source / "transcripts.csv", ADVICE, names=columns).to_dict("records")
+    told = read_rows(options.source / "transcripts.csv", ADVICE, names=columns).rows
     clips = []
     for part in PARTS:
         rows = _row_numbers(options.source / f"text_{part}.csv", len(told))
@@ -68,10 +68,11 @@ ADVICE = (
 def _row_numbers(path: Path, rows: int) -> list[int]:
     """Column 0: which row of the transcripts each row of this part is."""
     names = [str(column) for column in range(TABLES["text"][1] + 1)]
-    numbers = [int(number) for number in read_rows(path, ADVICE, names=names)["0"]]
-    if max(numbers) >= rows:
-        raise InputError(f"{path} names row {max(numbers)} of transcripts.csv, which has {rows}.")
-    return numbers
+    table = read_rows(path, ADVICE, names=names)
+    for line, row in zip(table.lines, table.rows, strict=True):
+        if not row["0"].isdecimal() or int(row["0"]) >= rows:
+            raise InputError(f"{path}:{line} names row {row['0']!r} of transcripts.csv, which has {rows}.")
+    return [int(row["0"]) for row in table.rows]
 
 
 def _table(source: Path, modality: str, part: Split) -> Path:
@@ -95,7 +96,7 @@ def _check_labels(path: Path, modality: str, expected: list[str]) -> None:
         )
 
 
-def _clip(told: dict[Hashable, Any], source: Path, part: Split, place: int) -> Clip:
+def _clip(told: Mapping[str, Any], source: Path, part: Split, place: int) -> Clip:
     return Clip(
         id=told["id"],
         label=LABELS[told["label"]],

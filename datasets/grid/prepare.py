@@ -16,6 +16,7 @@ from mmvideo.clips.manifest import Clip
 from mmvideo.errors import InputError
 from mmvideo.files import write_whole
 from mmvideo.recipes import CarvedOptions, Known, Listing, Recipe, main
+from mmvideo.recipes.tables import read_text
 
 UNITS_PER_SECOND = 25_000
 """Of the times in .align files."""
@@ -96,7 +97,7 @@ def read_alignment(path: Path) -> list[tuple[float, float, str]]:
         InputError: a line is not `<start> <end> <word>`.
     """
     words = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    for number, line in enumerate(read_text(path, "").splitlines(), start=1):
         cells = line.split()
         if not cells:
             continue

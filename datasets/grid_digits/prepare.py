@@ -6,7 +6,7 @@ mmvideo prepare grid_digits --source ~/downloads/grid_digits --out data/grid_dig
 from __future__ import annotations
 
 import io
-from collections.abc import Hashable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -46,13 +46,11 @@ def listing(options: Options) -> Listing:
     """Every clip of labels.csv. A clip is its own group: all are of one speaker, each is one sentence."""
     table = read_rows(options.source / "labels.csv", "It lists the clips: clip, digit, label, text_…, fold.")
     column = f"text_{options.text}"
-    lacking = (COLUMNS | ({column} if options.text != "none" else set())) - set(table.columns)
-    if lacking:
-        raise InputError(f"{options.source / 'labels.csv'} lacks the columns {', '.join(sorted(lacking))}.")
-    return Listing([_clip(row, row.get(column, ""), options) for row in table.to_dict("records")])
+    table.require(COLUMNS | ({column} if options.text != "none" else set()))
+    return Listing([_clip(row, row.get(column, ""), options) for row in table.rows])
 
 
-def _clip(row: dict[Hashable, str], text: str, options: Options) -> Clip:
+def _clip(row: Mapping[str, str], text: str, options: Options) -> Clip:
     name = Path(row["clip"]).stem
     as_mouth = options.visual == "mouth"
     as_subtitles = bool(text) and options.text_as == "subtitles"

@@ -6,12 +6,10 @@ mmvideo prepare kinetics --source ~/downloads/k400 --edition 400 --out data/kine
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
-
-import pandas as pd
+from typing import Any, Literal
 
 from mmvideo.clips.manifest import Clip, shown
 from mmvideo.errors import InputError
@@ -21,6 +19,7 @@ from mmvideo.recipes import (
     Listing,
     Recipe,
     main,
+    number,
     number_repeats,
     overlapping,
     read_rows,
@@ -62,7 +61,7 @@ def listing(options: Options) -> Listing:
                 "Copy the edition's CSV files there."
             )
         rows = _rows(files[part])
-        clips += [_clip(row, split, options.source / part, videos) for row in rows.to_dict("records")]
+        clips += [_clip(row, split, options.source / part, videos) for row in rows]
     clips, repeats = number_repeats(clips)
     twice = [stem for stem, paths in videos.items() if len(paths) > 1]
     return Listing(
@@ -97,28 +96,34 @@ def _csv_files(source: Path) -> dict[Part, Path]:
     return found
 
 
-def _rows(path: Path) -> pd.DataFrame:
+def _rows(path: Path) -> list[dict[str, Any]]:
+    """The rows, their times as numbers."""
     table = read_rows(path, "")
     lacking = [name for name in COLUMNS if name not in table.columns]
     if lacking:
         raise InputError(
-            f"{path} has no column {', '.join(lacking)}; it has: {', '.join(map(str, table.columns))}. "
+            f"{path} has no column {', '.join(lacking)}; it has: {', '.join(table.columns)}. "
             "A list without labels cannot be a test split; choose --test validate."
         )
-    times = table[["time_start", "time_end"]].apply(pd.to_numeric, errors="coerce")
-    wrong = table.index[(times["time_start"] < 0) | ~(times["time_end"] > times["time_start"])]
-    if len(wrong):
-        lines = [f"line {index + 2}" for index in wrong]
-        raise InputError(f"{path}: time_start and time_end are no span of seconds in {shown(lines)}.")
-    return table.assign(**{name: times[name].astype(float) for name in times})
+    rows: list[dict[str, Any]] = []
+    wrong: list[str] = []
+    for line, row in zip(table.lines, table.rows, strict=True):
+        try:
+            start, end = number(row["time_start"]), number(row["time_end"])
+        except InputError:
+            start = end = -1.0
+        if not 0 <= start < end:
+            wrong.append(f"line {line}")
+        rows.append(row | {"time_start": start, "time_end": end})
+    if wrong:
+        raise InputError(f"{path}: time_start and time_end are no span of seconds in {shown(wrong)}.")
+    return rows
 
 
-def _clip(
-    row: Mapping[Hashable, object], split: Split, folder: Path, videos: Mapping[str, list[Path]]
-) -> Clip:
+def _clip(row: Mapping[str, Any], split: Split, folder: Path, videos: Mapping[str, list[Path]]) -> Clip:
     """The cut clip where there is one, else the span of the whole video, else the clip where it should be."""
     youtube = str(row["youtube_id"])
-    start, end = float(str(row["time_start"])), float(str(row["time_end"]))
+    start, end = row["time_start"], row["time_end"]
     stem = f"{youtube}_{int(start):06d}_{int(end):06d}"
     whole = stem not in videos and youtube in videos
     paths = videos.get(stem) or videos.get(youtube) or [folder / str(row["label"]) / f"{stem}.mp4"]

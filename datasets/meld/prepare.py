@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Literal
 
 from mmvideo.clips.manifest import Clip
-from mmvideo.errors import InputError
 from mmvideo.recipes import BaseOptions, Known, Listing, Recipe, main, read_rows, subtitles_beside
 from mmvideo.vocabulary import SPLITS, Split
 
@@ -50,10 +49,9 @@ def listing(options: Options) -> Listing:
     for split, (table, folder) in PARTS.items():
         path = _table(options.source, table)
         rows = read_rows(path, "It is part of MELD.Raw.tar.gz.")
-        if lacking := COLUMNS - set(rows.columns):
-            raise InputError(f"{path} lacks the columns {', '.join(sorted(lacking))}.")
+        rows.require(COLUMNS)
         videos = _folder(options.source, folder)
-        for row in rows.to_dict("records"):
+        for row in rows.rows:
             name = f"dia{row['Dialogue_ID']}_utt{row['Utterance_ID']}"
             video = videos / f"{name}.mp4"
             clips.append(

@@ -5,7 +5,6 @@ mmvideo prepare msrvtt --source ~/downloads/MSRVTT --out data/msrvtt --check
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,16 @@ from urllib.parse import parse_qs, urlparse
 
 from mmvideo.clips.manifest import Clip
 from mmvideo.errors import InputError
-from mmvideo.recipes import BaseOptions, Known, Listing, Recipe, main, overlapping, subtitles_beside
+from mmvideo.recipes import (
+    BaseOptions,
+    Known,
+    Listing,
+    Recipe,
+    main,
+    overlapping,
+    read_json,
+    subtitles_beside,
+)
 from mmvideo.vocabulary import Split
 
 CATEGORIES = (
@@ -55,11 +63,14 @@ def _read(source: Path) -> tuple[list[dict[str, Any]], dict[str, list[str]]]:
     sentences: dict[str, dict[int, str]] = defaultdict(dict)
     paths = [path for name in LISTS for path in (source / name, *sorted(source.glob(f"*/{name}")))]
     for path in (path for path in paths if path.is_file()):
-        content = json.loads(path.read_text(encoding="utf-8"))
-        for record in content["videos"]:
-            records.setdefault(record["video_id"], record)
-        for sentence in content["sentences"]:
-            sentences[sentence["video_id"]][int(sentence["sen_id"])] = sentence["caption"]
+        content = read_json(path, "")
+        try:
+            for record in content["videos"]:
+                records.setdefault(record["video_id"], record)
+            for sentence in content["sentences"]:
+                sentences[sentence["video_id"]][int(sentence["sen_id"])] = sentence["caption"]
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(f"{path} is not in MSR-VTT's layout ({error!r}).") from error
     if not records:
         raise InputError(f"{source} has none of {', '.join(LISTS)}, with which MSR-VTT is shipped.")
     ordered = {name: [text for _, text in sorted(texts.items())] for name, texts in sentences.items()}
@@ -75,7 +86,7 @@ def _clip(record: dict[str, Any], captions: dict[str, list[str]], options: Optio
     texts = captions.get(name, [])[: options.captions]
     return Clip(
         id=name,
-        label=CATEGORIES[record["category"]],
+        label=CATEGORIES[int(record["category"])],
         group=_web_video(record["url"]),
         split=PARTS[record["split"]],
         video=str(video),

@@ -5,14 +5,13 @@ mmvideo prepare mustard --source ~/downloads/mustard --out data/mustard --check
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from mmvideo.clips.manifest import Clip
 from mmvideo.errors import InputError
-from mmvideo.recipes import CarvedOptions, Known, Listing, Recipe, main, subtitles_beside
+from mmvideo.recipes import CarvedOptions, Known, Listing, Recipe, main, read_json, subtitles_beside
 
 TEST_SHOW = "FRIENDS"
 FIELDS = {"utterance", "speaker", "context", "show", "sarcasm"}
@@ -31,9 +30,11 @@ def listing(options: Options) -> Listing:
     """
     path = _first(options.source, "sarcasm_data.json")
     videos = _first(options.source, "utterances_final")
-    if not path.is_file():
-        raise InputError(f"There is no {path}. It is data/sarcasm_data.json of the authors' repository.")
-    records: dict[str, dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
+    records: dict[str, dict[str, Any]] = read_json(
+        path, "It is data/sarcasm_data.json of the authors' repository."
+    )
+    if not isinstance(records, dict) or not all(isinstance(record, dict) for record in records.values()):
+        raise InputError(f"{path} is not in MUStARD's layout: expected an object of objects, by utterance.")
     return Listing([_clip(name, record, videos, path) for name, record in records.items()])
 
 

@@ -1,4 +1,4 @@
-"""Any table of clips (.csv, .tsv, .jsonl): say which column is what.
+"""Any table of clips (.csv, .tsv, .jsonl, .json): say which column is what.
 
 mmvideo prepare table --source clips.csv --columns label=emotion video=path group=speaker --out data/mine
 """
@@ -6,15 +6,15 @@ mmvideo prepare table --source clips.csv --columns label=emotion video=path grou
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 from pydantic import ValidationError
 
 from mmvideo.clips.manifest import Clip, shown
+from mmvideo.clips.names import stripped, tidy
 from mmvideo.errors import InputError, unknown
 from mmvideo.recipes import (
     CarvedOptions,
@@ -25,6 +25,7 @@ from mmvideo.recipes import (
     split_by_group,
     split_named,
 )
+from mmvideo.recipes import number as as_number
 from mmvideo.vocabulary import SPLITS, TaskKind
 
 PATHS = ("video", "audio", "subtitles")
@@ -46,6 +47,8 @@ class Options(CarvedOptions):
     """Folder that paths in the table are relative to. None: the table's own folder."""
     task: TaskKind = "single_label"
     """single_label: a label is a class. multi_label: several classes in one cell. regression: a number."""
+    encoding: str | None = None
+    """How the table's text is encoded, such as cp1252. None: UTF-8, or what its byte order mark says."""
     separator: str = ","
     """multi_label: what stands between the classes of a cell."""
     test_share: float = 0.2
@@ -58,24 +61,24 @@ class Options(CarvedOptions):
 
 def listing(options: Options) -> Listing:
     """One clip a row, divided by group where the table has no split column."""
-    table = read_rows(options.source, "--source is the table's path.")
-    columns = _columns(options, [str(name) for name in table.columns])
+    table = read_rows(options.source, "--source is the table's path.", encoding=options.encoding)
+    columns = _columns(options, table.columns)
     clips: list[Clip] = []
     problems: list[str] = []
-    for number, row in enumerate(table.to_dict("records"), start=1):
+    for number, (line, row) in enumerate(zip(table.lines, table.rows, strict=True), start=1):
         try:
             clips.append(_clip(row, number, columns, options))
         except (InputError, ValidationError) as error:
-            problems.append(f"row {number}: {_reason(error)}")
+            problems.append(f"{options.source}:{line}: {_reason(error)}")
     if problems:
-        raise InputError(f"{options.source}: {len(problems)} bad row(s):\n" + shown(problems, "\n"))
+        raise InputError(f"{len(problems)} bad row(s) in the table:\n" + shown(problems, "\n"))
     if "split" not in columns and clips:
         shares = {"test_share": options.test_share, "validation_share": options.validation_share}
         clips = split_by_group(clips, **shares, seed=options.seed)
     return Listing(clips)
 
 
-def _columns(options: Options, existing: list[str]) -> dict[str, str]:
+def _columns(options: Options, existing: Sequence[str]) -> dict[str, str]:
     """Field of a clip → column of the table.
 
     Raises:
@@ -104,49 +107,62 @@ def _columns(options: Options, existing: list[str]) -> dict[str, str]:
     return columns
 
 
-def _clip(row: Mapping[Hashable, Any], number: int, columns: Mapping[str, str], options: Options) -> Clip:
+def _clip(row: Mapping[str, Any], number: int, columns: Mapping[str, str], options: Options) -> Clip:
     root = options.source.parent if options.files is None else options.files.expanduser().absolute()
     cells = {field: row[column] for field, column in columns.items() if not _empty(row[column])}
-    name = str(cells.get("id", f"{options.source.stem}_{number:06d}"))
-    split = split_named(str(cells["split"])) if "split" in cells else None
+    texts = {field: stripped(_text(cell, field)) for field, cell in cells.items() if field != "label"}
+    name = texts.get("id", f"{options.source.stem}_{number:06d}")
+    split = split_named(texts["split"]) if "split" in cells else None
     if "split" in columns and split is None:
-        raise InputError(f"split {cells.get('split', '')!r} is none of {', '.join(SPLITS)}")
+        raise InputError(f"split {texts.get('split', '')!r} is none of {', '.join(SPLITS)}")
     if "label" not in cells and options.task != "multi_label":
         raise InputError("the label is empty")
     if "group" in columns and "group" not in cells:
         raise InputError("the group is empty")
-    group = next((cells[field] for field in ("group", "video", "audio") if field in cells), name)
-    values: dict[str, Any] = {field: str(root / str(cells[field])) for field in PATHS if field in cells}
+    values: dict[str, Any] = {field: str(root / texts[field]) for field in PATHS if field in cells}
     values |= {field: _number(cells[field], field) for field in SECONDS if field in cells}
     return Clip(
         id=name,
         label=_label(cells.get("label", ""), options),
-        group=str(group),
+        group=next((texts[field] for field in ("group", "video", "audio") if field in cells), name),
         split=split or "train",
-        metadata={column: str(row[column]) for column in options.metadata if not _empty(row[column])},
+        metadata={
+            column: _text(row[column], column) for column in options.metadata if not _empty(row[column])
+        },
         **values,
     )
 
 
 def _empty(cell: Any) -> bool:
-    """Nothing between the commas, or null."""
-    return cell is None or cell == "" or (isinstance(cell, float) and pd.isna(cell))
+    """Nothing between the separators, null, or blanks alone."""
+    return isinstance(cell, str) and not stripped(cell)
+
+
+def _text(cell: Any, field: str) -> str:
+    """The cell; of a JSON table, a list of texts is one text too."""
+    parts = cell if isinstance(cell, list) else [cell]
+    if not all(isinstance(part, str) for part in parts):
+        raise InputError(f"{field} is an object or a list of them; write it as one text")
+    return ", ".join(parts)
 
 
 def _label(cell: Any, options: Options) -> str | tuple[str, ...] | float:
     if options.task == "regression":
         return _number(cell, "label")
     if options.task == "single_label":
-        return str(cell)
-    parts = cell if isinstance(cell, list) else str(cell).split(options.separator)
-    return tuple(dict.fromkeys(str(part).strip() for part in parts if str(part).strip()))
+        if not isinstance(cell, str):
+            raise InputError("the label is a list or an object; several classes are --task multi_label")
+        return cell
+    parts = cell if isinstance(cell, list) else _text(cell, "label").split(options.separator)
+    names = [_text(part, "label") for part in parts]
+    return tuple(dict.fromkeys(tidy(name) for name in names if not _empty(name)))
 
 
 def _number(cell: Any, field: str) -> float:
     try:
-        return float(cell)
-    except (TypeError, ValueError):
-        raise InputError(f"{field} {cell!r} is no number") from None
+        return as_number(cell)
+    except InputError as error:
+        raise InputError(f"{field} {error}") from None
 
 
 def _reason(error: InputError | ValidationError) -> str:

@@ -5,7 +5,7 @@ mmvideo prepare vggsound --source ~/downloads/vggsound --out data/vggsound --che
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,9 +41,9 @@ def listing(options: Options) -> Listing:
     path = options.source / LIST
     table = read_rows(path, f"Download {LIST} from {RECIPE.url}.", names=COLUMNS)
     strange = [
-        f"line {number}"
-        for number, (start, split) in enumerate(zip(table["start"], table["split"], strict=True), start=1)
-        if not start.isdecimal() or split not in ("train", "test")
+        f"line {line}"
+        for line, row in zip(table.lines, table.rows, strict=True)
+        if not row["start"].isdecimal() or row["split"] not in ("train", "test")
     ]
     if strange:
         raise InputError(
@@ -51,7 +51,7 @@ def listing(options: Options) -> Listing:
             f"{shown(strange)}"
         )
     videos = videos_by_stem(options.source)
-    rows = [_clip(row, options.source, videos) for row in table.to_dict("records")]
+    rows = [_clip(row, options.source, videos) for row in table.rows]
     clips, repeats = number_repeats(rows)
     aside = {
         "rows repeat the video and start of another row": repeats,
@@ -62,7 +62,7 @@ def listing(options: Options) -> Listing:
     return Listing(clips, aside)
 
 
-def _clip(row: Mapping[Hashable, object], source: Path, videos: Mapping[str, list[Path]]) -> Clip:
+def _clip(row: Mapping[str, str], source: Path, videos: Mapping[str, list[Path]]) -> Clip:
     """The cut clip where there is one, else the span of the whole video, else the clip where it should be."""
     youtube, start = str(row["youtube_id"]), int(str(row["start"]))
     split: Split = "train" if row["split"] == "train" else "test"

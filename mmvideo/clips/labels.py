@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator
 
+from mmvideo.clips.names import printable, tidy
 from mmvideo.vocabulary import TaskKind
+
+LARGEST = 1e18
+"""What a number as a label lies below: its square still fits the 32 bits a model is trained in."""
 
 
 def _one_kind(label: Any) -> str | tuple[str, ...] | float:
-    """A list as a tuple, a whole number as a float; anything else is refused in one message."""
-    if isinstance(label, str) and label:
-        return label
-    if isinstance(label, list | tuple):
-        if all(isinstance(name, str) and name for name in label) and len(set(label)) == len(label):
-            return tuple(label)
-    elif isinstance(label, int | float) and not isinstance(label, bool) and math.isfinite(label):
+    """Names tidied, a list as a tuple, a whole number as a float; else refused in one message."""
+    if isinstance(label, str):
+        if name := printable(tidy(label)):
+            return name
+    elif isinstance(label, list | tuple):
+        if all(isinstance(name, str) for name in label):
+            names = tuple(printable(tidy(name)) for name in label)
+            if all(names) and len(set(names)) == len(names):
+                return names
+    elif isinstance(label, int | float) and not isinstance(label, bool) and abs(label) < LARGEST:
         return float(label)
     raise ValueError(
-        "must be a non-empty string, a list of different ones (multi-label), or a finite number (regression)"
+        "must be a non-empty string, a list of different ones (multi-label), or a finite number (regression) "
+        f"below {LARGEST:g}"
     )
 
 

@@ -9,6 +9,8 @@ The label is a class; or a list of classes, possibly empty (multi-label); or a n
 from __future__ import annotations
 
 import re
+import sys
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -16,11 +18,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-import annotated_types as at
 from pydantic import Field, ValidationError, model_validator
 
 from mmvideo.clips.feature_files import split_reference
 from mmvideo.clips.labels import Label, classes_of, task_of
+from mmvideo.clips.names import Name, Place, noticing
 from mmvideo.errors import InputError
 from mmvideo.files import write_whole
 from mmvideo.schema import ModalityName, Part, PositiveFloat
@@ -30,8 +32,9 @@ MediaField = Literal["video", "audio", "subtitles"]
 MEDIA_FIELDS: tuple[MediaField, ...] = ("video", "audio", "subtitles")
 SHOWN = 5
 """How many culprits a message names before it counts the rest."""
+LONGEST = 500
+"""Characters of one culprit that a message shows."""
 
-Name = Annotated[str, at.MinLen(1)]
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
@@ -44,17 +47,17 @@ class Clip(Part):
     group: Name
     """What must not be in two splits: source video, actor, dialogue."""
     split: Split
-    video: Name | None = None
-    audio: Name | None = None
+    video: Place | None = None
+    audio: Place | None = None
     """A separate audio file. None: the video's own track."""
-    subtitles: Name | None = None
+    subtitles: Place | None = None
     start: Seconds | None = None
     """Where the clip starts within its files. None: at their start."""
     end: Seconds | None = None
     """Where the clip ends within its files. None: at their end."""
     metadata: dict[str, str] = Field(default_factory=dict)
     """Free text by name (title, tags …), read as text where a configuration asks for it."""
-    features: dict[ModalityName, Name] = Field(default_factory=dict)
+    features: dict[ModalityName, Place] = Field(default_factory=dict)
     """Precomputed features by modality: a file and, after `#`, the part of it that is this clip's (see
     mmvideo.clips.feature_files). Read by the encoders called `features`."""
     features_rate: dict[ModalityName, PositiveFloat] = Field(default_factory=dict)
@@ -105,12 +108,18 @@ class Manifest:
 def natural_key(text: str) -> tuple[tuple[int, int, str], ...]:
     """A sort key that orders digit runs as numbers; the text itself breaks ties ("01" and "1")."""
     parts = [part for part in re.split(r"(\d+)", text) if part]
-    keys = tuple((0, int(p), "") if p.isdecimal() else (1, 0, p) for p in parts)
+    keys = tuple(_digits_key(p) if p.isdecimal() else (1, 0, p) for p in parts)
     return (*keys, (2, 0, text))
 
 
+def _digits_key(digits: str) -> tuple[int, int, str]:
+    """Orders runs of digits of any script and length as the numbers they stand for."""
+    plain = "".join(str(unicodedata.decimal(digit)) for digit in digits).lstrip("0")
+    return 0, len(plain), plain
+
+
 def read_manifest(path: str | Path) -> Manifest:
-    """The clips listed in a JSON Lines file.
+    """The clips listed in a JSON Lines file. What was tidied in ids, groups and labels is told on stderr.
 
     Raises:
         InputError: no such file, nothing in it, a line that is not JSON, an unknown column, a wrong type, an
@@ -124,6 +133,14 @@ def read_manifest(path: str | Path) -> Manifest:
         lines = path.read_text(encoding="utf-8-sig").split("\n")
     except UnicodeDecodeError as error:
         raise InputError(f"{path} is not UTF-8 text ({error}). A manifest is JSON Lines in UTF-8.") from error
+    with noticing() as noticed:
+        clips = _clips(path, lines)
+    for what, names in noticed.items():
+        print(f"{path}: {len(names)} {what}: {shown(list(names))}", file=sys.stderr)
+    return Manifest(tuple(clips), path.absolute().parent)
+
+
+def _clips(path: Path, lines: Iterable[str]) -> list[Clip]:
     clips: list[Clip] = []
     first_line: dict[str, int] = {}
     problems: list[str] = []
@@ -148,7 +165,7 @@ def read_manifest(path: str | Path) -> Manifest:
         raise InputError(f"{len(problems)} bad row(s) in the manifest:\n" + shown(problems, "\n"))
     if not clips:
         raise InputError(f"{path} lists no clips.")
-    return Manifest(tuple(clips), path.absolute().parent)
+    return clips
 
 
 def write_manifest(path: str | Path, clips: Iterable[Clip]) -> None:
@@ -202,5 +219,11 @@ def _explain_row(error: ValidationError) -> str:
             findings.append(f"not JSON: {finding['msg'].removeprefix('Invalid JSON: ')}")
         else:
             message = finding["msg"].removeprefix("Value error, ")
-            findings.append(f"{where}: {message} (got {finding['input']!r})" if where else message)
-    return "; ".join(findings)
+            given = _cut(repr(finding["input"]))
+            findings.append(f"{where}: {message} (got {given})" if where else message)
+    return "; ".join(map(_cut, findings))
+
+
+def _cut(text: str) -> str:
+    """What a message shows of something that may be long."""
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"

@@ -31,8 +31,6 @@ from mmvideo.recipes.files import (
     metadata_beside,
     number_repeats,
     overlapping,
-    read_list,
-    read_rows,
     safe_name,
     split_by_group,
     split_named,
@@ -40,6 +38,7 @@ from mmvideo.recipes.files import (
     videos_by_stem,
 )
 from mmvideo.recipes.prepare import main, prepare
+from mmvideo.recipes.tables import Table, number, read_json, read_list, read_rows
 
 __all__ = [
     "BaseOptions",
@@ -48,11 +47,14 @@ __all__ = [
     "Listing",
     "Outcome",
     "Recipe",
+    "Table",
     "main",
     "metadata_beside",
+    "number",
     "number_repeats",
     "overlapping",
     "prepare",
+    "read_json",
     "read_list",
     "read_rows",
     "safe_name",

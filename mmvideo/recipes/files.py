@@ -1,20 +1,18 @@
-"""What several recipes need: lists and tables, files beside a clip, splits by group."""
+"""What several recipes need: files beside a clip, splits by group, repeats."""
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
-import pandas as pd
-
 from mmvideo.clips import extensions
 from mmvideo.clips.audit import carve_validation
 from mmvideo.clips.manifest import Clip
 from mmvideo.errors import InputError
+from mmvideo.recipes.tables import read_json
 from mmvideo.vocabulary import Split
 
 SPLIT_NAMES: dict[str, Split] = {
@@ -22,51 +20,6 @@ SPLIT_NAMES: dict[str, Split] = {
     **dict.fromkeys(("val", "valid", "validation", "validate", "dev", "development"), "val"),
     **dict.fromkeys(("test", "testing"), "test"),
 }
-
-
-def read_list(path: Path, advice: str) -> list[str]:
-    """The non-blank lines of a text file, stripped.
-
-    Args:
-        advice: what to do if it is not there, such as "Unpack X.zip into Y."
-
-    Raises:
-        InputError: there is no such file.
-    """
-    if not path.is_file():
-        raise InputError(f"There is no {path}. {advice}")
-    text = path.read_text(encoding="utf-8-sig")
-    return [line.strip() for line in text.splitlines() if line.strip()]
-
-
-def read_rows(
-    path: Path, advice: str, *, separator: str | None = None, names: Sequence[str] = ()
-) -> pd.DataFrame:
-    """A table in which every cell is text, as written ("007" stays, "NA" stays, nothing is a number).
-
-    .jsonl is read as JSON Lines (values keep their JSON types there), .tsv with tabs, anything else with
-    `separator` or commas. `names` are the columns of a file without a header.
-
-    Raises:
-        InputError: there is no such file, it is empty or no table.
-    """
-    if not path.is_file():
-        raise InputError(f"There is no {path}. {advice}")
-    try:
-        if path.suffix.lower() in (".jsonl", ".ndjson"):
-            lines = [line for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
-            return pd.DataFrame([json.loads(line) for line in lines])
-        return pd.read_csv(
-            path,
-            sep=separator or ("\t" if path.suffix.lower() == ".tsv" else ","),
-            header=None if names else "infer",
-            names=list(names) or None,
-            dtype=str,
-            keep_default_na=False,
-            encoding="utf-8-sig",
-        )
-    except (ValueError, pd.errors.ParserError) as error:  # EmptyDataError and JSONDecodeError are ValueErrors
-        raise InputError(f"{path} cannot be read as a table: {error}") from error
 
 
 def videos_by_stem(folder: Path) -> dict[str, list[Path]]:
@@ -101,16 +54,13 @@ def metadata_beside(media: Path) -> dict[str, str]:
     path = _beside(media, ".json")
     if path is None:
         return {}
-    try:
-        record = json.loads(Path(path).read_text(encoding="utf-8-sig"))
-    except ValueError as error:
-        raise InputError(f"{path} is not JSON: {error}") from error
+    record = read_json(Path(path), "")
     if not isinstance(record, dict):
         raise InputError(f'{path} holds no JSON object. Expected {{"title": "…", "tags": ["…"]}}.')
     texts: dict[str, str] = {}
     for key, value in record.items():
         parts = value if isinstance(value, list) else [value]
-        if not all(isinstance(part, str | int | float) for part in parts):
+        if not all(isinstance(part, str | bool) for part in parts):  # numbers are texts, as they are written
             raise InputError(f"{path}: '{key}' is neither a text nor a list of texts. Write it as one text.")
         texts[key] = ", ".join(str(part) for part in parts)
     return texts

@@ -22,7 +22,8 @@ from mmvideo.clips.manifest import Clip
 from mmvideo.clips.safe_pickle import load_data
 from mmvideo.errors import InputError
 from mmvideo.recipes.base import BaseOptions, Known, Listing
-from mmvideo.recipes.files import read_rows, subtitles_beside
+from mmvideo.recipes.files import subtitles_beside
+from mmvideo.recipes.tables import read_rows
 from mmvideo.vocabulary import Split
 
 MODES: dict[str, Split] = {"train": "train", "valid": "val", "test": "test"}
@@ -93,14 +94,13 @@ def mmsa_known(options: MmsaOptions, counts: Mapping[Split, int]) -> Known:
 
 
 def _from_table(path: Path) -> list[_Utterance]:
-    rows = read_rows(path, "")
-    if lacking := COLUMNS - set(rows.columns):
-        raise InputError(f"{path} lacks the columns {', '.join(sorted(lacking))}.")
+    table = read_rows(path, "")
+    table.require(COLUMNS)
     found = []
-    for number, row in enumerate(rows.to_dict("records"), start=2):
+    for line, row in zip(table.lines, table.rows, strict=True):
         if row["mode"] not in MODES:
-            raise InputError(f"{path}:{number}: mode '{row['mode']}'; expected {', '.join(MODES)}.")
-        score = _score(row["label"], f"{path}:{number}")
+            raise InputError(f"{path}:{line}: mode '{row['mode']}'; expected {', '.join(MODES)}.")
+        score = _score(row["label"], f"{path}:{line}")
         found.append(_Utterance(row["video_id"], row["clip_id"], row["text"], score, MODES[row["mode"]]))
     return found
 

@@ -12,17 +12,20 @@ from pathlib import Path
 from typing import Any
 
 import tyro
+from pydantic import ValidationError
 
 from mmvideo.clips.audit import audit, carve_validation
 from mmvideo.clips.feature_files import join_reference, split_reference
 from mmvideo.clips.hashing import ContentHashes
 from mmvideo.clips.labels import task_of
 from mmvideo.clips.manifest import MEDIA_FIELDS, Clip, read_manifest, shown, write_manifest
+from mmvideo.clips.names import noticing
 from mmvideo.errors import InputError
 from mmvideo.files import write_whole
 from mmvideo.progress import tracked
 from mmvideo.recipes.base import CarvedOptions, Listing, Options, Recipe
 from mmvideo.recipes.check import Outcome
+from mmvideo.schema import explain
 from mmvideo.vocabulary import TaskKind
 
 SAVE_EVERY = 2000
@@ -47,7 +50,8 @@ def prepare(recipe: Recipe[Options], options: Options, show_progress: bool = Fal
         raise InputError(f"There is no {source}. --source is where the download of {recipe.title} lies.")
     out = options.folder(recipe.name).expanduser().absolute()
     options = dataclasses.replace(options, source=source, out=out)
-    listing = recipe.listing(options)
+    with noticing() as noticed:
+        listing = _listed(recipe, options)
     _refuse_repeated_ids(recipe, listing)
     aside = {name for names in listing.set_aside.values() for name in names}
     wanted = [clip for clip in listing.clips if clip.id not in aside]
@@ -64,7 +68,10 @@ def prepare(recipe: Recipe[Options], options: Options, show_progress: bool = Fal
         clips=tuple(present),
         missing=missing,
         set_aside={reason: ids for reason, ids in listing.set_aside.items() if ids},
-        notes={what: names for what, names in listing.notes.items() if names},
+        notes={
+            **{what: names for what, names in listing.notes.items() if names},
+            **{what: list(names) for what, names in noticed.items()},
+        },
         known=recipe.known(options) if recipe.known else None,
         carved=carve,
         leaks=None,
@@ -97,6 +104,14 @@ def main(recipe: Recipe[Options], arguments: Sequence[str] | None = None) -> Non
     print(outcome.summary(checked=options.check), end="")
     if options.check and outcome.problems:
         sys.exit(1)
+
+
+def _listed(recipe: Recipe[Options], options: Options) -> Listing:
+    try:
+        return recipe.listing(options)
+    except ValidationError as error:  # a clip that cannot be one, as its id or a file's name is none
+        reason = explain(error).replace("configuration: ", "")
+        raise InputError(f"{recipe.title}: {options.source} lists what cannot be a clip: {reason}") from error
 
 
 def _on_disk(clips: Sequence[Clip], source: Path, out: Path) -> tuple[list[Clip], dict[str, list[Path]]]:

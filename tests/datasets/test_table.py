@@ -100,12 +100,12 @@ def test_paths_may_be_relative_to_another_folder_and_missing_files_are_counted(
         (("label=emotions",), r"Unknown column of t\.csv 'emotions'. Did you mean 'emotion'"),
         ((), "Which column is the label"),
         (("label=emotion",), "Nothing to see, hear or read"),
-        (("label=emotion", "video=path"), r"row 2: the label is empty"),
-        (("label=path", "video=path", "split=part"), r"row 1: split 'eval' is none of train, val, test"),
-        (("label=path", "video=path", "start=part"), r"row 1: start 'eval' is no number"),
+        (("label=emotion", "video=path"), r"t.csv:3: the label is empty"),
+        (("label=path", "video=path", "split=part"), r"t.csv:2: split 'eval' is none of train, val, test"),
+        (("label=path", "video=path", "start=part"), r"t.csv:2: start 'eval' is no number"),
         (
             ("label=path", "video=path", "start=from", "end=to"),
-            r"row 1: end 1\.0 must be later than start 2\.0",
+            r"t.csv:2: end 1\.0 must be later than start 2\.0",
         ),
     ],
 )
@@ -120,5 +120,5 @@ def test_mistakes_are_named(table, tmp_path, write, columns, message):
 def test_unreadable_tables_are_refused(table, tmp_path, write):
     with pytest.raises(InputError, match="cannot be read as a table"):
         run(table, write("t.csv", ""), tmp_path / "out")
-    with pytest.raises(InputError, match="cannot be read as a table"):
+    with pytest.raises(InputError, match=r"t\.jsonl:1 is not JSON"):
         run(table, write("t.jsonl", '{"label": '), tmp_path / "out")

@@ -69,13 +69,13 @@ def test_repeats_are_numbered_in_order():
 
 def test_cells_stay_as_written(tmp_path):
     (tmp_path / "t.csv").write_text('\ufeffid,text\n007,NA\n1e3,"a, b"\n', encoding="utf-8")
-    assert read_rows(tmp_path / "t.csv", "").to_dict("records") == [
+    assert read_rows(tmp_path / "t.csv", "").rows == [
         {"id": "007", "text": "NA"},
         {"id": "1e3", "text": "a, b"},
     ]
     (tmp_path / "t.txt").write_text("x&1\ny&2\n")
     table = read_rows(tmp_path / "t.txt", "", separator="&", names=("name", "number"))
-    assert table["number"].tolist() == ["1", "2"]
+    assert [row["number"] for row in table.rows] == ["1", "2"]
 
 
 def test_lists_say_what_to_do_when_absent(tmp_path):
