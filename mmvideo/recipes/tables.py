@@ -1,7 +1,7 @@
 """The one reader of lists, tables and JSON for all recipes: cells as they were written.
 
 Nothing becomes a number, nothing is taken for missing, no column shifts: "007" and "NA" stay, an id of
-64 bits keeps its last digit, and a row with more or fewer cells than the head is an error that names its line.
+64 bits keeps its last digit, and a row with more or fewer cells than the head is an error with its line.
 """
 
 from __future__ import annotations
