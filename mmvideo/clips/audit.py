@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import random
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
 
+from mmvideo.clips.feature_files import has_content
 from mmvideo.clips.hashing import ContentHashes
 from mmvideo.clips.labels import classes_of, task_of
 from mmvideo.clips.manifest import Clip, Manifest, natural_key, shown
@@ -76,10 +77,7 @@ def audit(manifest: Manifest, *, hashes: ContentHashes, task: TaskKind = "single
     )
     findings += _shared(
         "features",
-        (
-            (f"{modality} features sha256 {digest[:12]}…#{steps}", clip)
-            for clip, modality, digest, steps in feature_digests(manifest, hashes)
-        ),
+        _features(manifest, hashes),
         "Give each clip its own part of a feature file.",
     )
     if findings:
@@ -172,6 +170,26 @@ def feature_digests(manifest: Manifest, hashes: ContentHashes) -> list[tuple[Cli
                 raise InputError(f"{clip.id}: there is no file {path} for its {modality} features.")
             rows.append((clip, modality, hashes.sha256(path), steps))
     return rows
+
+
+def _features(manifest: Manifest, hashes: ContentHashes) -> Iterator[tuple[str, Clip]]:
+    """What each clip has of features. Zeros alone are left out: clips that share them have none."""
+    rows = feature_digests(manifest, hashes)
+    splits: dict[tuple[str, str], set[Split]] = defaultdict(set)
+    for clip, _, digest, steps in rows:
+        splits[digest, steps].add(clip.split)
+    empty: dict[tuple[str, str], bool] = {}
+    for clip, modality, digest, steps in rows:
+        part = digest, steps
+        if len(splits[part]) > 1 and part not in empty:
+            found = manifest.feature(clip, modality)
+            assert found is not None
+            try:
+                empty[part] = not has_content(*found)
+            except InputError:  # who reads the features tells it
+                empty[part] = False
+        if not empty.get(part):
+            yield f"{modality} features sha256 {digest[:12]}…#{steps}", clip
 
 
 def _repeated_ids(clips: Sequence[Clip]) -> list[str]:

@@ -15,7 +15,7 @@ import pickletools
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from pickle import UnpicklingError
-from typing import Any
+from typing import IO, Any, cast
 
 from mmvideo.clips.pickled_arrays import CALLS, Dtype, Named, Unfilled, array, named
 from mmvideo.errors import InputError
@@ -50,7 +50,8 @@ def load_data(path: str | Path) -> Any:
     except (UnpicklingError, ValueError, TypeError, IndexError, KeyError, OverflowError) as error:
         raise InputError(
             f"{path} cannot be read as a pickle of plain data: {str(error)[:SHOWN]}. Only arrays, "
-            "dictionaries, lists, texts and numbers are built from a pickle; save other things as .npy, .npz or .h5."
+            "dictionaries, lists, texts and numbers are built from a pickle; save other things as "
+            ".npy, .npz or .h5."
         ) from error
 
 
@@ -218,7 +219,7 @@ def _opcodes(content: mmap.mmap) -> Iterator[tuple[str, Any]]:
                 raise UnpicklingError("a text has no quotes")
             yield "STRING", codecs.escape_decode(line[1:-1])[0].decode("latin-1")
             continue
-        argument = opcode.arg.reader(content) if opcode.arg else None
+        argument = opcode.arg.reader(cast(IO[bytes], content)) if opcode.arg else None
         if type(argument) is int and abs(argument) >= LARGEST_INTEGER:
             raise UnpicklingError("it holds a whole number of more than 64 bits")
         yield opcode.name, argument

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from mmvideo.clips.feature_files import read_array
+from mmvideo.clips.feature_files import read_array, without_padding
 from mmvideo.clips.manifest import Clip, Manifest, shown
 from mmvideo.errors import InputError
 from mmvideo.schema import Part
@@ -17,6 +17,8 @@ from mmvideo.types import FeatureInput
 
 CONSTANT = 1e-6
 """A dimension whose deviation is below this share of its mean (or of 1) is left unscaled."""
+LARGEST = 1e18
+"""What values lie below: the square of a larger one, as of its deviation, does not fit 32 bits."""
 
 
 class FeatureConfig(Part):
@@ -25,7 +27,8 @@ class FeatureConfig(Part):
     standardize: bool = True
     """Shift and scale each dimension by its mean and standard deviation over the training split."""
     non_finite: Literal["error", "zero"] = "error"
-    """What NaN and infinite values become. `error`: the work stops and names them."""
+    """What becomes of NaN, infinite values and those too large to be squared (from 1e18 on). `error`: the
+    work stops and names them."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,7 @@ class Survey:
     present: frozenset[str]
     """Clips that have the modality; those whose features cannot be used are among them."""
     zeroed: int
-    """NaN and infinite values that were set to zero."""
+    """NaN, infinite and too large values that were set to zero."""
     problems: tuple[str, ...]
     """Why features of clips cannot be used."""
     measured: FeatureInput | None
@@ -85,17 +88,16 @@ def read_features(
             "A row of a larger array is named by `#row`."
         )
     values = np.atleast_2d(values)
-    bad = ~np.isfinite(values)
+    bad = ~(np.abs(values) < LARGEST)
     if bad.any():
         if config.non_finite == "error":
             raise InputError(
-                f"{name} hold {bad.sum()} of {bad.size} values that are NaN or infinite, the first in "
-                f"dimension {np.argwhere(bad)[0, 1]}. Repair the file, or set "
+                f"{name} hold {bad.sum()} of {bad.size} values that are NaN, infinite or beyond {LARGEST:g}, "
+                f"the first in dimension {np.argwhere(bad)[0, 1]}. Repair the file, or set "
                 f"inputs.{modality}.options.non_finite to 'zero'."
             )
         values[bad] = 0.0
-    real = np.flatnonzero(values.any(axis=1))
-    return values[: real[-1] + 1 if len(real) else 0], int(bad.sum())
+    return without_padding(values), int(bad.sum())
 
 
 def survey(manifest: Manifest, clips: Iterable[Clip], modality: str, config: FeatureConfig) -> Survey:

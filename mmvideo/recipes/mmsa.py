@@ -18,6 +18,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from mmvideo.clips.feature_files import as_numbers
 from mmvideo.clips.manifest import Clip
 from mmvideo.clips.safe_pickle import load_data
 from mmvideo.errors import InputError
@@ -113,9 +114,24 @@ def _read_pickle(path: Path) -> dict[str, dict[str, Any]]:
     if not isinstance(content, dict) or not content.keys() >= MODES.keys():
         raise InputError(f"{path} is not in MMSA's layout: it has no train, valid and test.")
     for mode in MODES:
-        if lacking := needed - content[mode].keys():
+        part = content[mode] if isinstance(content[mode], dict) else {}
+        if lacking := needed - part.keys():
             raise InputError(f"{path}: '{mode}' lacks {', '.join(sorted(lacking))}.")
+        counts = {
+            name: _length(part[name]) for name in ("id", "raw_text", "regression_labels") if name in part
+        }
+        if len(set(counts.values())) > 1 or None in counts.values():
+            raise InputError(f"{path}: '{mode}' has lists of different lengths: {counts}.")
     return {mode: content[mode] for mode in MODES}
+
+
+def _length(column: Any) -> int | None:
+    """Of a list or an array with rows; None: it is neither."""
+    return (
+        len(column)
+        if isinstance(column, list | tuple) or isinstance(column, np.ndarray) and column.ndim
+        else None
+    )
 
 
 def _from_pickle(content: Mapping[str, Mapping[str, Any]]) -> list[_Utterance]:
@@ -140,7 +156,7 @@ def _parts(name: str) -> tuple[str, str]:
 def _score(value: Any, where: str) -> float:
     try:
         score = float(value)
-    except ValueError:
+    except (TypeError, ValueError):
         score = float("nan")
     if not -3 <= score <= 3:
         raise InputError(f"{where}: the label '{value}' is no sentiment from -3 to 3.")
@@ -191,15 +207,21 @@ def _unpack(content: Mapping[str, Mapping[str, Any]], folder: Path) -> dict[str,
 
 
 def _without_padding(part: Mapping[str, Any], name: str, mode: str) -> NDArray[np.float32]:
-    values = np.array(part[name], np.float32)
+    try:
+        values = as_numbers(part[name], largest=None)
+    except InputError as error:
+        raise InputError(f"'{mode}/{name}': {error}") from error
     if values.ndim not in (2, 3) or len(values) != len(part["id"]):
         raise InputError(f"'{mode}/{name}' has the shape {values.shape} for {len(part['id'])} utterances.")
     if values.ndim == 2:
         return values
     steps = np.arange(values.shape[1])
     if f"{name}_lengths" in part:
-        values[steps >= np.asarray(part[f"{name}_lengths"])[:, None]] = 0
-    bert = np.asarray(part["text_bert"]) if name == "text" and "text_bert" in part else None
+        lengths = as_numbers(part[f"{name}_lengths"])
+        if lengths.shape != (len(values),):
+            raise InputError(f"'{mode}/{name}_lengths' are {lengths.shape} for {len(values)} utterances.")
+        values[steps >= lengths[:, None]] = 0
+    bert = as_numbers(part["text_bert"]) if name == "text" and "text_bert" in part else None
     if bert is not None and bert.shape == (len(values), 3, values.shape[1]):
         values[bert[:, 1] == 0] = 0
     return values

@@ -72,8 +72,8 @@ def test_no_entry_is_an_absent_modality(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("array", "message"), [
-    ([[1, np.nan], [2, np.inf]], r"a: visual features a.npy hold 2 of 4 values that are NaN or infinite, "
-     r"the first in dimension 1\. .*inputs.visual.options.non_finite"),
+    ([[1, np.nan], [2, np.inf]], r"a: visual features a.npy hold 2 of 4 values that are NaN, infinite or "
+     r"beyond 1e\+18, the first in dimension 1\. .*inputs.visual.options.non_finite"),
     (np.zeros((2, 2, 2)), r"have the shape \(2, 2, 2\); expected one vector"),
     (3.0, r"have the shape \(\)"),
     (np.zeros((2, 0)), r"have the shape \(2, 0\)"),
