@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pickle import UnpicklingError
@@ -61,8 +62,7 @@ def array(spend: Spend, content: Any, dtype: Any, shape: Any, order: str) -> NDA
     """The array, once its parts fit, read-only; a list for one dimension of objects.
 
     Raises:
-        UnpicklingError: they do not fit.
-        ValueError: a text holds what is no character.
+        UnpicklingError: they do not fit, or a text holds what is no character.
     """
     if not isinstance(dtype, Dtype) or type(shape) is not tuple or len(shape) > 16:
         raise UnpicklingError("an array has no dtype or no shape")
@@ -82,8 +82,8 @@ def array(spend: Spend, content: Any, dtype: Any, shape: Any, order: str) -> NDA
     made = made.reshape(shape, order=order)  # type: ignore[call-overload]
     if kind.kind == "b":
         made = made.view(np.uint8) != 0  # another byte is no truth value, and NumPy does not look
-    elif kind.kind == "U":
-        made.tolist()  # raises for what is no character
+    elif kind.kind == "U" and np.frombuffer(content, f"{kind.str[0]}u4").max(initial=0) > sys.maxunicode:
+        raise UnpicklingError("a text holds what is no character")
     made.flags.writeable = False
     return made
 

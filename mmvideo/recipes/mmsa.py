@@ -129,7 +129,7 @@ def _length(column: Any) -> int | None:
     """Of a list or an array with rows; None: it is neither."""
     return (
         len(column)
-        if isinstance(column, list | tuple) or isinstance(column, np.ndarray) and column.ndim
+        if isinstance(column, list | tuple) or (isinstance(column, np.ndarray) and column.ndim)
         else None
     )
 

@@ -28,7 +28,7 @@ BOMS = {
     codecs.BOM_UTF16_BE: "utf-16",
 }
 SEPARATORS = (",", "\t", ";", "|")
-SEPARATOR_LINE = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)
+SEPARATOR_LINE = re.compile(r'"?sep=([^\w\s"]|\t)"?\s*', re.IGNORECASE)
 """The first line of tables that are meant for Excel."""
 JSON_LINES = (".jsonl", ".ndjson")
 SHOWN = 60

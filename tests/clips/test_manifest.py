@@ -1,7 +1,7 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mmvideo.clips.manifest import Clip, check_files, natural_key, read_manifest, write_manifest
@@ -47,6 +47,13 @@ def test_round_trip_keeps_every_field(tmp_path):
         ({k: v for k, v in ROW.items() if k != "video"}, "at least one of video, audio, subtitles, metadata"),
         (ROW | {"start": 2.0, "end": 1.0}, "end 1.0 must be later than start 2.0"),
         (ROW | {"start": -1.0}, "start: .*greater than or equal to 0"),
+        (ROW | {"id": "b\x1b[2J"}, r"m.jsonl:2: id: must have no control characters"),
+        (ROW | {"id": "b", "label": "r\x07n"}, r"m.jsonl:2: label: must have no control characters"),
+        (ROW | {"id": "b", "video": "a\0.mp4"}, r"m.jsonl:2: video: must have no control characters"),
+        (ROW | {"id": " "}, "m.jsonl:2: id: "),
+        (ROW | {"id": "b", "label": 10**400}, "m.jsonl:2: label: must be"),
+        (ROW | {"id": "b", "label": 1e300}, "m.jsonl:2: label: must be .* below 1e"),
+        (ROW | {"id": "a "}, "m.jsonl:2: id 'a' stands in line 1 already"),
         (ROW, "m.jsonl:2: id 'a' stands in line 1 already"),
     ],
 )
@@ -86,6 +93,66 @@ def test_check_files_counts_what_is_missing(tmp_path):
     for i in range(7):
         (tmp_path / f"{i}.srt").touch()
     check_files(manifest)
+
+
+def test_names_are_one_form_and_it_is_told(tmp_path, capsys):
+    rows = [
+        ROW | {"label": "café"},
+        ROW | {"id": "b\u00a0", "label": "cafe\u0301"},
+        ROW | {"id": "c", "label": "café "},
+    ]
+    assert read_manifest(write(tmp_path / "m.jsonl", *rows)).classes == ("café",)
+    assert "m.jsonl: 3 names had blanks at their ends" in capsys.readouterr().err
+    rows = [ROW | {"id": "u\u0308"}, ROW | {"id": "ü"}]
+    with pytest.raises(InputError, match=r"m\.jsonl:2: id 'ü' stands in line 1 already"):
+        read_manifest(write(tmp_path / "m.jsonl", *rows))
+
+
+def test_what_a_message_shows_of_a_row_has_an_end(tmp_path):
+    with pytest.raises(InputError) as caught:
+        read_manifest(write(tmp_path / "m.jsonl", ROW | {"x" * 100_000: 1}, ROW | {"start": "y" * 100_000}))
+    assert len(str(caught.value)) < 2000
+
+
+@given(st.binary(max_size=200))
+@example(b'{"label": 1e999}')
+@example(b'{"id": "\\ud800"}')
+@example(b"[" * 5000)
+def test_any_bytes_are_a_manifest_or_an_input_error(tmp_path_factory, content):
+    _is_a_manifest_or_refused(tmp_path_factory.getbasetemp() / "any.jsonl", content)
+
+
+VALUES = (
+    st.none() | st.integers() | st.floats() | st.text(max_size=5) | st.lists(st.text(max_size=2), max_size=2)
+)
+ROWS = st.fixed_dictionaries(
+    {"id": st.text(max_size=3), "group": st.just("g"), "split": st.just("test"), "label": VALUES},
+    optional={
+        "video": st.text(max_size=4),
+        "start": VALUES,
+        "metadata": st.dictionaries(st.text(max_size=3), VALUES),
+    },
+)
+
+
+@given(st.lists(ROWS, min_size=1, max_size=3))
+def test_any_rows_are_a_manifest_or_an_input_error(tmp_path_factory, values):
+    content = "\n".join(map(json.dumps, values)).encode()
+    _is_a_manifest_or_refused(tmp_path_factory.getbasetemp() / "rows.jsonl", content)
+
+
+def _is_a_manifest_or_refused(path, content):
+    path.write_bytes(content)
+    try:
+        manifest = read_manifest(path)
+    except InputError:
+        return
+    write_manifest(path, manifest.clips)
+    assert read_manifest(path).clips == manifest.clips
+
+
+def test_natural_order_has_no_longest_number():
+    assert sorted(["1" * 5000, "2", "٣"], key=natural_key) == ["2", "٣", "1" * 5000]
 
 
 def test_natural_order():

@@ -122,3 +122,68 @@ def test_unreadable_tables_are_refused(table, tmp_path, write):
         run(table, write("t.csv", ""), tmp_path / "out")
     with pytest.raises(InputError, match=r"t\.jsonl:1 is not JSON"):
         run(table, write("t.jsonl", '{"label": '), tmp_path / "out")
+
+
+def test_blanks_at_the_ends_of_labels_make_no_classes(table, tmp_path, rows, write):
+    cells = ["run", "run ", " run", "caf\u00e9", "cafe\u0301"] * 2
+    source = write("t.csv", csv(("video", "label"), *[(f"clips/{i}.mp4 ", c) for i, c in enumerate(cells)]))
+    outcome = run(table, source, tmp_path / "out")
+    assert {clip.label for clip in rows(outcome).values()} == {"run", "café"}
+    assert "3 names had blanks at their ends or letters in another Unicode form" in outcome.summary(
+        checked=False
+    )
+    assert "'run '" in outcome.summary(checked=False)
+
+
+def test_rows_wider_than_the_head_name_their_line(table, tmp_path, write):
+    source = write("t.csv", "video,label,title\nclips/0.mp4,run,note 1,hello\n")
+    with pytest.raises(InputError, match=r"t\.csv:2 .* has 4 cells and the head has 3 columns"):
+        run(table, source, tmp_path / "out")
+
+
+def test_whole_numbers_in_json_stay_whole(table, tmp_path, rows, write):
+    lines = [
+        f'{{"video": "clips/{i}.mp4", "label": {i % 2}, "group": {1234567890123456789 + i}, "year": 2000}}'
+        for i in range(10)
+    ]
+    lines[9] = lines[9].replace(', "year": 2000', "")
+    outcome = run(table, write("t.jsonl", "\n".join(lines)), tmp_path / "out", metadata=("year",))
+    clips = list(rows(outcome).values())
+    assert (clips[0].label, clips[0].group, clips[0].metadata) == (
+        "0",
+        "1234567890123456789",
+        {"year": "2000"},
+    )
+    assert len({clip.group for clip in clips}) == 10
+    assert clips[9].metadata == {}
+
+
+def test_nested_json_values_are_texts_or_refused(table, tmp_path, rows, write):
+    row = {"video": "clips/0.mp4", "label": "a", "split": "train", "tags": ["x", "y"]}
+    lines = [
+        row,
+        row | {"video": "clips/1.mp4", "split": "val"},
+        row | {"video": "clips/2.mp4", "split": "test"},
+    ]
+    source = write("t.json", json.dumps(lines))
+    outcome = run(table, source, tmp_path / "out", metadata=("tags",))
+    assert {clip.metadata["tags"] for clip in rows(outcome).values()} == {"x, y"}
+    for change, message in [
+        ({"label": ["a", "b"]}, "several classes are --task multi_label"),
+        ({"tags": {"a": 1}}, "tags is an object"),
+        ({"start": "1,5"}, r"start '1,5' is no number. Write a point"),
+        ({"label": "a\u0000"}, "control characters"),
+    ]:
+        source = write("t.json", json.dumps([*lines, row | change]))
+        with pytest.raises(InputError, match=rf"t\.json:4: .*{message}"):
+            run(table, source, tmp_path / "out", metadata=("tags",))
+
+
+def test_another_encoding_is_read_where_it_is_named(table, tmp_path, rows, write):
+    source = write("t.csv", "")
+    lines = "".join(f"clips/{i}.mp4;größer\n" for i in range(10))
+    source.write_bytes(f"video;label\n{lines}".encode("cp1252"))
+    with pytest.raises(InputError, match=r"t\.csv:2 is not in UTF-8"):
+        run(table, source, tmp_path / "out")
+    outcome = run(table, source, tmp_path / "out", encoding="cp1252")
+    assert {clip.label for clip in rows(outcome).values()} == {"größer"}
