@@ -157,4 +157,5 @@ class Hdf5Array:
         return np.asarray(self.dataset[()], dtype)
 
     def _refuse(self, shape: tuple[int, ...]) -> None:
-        refuse_larger(math.prod(shape) * self.dtype.itemsize, self.limit, "an array, in a file much smaller,")
+        read = max(math.prod(shape), math.prod(self.dataset.chunks or ()))  # chunks are unpacked whole
+        refuse_larger(read * self.dtype.itemsize, self.limit, "an array, in a file much smaller,")

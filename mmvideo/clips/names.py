@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ from pydantic import AfterValidator
 
 BLANKS = "\ufeff\u200b\u2060"
 """Invisible at a text's end and no blanks to Python: byte order mark, zero-width space, word joiner."""
+UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 TIDIED = "names had blanks at their ends or letters in another Unicode form, and were tidied"
 
 _noticed: ContextVar[dict[str, dict[str, None]] | None] = ContextVar("_noticed", default=None)
@@ -61,9 +63,8 @@ def printable(text: str) -> str:
     Raises:
         ValueError: it has; a name stands in files' names, in lists of one name a line and on terminals.
     """
-    for character in text:
-        if unicodedata.category(character) in ("Cc", "Cs"):
-            raise ValueError(f"must have no control characters; this one has {character!r}")
+    if found := UNPRINTABLE.search(text):
+        raise ValueError(f"must have no control characters; this one has {found[0]!r}")
     return text
 
 

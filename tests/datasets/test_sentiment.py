@@ -121,6 +121,13 @@ def test_lengths_of_unaligned_features(load_recipe: Any, source: Path) -> None:
     (lambda c: c.pop("valid"), "not in MMSA's layout: it has no train, valid and test"),
     (lambda c: c["test"].pop("vision"), "'test' lacks vision"),
     (lambda c: c["test"].update(audio=np.zeros((9, 2, 3))), r"'test/audio' has .* for 2 utterances"),
+    (lambda c: c["test"].update(audio=np.ones((2, 5, 3), complex)), "up to 64 bits"),
+    (lambda c: c["test"].update(audio=[["x"]] * 2), "'test/audio': what is there are not numbers"),
+    (lambda c: c["test"].update(audio_lengths=[1]), r"audio_lengths' are \(1,\) for 2 utterances"),
+    (lambda c: c["test"].update(regression_labels=[0.5]), "'test' has lists of different lengths"),
+    (lambda c: c["test"].update(regression_labels=[0.5, None]), "the label 'None' is no sentiment"),
+    (lambda c: c.update(test=3), "'test' lacks audio, id"),
+    (lambda c: c["train"].update(id=["a\x07$_$b"] * 4), "control characters"),
     (lambda c: c["train"].update(id=["a"] * 4), r"calls an utterance 'a'; expected <video>\$_\$<clip>"),
 ])  # fmt: skip
 def test_pickles_of_another_layout(load_recipe: Any, source: Path, change: Any, message: str) -> None:
@@ -129,6 +136,7 @@ def test_pickles_of_another_layout(load_recipe: Any, source: Path, change: Any, 
     content = pickle.loads(path.read_bytes())  # noqa: S301
     change(content)
     path.write_bytes(pickle.dumps(content))
+    (source / "label.csv").unlink()
     with pytest.raises(InputError, match=message):
         prepare(mosi.RECIPE, mosi.Options(source=source, out=source / "out", features=path))
 

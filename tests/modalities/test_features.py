@@ -74,6 +74,7 @@ def test_no_entry_is_an_absent_modality(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("array", "message"), [
     ([[1, np.nan], [2, np.inf]], r"a: visual features a.npy hold 2 of 4 values that are NaN, infinite or "
      r"beyond 1e\+18, the first in dimension 1\. .*inputs.visual.options.non_finite"),
+    ([[3e38, 1.0]], r"hold 1 of 2 values that are NaN, infinite or beyond 1e\+18"),
     (np.zeros((2, 2, 2)), r"have the shape \(2, 2, 2\); expected one vector"),
     (3.0, r"have the shape \(\)"),
     (np.zeros((2, 0)), r"have the shape \(2, 0\)"),
@@ -261,6 +262,22 @@ class TestManifest:
             with pytest.raises(
                 InputError, match=r"same features in two splits: visual .*#0 in train \(c0\) and"
             ):
+                audit(made, hashes=hashes)
+        else:
+            assert audit(made, hashes=hashes).clips == {"train": 1, "val": 1, "test": 1}
+
+    @pytest.mark.parametrize(("value", "leaks"), [(0.0, False), (np.nan, False), (1.0, True)])
+    def test_zeros_that_clips_share_are_no_leak(self, tmp_path: Path, value: float, leaks: bool) -> None:
+        """They are how clips without a modality are often written, and to training these clips have none."""
+        np.save(tmp_path / "shared.npy", np.full((4, 3), value))
+        np.save(tmp_path / "own.npy", np.eye(3))
+        clips = tuple(
+            clip(f"c{i}", features={"visual": f"own.npy#{i}", "audio": "shared.npy"}, split=split)
+            for i, split in enumerate(("train", "test", "val"))
+        )
+        made, hashes = Manifest(clips, tmp_path), ContentHashes(tmp_path / "hashes.json")
+        if leaks:
+            with pytest.raises(InputError, match="same features in two splits: audio"):
                 audit(made, hashes=hashes)
         else:
             assert audit(made, hashes=hashes).clips == {"train": 1, "val": 1, "test": 1}
