@@ -201,8 +201,9 @@ class RunResult(Sealed):
 
     @property
     def decided_by(self) -> dict[str, Any]:
-        """All that decides its numbers but the data, flat."""
-        return decided_by(self.deciding, self.contents)
+        """All that decides its numbers but the data: flat, the content of files in the place of their
+        names."""
+        return flatten(self.deciding) | self.contents
 
 
 class ArmRecord(Part):
@@ -257,11 +258,6 @@ class ComparisonRecord(Sealed):
 def run_name(arm: str, seed: int, signature: str) -> str:
     """The name of a run's directory."""
     return f"{arm}-s{seed}-{signature}"
-
-
-def decided_by(deciding: dict[str, Any], contents: dict[str, str]) -> dict[str, Any]:
-    """A configuration's deciding part, flat, with the content of files in the place of their names."""
-    return flatten(deciding) | contents
 
 
 def run_remedy(folder: Path) -> str:

@@ -16,6 +16,8 @@ from mmvideo.errors import InputError
 from mmvideo.seeding import derive_seed
 from mmvideo.vocabulary import SPLITS, Split, TaskKind
 
+FeatureDigest = tuple[Clip, str, str, str]
+"""A clip, a modality, the digest of its feature file, and the steps within that."""
 _LABELS: dict[TaskKind, str] = {
     "single_label": "one class, a string",
     "multi_label": "a list of classes",
@@ -35,6 +37,8 @@ class AuditReport:
     """Clips whose files and span another clip of the same split has too. Allowed, but worth knowing."""
     values: Mapping[str, Mapping[Split, float]] = field(default_factory=dict)
     """Regression: the labels' mean, least and most per split; else empty."""
+    features: Sequence[FeatureDigest] = ()
+    """What clips have of precomputed features."""
 
     def summary(self) -> str:
         """The counts as a plain-text table, one class a line."""
@@ -61,7 +65,7 @@ def audit(manifest: Manifest, *, hashes: ContentHashes, task: TaskKind = "single
             no clip has a label. Every finding names its culprits; all findings come at once.
     """
     clips = manifest.clips
-    contents = _contents(manifest, hashes)
+    contents, features = _contents(manifest, hashes), feature_digests(manifest, hashes)
     findings = [*_foreign_labels(clips, task), *_repeated_ids(clips), *_empty_splits(clips)]
     findings += [*_untrained_classes(clips), *_unlabelled_splits(clips)]
     findings += _shared(
@@ -78,7 +82,7 @@ def audit(manifest: Manifest, *, hashes: ContentHashes, task: TaskKind = "single
         "features",
         (
             (f"{modality} features sha256 {digest[:12]}…#{steps}", clip)
-            for clip, modality, digest, steps in feature_digests(manifest, hashes)
+            for clip, modality, digest, steps in features
         ),
         "Give each clip its own part of a feature file.",
     )
@@ -97,6 +101,7 @@ def audit(manifest: Manifest, *, hashes: ContentHashes, task: TaskKind = "single
         classes=per_class,
         repeated=sum(count for count in spans.values() if count > 1),
         values=_values(manifest),
+        features=features,
     )
 
 
@@ -156,7 +161,7 @@ def _unlabelled_splits(clips: Sequence[Clip]) -> list[str]:
     ]
 
 
-def feature_digests(manifest: Manifest, hashes: ContentHashes) -> list[tuple[Clip, str, str, str]]:
+def feature_digests(manifest: Manifest, hashes: ContentHashes) -> list[FeatureDigest]:
     """For each clip and modality with precomputed features: the file's digest and the steps within it.
 
     Raises:

@@ -12,7 +12,7 @@ from lightning_fabric import Fabric
 
 from mmvideo.config import RunConfig
 from mmvideo.data.loading import in_batches
-from mmvideo.data.opened import open_data
+from mmvideo.data.opened import Opened, open_data
 from mmvideo.data.run_data import RunData
 from mmvideo.fusion.resized import Resized
 from mmvideo.model import FusionModel, build_model
@@ -24,7 +24,7 @@ from mmvideo.runs.evaluate import evaluate_splits
 from mmvideo.runs.identity import bind
 from mmvideo.runs.own_components import check_own_components
 from mmvideo.runs.tracking import Tracker, open_tracker
-from mmvideo.runs.warm_start import check_all_start_from_runs, sources, start_encoders, with_sources
+from mmvideo.runs.warm_start import sources, start_encoders, with_sources
 from mmvideo.seeding import derive_seed
 from mmvideo.training.checkpoint import Checkpoints
 from mmvideo.training.loop import Progress, fit
@@ -55,21 +55,21 @@ def train_missing(config: RunConfig, *, root: Path) -> bool:
 def _execute_missing(config: RunConfig, root: Path, progress: bool) -> tuple[RunDirectory, bool]:
     config = with_sources(config)
     check_own_components(config, root)
-    run = RunDirectory.create(root, config, open_data(config, progress=progress).fingerprint)
+    source = open_data(config, progress=progress)
+    run = RunDirectory.create(root, config, source.fingerprint)
     trained = False
     if not run.finished:
         with run.lock():
             if not run.finished:  # by another process, meanwhile
-                _execute(config, run, progress)
+                _execute(config, source, run)
                 trained = True
     run.result()  # its files are those it was made with
     return run, trained
 
 
-def _execute(config: RunConfig, run: RunDirectory, progress_shown: bool) -> None:
+def _execute(config: RunConfig, source: Opened, run: RunDirectory) -> None:
     warm = sources(config)
-    learnt = {modality: source.inputs for modality, source in warm.items()}
-    data = RunData.open(config, learnt=learnt, progress=progress_shown)
+    data = RunData.over(config, source, {modality: earlier.inputs for modality, earlier in warm.items()})
     fabric = make_fabric(config)
     memory = PeakMemory(fabric.device)
     encode_ahead(data, fabric.device)
@@ -78,7 +78,6 @@ def _execute(config: RunConfig, run: RunDirectory, progress_shown: bool) -> None
     model = trained_model(data)
     start_encoders(model.encoders, warm)
     if config.encoders_frozen:
-        check_all_start_from_runs(config, warm)
         model.encoders.requires_grad_(False)
     model.prior.copy_(torch.tensor(data.train_prior()))
     torch.manual_seed(derive_seed(config.seed, "objective"))
@@ -126,9 +125,9 @@ def _costs(
     """The deployed model's costs; and the parameters that the objective added in training, heads and
     levels."""
     deployed = build_model(data.config, data.outputs, data.told) if model.extra else model
+    example = next(in_batches(data.dataset("val"), data.config.train.batch_size)).to(fabric.device)
     trained = sum(p.numel() for part in (model, objective) for p in part.parameters())
     counts = parameter_counts(deployed)
-    example = next(in_batches(data.dataset("val"), data.config.train.batch_size)).to(fabric.device)
     return {
         **counts,
         "objective_parameters": trained - counts["parameters"],
