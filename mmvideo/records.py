@@ -56,16 +56,16 @@ class Sealed(Part):
 
     @model_validator(mode="after")
     def _is_what_was_written(self, info: ValidationInfo) -> Self:
-        if info.mode == "json" and self.seal != self._digest():
-            raise ValueError("its content was changed after it was written")
+        if info.mode == "json":  # a field that records have been given since then is not in the seal
+            content = self.model_dump(mode="json", exclude={"seal"}, exclude_unset=True)
+            if self.seal != digest_of(content):
+                raise ValueError("its content was changed after it was written")
         return self
-
-    def _digest(self) -> str:
-        return digest_of(self.model_dump(mode="json", exclude={"seal"}))
 
     def text(self) -> str:
         """The record as it is written, with its seal."""
-        content = self.model_dump(mode="json") | {"seal": self._digest()}
+        content = self.model_dump(mode="json", exclude={"seal"})
+        content["seal"] = digest_of(content)
         return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
 
 
@@ -226,7 +226,9 @@ class StudyRecord(Sealed):
     limits: dict[str, Any] | None
     """What is known about the task in advance: Bayes accuracies and the additive bound."""
     manifest: str
-    """The list of clips that the study is about."""
+    """The list of clips that the study is about, as seen from the study's folder."""
+    data_fingerprint: str | None = None
+    """Names the content of the data."""
     notes: tuple[str, ...] = ()
     """What a reader must know beside the numbers, such as modalities that the data lack."""
 

@@ -17,6 +17,7 @@ from mmvideo.data.run_data import RunData
 from mmvideo.fusion.resized import Resized
 from mmvideo.model import FusionModel, build_model
 from mmvideo.objectives import Objective
+from mmvideo.records import METRICS
 from mmvideo.runs.assembly import encode_ahead, make_fabric, make_objective, trained_model, training_data
 from mmvideo.runs.costs import PeakMemory, flops_per_clip, latency_ms, parameter_counts, step_ms
 from mmvideo.runs.directory import RunDirectory
@@ -83,6 +84,7 @@ def _execute(config: RunConfig, source: Opened, run: RunDirectory) -> None:
     torch.manual_seed(derive_seed(config.seed, "objective"))
     objective = make_objective(data)
     loader = training_data(data, model, fabric.device)
+    checkpoints = Checkpoints(run.checkpoints, run.path.name, run.path / METRICS)
     with _tracked(config, run) as tracker:
 
         def log(metrics: dict[str, Any]) -> None:
@@ -96,10 +98,10 @@ def _execute(config: RunConfig, source: Opened, run: RunDirectory) -> None:
             config.train,
             seed=config.seed,
             fabric=fabric,
-            checkpoints=Checkpoints(run.checkpoints, run.path.name),
+            checkpoints=checkpoints,
             log=log,
             task=data.task,
-            resumed=run.truncate_metrics,
+            resumed=lambda epoch: run.truncate_metrics(epoch, checkpoints.logged),
         )
         model.deploy()
         net = fabric.setup(model)

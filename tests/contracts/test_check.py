@@ -58,6 +58,10 @@ class PlainList(Fine):
         return FusionOutput(self.mix((self.clips(features)[0] * torch.stack(self.factors)).flatten(1)))
 
 
+class NamesNoLevel(Fine):
+    reads = ("nope",)
+
+
 class Gate(Fusion):
     def __init__(self, config, modalities, width):
         super().__init__(config, modalities, width)
@@ -115,6 +119,7 @@ def test_one_that_keeps_everything(capsys: pytest.CaptureFixture[str]) -> None:
     [
         ("AcrossTheBatch", "A clip alone gives what it gives in a batch", "alone instead of in a batch, the"),
         ("PlainList", "All that is trained is registered", r"of shape \(16,\) is no registered parameter"),
+        ("NamesNoLevel", "It names levels that encoders have", "(nope|Type-check error)"),
     ],
 )
 def test_one_that_does_not(

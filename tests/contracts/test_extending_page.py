@@ -53,7 +53,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 @pytest.mark.usefixtures("here")
 @pytest.mark.parametrize(
     ("name", "promises"),
-    [("mine.fusions:Product", 12), ("mine.encoders:FeatureMlp", 12), ("mine.objectives:Confident", 4)],
+    [("mine.fusions:Product", 13), ("mine.encoders:FeatureMlp", 12), ("mine.objectives:Confident", 4)],
 )
 def test_components_of_the_page_keep_their_contracts(name: str, promises: int) -> None:
     checked = check_component(chosen(name, {}))
