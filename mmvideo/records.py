@@ -56,10 +56,9 @@ class Sealed(Part):
 
     @model_validator(mode="after")
     def _is_what_was_written(self, info: ValidationInfo) -> Self:
-        if info.mode == "json":  # a field that records have been given since then is not in the seal
-            content = self.model_dump(mode="json", exclude={"seal"}, exclude_unset=True)
-            if self.seal != digest_of(content):
-                raise ValueError("its content was changed after it was written")
+        content = self.model_dump(mode="json", exclude={"seal"}, exclude_unset=True)  # fields added since: no
+        if info.mode == "json" and self.seal != digest_of(content):
+            raise ValueError("its content was changed after it was written")
         return self
 
     def text(self) -> str:
@@ -201,8 +200,7 @@ class RunResult(Sealed):
 
     @property
     def decided_by(self) -> dict[str, Any]:
-        """All that decides its numbers but the data: flat, the content of files in the place of their
-        names."""
+        """All that decides its numbers but the data: flat, with files' content in place of their names."""
         return flatten(self.deciding) | self.contents
 
 

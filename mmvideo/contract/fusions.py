@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -116,7 +117,7 @@ def reads_the_levels_it_names(make: Make, training: bool) -> None:
     real = isinstance(named, frozenset) and named <= set(LEVELS)
     ensure(real, f"it reads {named!r}; name some of {', '.join(LEVELS)}, in a frozenset")
     features = every_presence(fusion)
-    left_out = dict.fromkeys(set(LEVELS) - named)
+    left_out: dict[str, Any] = dict.fromkeys(set(LEVELS) - named)
     given = {name: replace(part, **left_out) for name, part in features.items()}
     ensure_same(pooled(fusion, given), pooled(fusion, features), "without the levels that it does not name")
 
