@@ -14,6 +14,7 @@ import sys
 import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import PurePath
 from typing import Any, ClassVar, Self
 
 from pydantic import SerializeAsAny, ValidationError, model_validator
@@ -81,10 +82,6 @@ class Table(dict[str, str]):
         except ValidationError as error:
             raise InputError(f"options of {self.kind} '{name}': {explain(error)}") from error
 
-    def build(self, choice: Choice, *given: Any) -> Any:
-        """The chosen component, made from its options and whatever all components of the kind are given."""
-        return self.resolve(choice.name)(choice.options, *given)
-
 
 class Choice(Part):
     """A component by name, with its options."""
@@ -108,9 +105,14 @@ class Choice(Part):
         """`FusionChoice.of("late", dropout=0.2)`. Raises InputError as `Table.options` does."""
         return cls(name=name, options=cls.table.options(name, options))
 
+    @property
+    def component(self) -> Any:
+        """The class that the name stands for."""
+        return self.table.resolve(self.name)
+
     def build(self, *given: Any) -> Any:
-        """The component itself."""
-        return self.table.build(self, *given)
+        """The component, made from its options and whatever all components of the kind are given."""
+        return self.component(self.options, *given)
 
 
 def names_a_part(name: str) -> bool:
@@ -123,7 +125,9 @@ def _plain(value: Any) -> Any:
     """What an option's value is in JSON, where it is a piece of configuration itself."""
     if isinstance(value, Part):
         return value.model_dump(mode="json")
-    raise InputError(f"{value!r} cannot be an option: it is no number, text, list or table")
+    if isinstance(value, PurePath):
+        return str(value)
+    raise InputError(f"{value!r} cannot be an option: it is no number, text, list, table or path")
 
 
 def load(target: str, what: str) -> Any:

@@ -10,7 +10,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from mmvideo.components import FUSIONS
 from mmvideo.config import RunConfig
 from mmvideo.encoders.base import Encoder
 from mmvideo.fusion.base import Fusion
@@ -97,7 +96,7 @@ def build_model(
 
 def levels_read(config: RunConfig) -> frozenset[Level]:
     """The levels of the encoders that the configured fusion reads."""
-    fusion: type[Fusion] = FUSIONS.resolve(config.fusion.name)
+    fusion: type[Fusion] = config.fusion.component
     options = config.fusion.options
     assert isinstance(options, Fusion.Config)
     return fusion.levels_read(options)

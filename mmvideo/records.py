@@ -56,16 +56,15 @@ class Sealed(Part):
 
     @model_validator(mode="after")
     def _is_what_was_written(self, info: ValidationInfo) -> Self:
-        if info.mode == "json" and self.seal != self._digest():
+        content = self.model_dump(mode="json", exclude={"seal"}, exclude_unset=True)  # fields added since: no
+        if info.mode == "json" and self.seal != digest_of(content):
             raise ValueError("its content was changed after it was written")
         return self
 
-    def _digest(self) -> str:
-        return digest_of(self.model_dump(mode="json", exclude={"seal"}))
-
     def text(self) -> str:
         """The record as it is written, with its seal."""
-        content = self.model_dump(mode="json") | {"seal": self._digest()}
+        content = self.model_dump(mode="json", exclude={"seal"})
+        content["seal"] = digest_of(content)
         return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
 
 
@@ -201,8 +200,8 @@ class RunResult(Sealed):
 
     @property
     def decided_by(self) -> dict[str, Any]:
-        """All that decides its numbers but the data, flat."""
-        return decided_by(self.deciding, self.contents)
+        """All that decides its numbers but the data: flat, with files' content in place of their names."""
+        return flatten(self.deciding) | self.contents
 
 
 class ArmRecord(Part):
@@ -225,7 +224,9 @@ class StudyRecord(Sealed):
     limits: dict[str, Any] | None
     """What is known about the task in advance: Bayes accuracies and the additive bound."""
     manifest: str
-    """The list of clips that the study is about."""
+    """The list of clips that the study is about, as seen from the study's folder."""
+    data_fingerprint: str | None = None
+    """Names the content of the data."""
     notes: tuple[str, ...] = ()
     """What a reader must know beside the numbers, such as modalities that the data lack."""
 
@@ -257,11 +258,6 @@ class ComparisonRecord(Sealed):
 def run_name(arm: str, seed: int, signature: str) -> str:
     """The name of a run's directory."""
     return f"{arm}-s{seed}-{signature}"
-
-
-def decided_by(deciding: dict[str, Any], contents: dict[str, str]) -> dict[str, Any]:
-    """A configuration's deciding part, flat, with the content of files in the place of their names."""
-    return flatten(deciding) | contents
 
 
 def run_remedy(folder: Path) -> str:

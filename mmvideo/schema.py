@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from contextvars import ContextVar
+from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import annotated_types as at
@@ -87,16 +89,25 @@ def _decisive(value: Any, plain: Any) -> Any:
     return plain
 
 
-def files_named(part: Part, prefix: str = "") -> Iterator[tuple[str, str]]:
-    """By dotted key, what the Part and the Parts in it say of weights: files, folders or names."""
+def files_named(part: Part, prefix: str = "") -> Iterator[tuple[str, Path]]:
+    """By dotted key, the files that the Part and the Parts in it name, and the folders where these are
+    marked as weights or typed as paths."""
     for name, field in type(part).model_fields.items():
         value, extra = getattr(part, name), field.json_schema_extra
-        if isinstance(extra, dict) and "mmvideo:content" in extra and value is not None:
-            yield f"{prefix}{name}", value
+        marked = isinstance(extra, dict) and "mmvideo:content" in extra
+        for named in value if isinstance(value, tuple | list) else (value,):
+            declared = isinstance(named, Path) or (marked and isinstance(named, str))
+            if (declared and Path(named).exists()) or _is_file(named):
+                yield f"{prefix}{name}", Path(named)
         parts = value if isinstance(value, Mapping) else {"": value}
         for key, inner in parts.items():
             if isinstance(inner, Part):
                 yield from files_named(inner, f"{prefix}{name}.{f'{key}.' if key else ''}")
+
+
+def _is_file(named: object) -> bool:
+    """Whether a text has a folder in it, as a mere word has not, and there is such a file."""
+    return isinstance(named, str) and os.path.dirname(named) != "" and os.path.isfile(named)
 
 
 def explain(error: ValidationError) -> str:

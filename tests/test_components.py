@@ -143,7 +143,7 @@ class TestMistakes:
         (lambda: FusionChoice.of("late", dropout="much"), r"'late': dropout: .*number \(got 'much'\)"),
         (lambda: FusionChoice.of("late", dropout=1.0), r"'late': dropout: .*less than 1 \(got 1.0\)"),
         (lambda: EncoderChoice.of("cnn_lstm", picture_size=0), "picture_size: .*greater than 0"),
-        (lambda: EncoderChoice.of("cnn_lstm", weights=Path("a.pth")), "cannot be an option: it is no number"),
+        (lambda: EncoderChoice.of("cnn_lstm", weights=1j), "cannot be an option: it is no number"),
         (lambda: Input.of("audio", gain_db=float("nan")), "gain_db: Input should be .*finite"),
     ])  # fmt: skip
     def test_in_python(self, make: Any, message: str) -> None:

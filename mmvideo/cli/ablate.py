@@ -72,10 +72,10 @@ def ablate(arguments: list[str]) -> int:
         return 0
     make_folder(options.root)  # before the study's data are decoded, not after
     make_folder(options.out, "--out")
-    study.refuse_other_data(options.root)
     for arm in study.arms:
         check_own_components(arm.config, options.root)
     fingerprint, available = _opened(study)
+    study.refuse_other_data(options.root, fingerprint)
     study = _carried_out(study, available)
     from mmvideo.runs.execute import train_missing
 

@@ -30,9 +30,9 @@ def run(arguments: list[str]) -> int:
     """`mmvideo check MODULE:CLASS [--options KEY=VALUE …]`"""
     given = parse(Check, "check", arguments)
     options = dict(_option(text) for text in given.options)
-    from mmvideo.contract.check import check_component
+    from mmvideo.contract.check import check_component, chosen
 
-    checked = check_component(given.component, options)
+    checked = check_component(chosen(given.component, options))
     print(f"{checked.kind} {given.component}")
     for outcome in checked.outcomes:
         print(f"{'passed' if outcome.failure is None else 'FAILED'}  {outcome.promise}")

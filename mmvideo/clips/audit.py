@@ -17,6 +17,8 @@ from mmvideo.errors import InputError
 from mmvideo.seeding import derive_seed
 from mmvideo.vocabulary import SPLITS, Split, TaskKind
 
+FeatureDigest = tuple[Clip, str, str, str]
+"""A clip, a modality, the digest of its feature file, and the steps within that."""
 _LABELS: dict[TaskKind, str] = {
     "single_label": "one class, a string",
     "multi_label": "a list of classes",
@@ -36,6 +38,8 @@ class AuditReport:
     """Clips whose files and span another clip of the same split has too. Allowed, but worth knowing."""
     values: Mapping[str, Mapping[Split, float]] = field(default_factory=dict)
     """Regression: the labels' mean, least and most per split; else empty."""
+    features: Sequence[FeatureDigest] = ()
+    """What clips have of precomputed features."""
 
     def summary(self) -> str:
         """The counts as a plain-text table, one class a line."""
@@ -62,7 +66,7 @@ def audit(manifest: Manifest, *, hashes: ContentHashes, task: TaskKind = "single
             no clip has a label. Every finding names its culprits; all findings come at once.
     """
     clips = manifest.clips
-    contents = _contents(manifest, hashes)
+    contents, features = _contents(manifest, hashes), feature_digests(manifest, hashes)
     findings = [*_foreign_labels(clips, task), *_repeated_ids(clips), *_empty_splits(clips)]
     findings += [*_untrained_classes(clips), *_unlabelled_splits(clips)]
     findings += _shared(
@@ -77,7 +81,7 @@ def audit(manifest: Manifest, *, hashes: ContentHashes, task: TaskKind = "single
     )
     findings += _shared(
         "features",
-        _features(manifest, hashes),
+        _features(manifest, features),
         "Give each clip its own part of a feature file.",
     )
     if findings:
@@ -95,6 +99,7 @@ def audit(manifest: Manifest, *, hashes: ContentHashes, task: TaskKind = "single
         classes=per_class,
         repeated=sum(count for count in spans.values() if count > 1),
         values=_values(manifest),
+        features=features,
     )
 
 
@@ -154,7 +159,7 @@ def _unlabelled_splits(clips: Sequence[Clip]) -> list[str]:
     ]
 
 
-def feature_digests(manifest: Manifest, hashes: ContentHashes) -> list[tuple[Clip, str, str, str]]:
+def feature_digests(manifest: Manifest, hashes: ContentHashes) -> list[FeatureDigest]:
     """For each clip and modality with precomputed features: the file's digest and the steps within it.
 
     Raises:
@@ -172,9 +177,8 @@ def feature_digests(manifest: Manifest, hashes: ContentHashes) -> list[tuple[Cli
     return rows
 
 
-def _features(manifest: Manifest, hashes: ContentHashes) -> Iterator[tuple[str, Clip]]:
+def _features(manifest: Manifest, rows: Sequence[FeatureDigest]) -> Iterator[tuple[str, Clip]]:
     """What each clip has of features. Zeros alone are left out: clips that share them have none."""
-    rows = feature_digests(manifest, hashes)
     splits: dict[tuple[str, str], set[Split]] = defaultdict(set)
     for clip, _, digest, steps in rows:
         splits[digest, steps].add(clip.split)

@@ -24,10 +24,13 @@ class ContentHashes:
     entry that gets lost is only computed again.
     """
 
-    def __init__(self, cache_path: str | Path) -> None:
-        self.cache_path = Path(cache_path)
-        entries = read_json(self.cache_path).items()
-        self._known: dict[str, Entry] = {name: entry for name, entry in entries if isinstance(entry, list)}
+    def __init__(self, cache_path: str | Path | None = None) -> None:
+        """Of no file, what this process remembers."""
+        self.cache_path = None if cache_path is None else Path(cache_path)
+        entries = {} if self.cache_path is None else read_json(self.cache_path)
+        self._known: dict[str, Entry] = {
+            name: entry for name, entry in entries.items() if isinstance(entry, list)
+        }
         self._new: dict[str, Entry] = {}
 
     def sha256(self, path: str | Path) -> str:
@@ -49,7 +52,7 @@ class ContentHashes:
 
     def save(self) -> None:
         """Write what was computed since the last save; nothing to do is free."""
-        if self._new:
+        if self._new and self.cache_path is not None:
             new, self._new = self._new, {}
             update_json(self.cache_path, lambda known: known | new)
 

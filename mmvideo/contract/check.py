@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mmvideo.components import ENCODERS, FUSIONS, OBJECTIVES, Table, load
+from mmvideo.components import Choice, EncoderChoice, FusionChoice, ObjectiveChoice, load
 from mmvideo.contract import encoders, fusions, inputs, objectives
 from mmvideo.encoders.base import Encoder
 from mmvideo.errors import InputError, unknown
@@ -24,7 +24,7 @@ Promise = Callable[..., None]
 Draw = Callable[[int, int], Tensor]
 REMEMBERED = ".checked.json"
 MODALITIES = (("visual",), ("audio", "text"), ("visual", "audio", "text"))
-TABLES = {Fusion: FUSIONS, Encoder: ENCODERS, Objective: OBJECTIVES}
+KINDS: dict[type, type[Choice]] = {Fusion: FusionChoice, Encoder: EncoderChoice, Objective: ObjectiveChoice}
 
 
 @dataclass(frozen=True)
@@ -69,23 +69,34 @@ class _Setting:
     """Whether it has one modality only."""
 
 
-def check_component(name: str, options: Mapping[str, Any]) -> Checked:
+def chosen(name: str, options: Mapping[str, Any]) -> Choice:
+    """The fusion, encoder or objective of a registered name, or of "package.module:Class", with its options.
+
+    Raises:
+        InputError: there is no such component, or it does not take the options.
+    """
+    cls = load(name, f"component '{name}'") if ":" in name else None
+    for base, kind in KINDS.items():
+        if name in kind.table or (isinstance(cls, type) and issubclass(cls, base)):
+            return kind.of(name, **options)
+    if cls is None:
+        raise unknown("component", name, [known for kind in KINDS.values() for known in kind.table])
+    raise InputError(f"'{name}' is a subclass of neither Fusion nor Encoder nor Objective of mmvideo")
+
+
+def check_component(choice: Choice) -> Checked:
     """Hold a component to the contract of its kind: in training with gradients, and in evaluation without.
 
     Fusions and objectives are tried with one, two and three modalities. Outputs of two passes in training are
     compared, so dropout has to be an `nn.Dropout`, or an option called `dropout`, which is then 0.
 
-    Args:
-        name: a registered name, or "package.module:Class".
-
     Raises:
-        InputError: there is no such component, it does not take the options, or nowhere can it be built.
+        InputError: nowhere can it be built.
     """
-    table = _table(name)
-    kind, cls, checked = table.kind, table.resolve(name), table.options(name, options)
-    if "dropout" in type(checked).model_fields:
-        checked = checked.model_copy(update={"dropout": 0.0})
-    settings, contract = _settings(kind, cls, checked)
+    kind, options = choice.table.kind, choice.options
+    if "dropout" in type(options).model_fields:
+        options = options.model_copy(update={"dropout": 0.0})
+    settings, contract = _settings(kind, choice.component, options)
     possible, left_out = [], []
     with torch.random.fork_rng(devices=[]):
         for setting in settings:
@@ -99,33 +110,30 @@ def check_component(name: str, options: Mapping[str, Any]) -> Checked:
             else:
                 possible.append(setting)
         if not possible:
-            raise InputError(f"{kind} '{name}' cannot be tried. {'. '.join(left_out)}")
+            raise InputError(f"{kind} '{choice.name}' cannot be tried. {'. '.join(left_out)}")
         outcomes = tuple(_try(promise, possible) for promise in contract)
     return Checked(kind, outcomes, tuple(left_out))
 
 
-def check_own_component(name: str, options: Mapping[str, Any], *, source: str, root: Path) -> None:
+def check_own_component(choice: Choice, *, source: str, root: Path) -> None:
     """Hold a user's own component to its contract, once for each content of its source.
 
     An encoder that takes a kind of modality of the user's own is let pass: its items cannot be made up.
 
     Args:
-        name: "package.module:Class"; registered names, which the tests hold to it, are let pass.
         source: what stands for the content of its source.
         root: folder in which it is remembered what has passed.
 
     Raises:
         InputError: it breaks a promise; or as `check_component` does.
     """
-    if ":" not in name:
-        return
+    name, options = choice.name, choice.options.model_dump(mode="json")
     memory, key = root / REMEMBERED, f"{name} {dict(sorted(options.items()))} {source}"
     if key in read_json(memory):
         return
-    cls = load(name, f"component '{name}'")
-    if issubclass(cls, Encoder) and cls.takes not in inputs.MADE_UP:
+    if isinstance(choice, EncoderChoice) and choice.component.takes not in inputs.MADE_UP:
         return
-    checked = check_component(name, options)
+    checked = check_component(choice)
     if checked.broken:
         told = "; ".join(f"{o.promise.rstrip('.')}: {o.failure}" for o in checked.broken)
         raise InputError(
@@ -133,17 +141,6 @@ def check_own_component(name: str, options: Mapping[str, Any], *, source: str, r
         )
     root.mkdir(parents=True, exist_ok=True)
     update_json(memory, lambda known: {**known, key: "passed"})
-
-
-def _table(name: str) -> Table:
-    """The table of the kind of component that a name stands for."""
-    cls = None if ":" not in name else load(name, f"component '{name}'")
-    for base, table in TABLES.items():
-        if name in table or (isinstance(cls, type) and issubclass(cls, base)):
-            return table
-    if cls is None:
-        raise unknown("component", name, [known for table in TABLES.values() for known in table])
-    raise InputError(f"'{name}' is a subclass of neither Fusion nor Encoder nor Objective of mmvideo")
 
 
 def _settings(kind: str, cls: Any, config: Any) -> tuple[Sequence[_Setting], Sequence[Promise]]:

@@ -25,6 +25,8 @@ from mmvideo.vocabulary import LEVELS, Level
 
 LENGTHS = (9, 0, 4, 1, 13, 9)
 """Real items of the clips that encoders are tried on; the second lacks the modality."""
+COPIES = 6
+"""How often these stand in a batch that is no smaller than those of training usually are."""
 FREE_OF_GRADIENT = ("key.bias", "key_value.bias")  # it shifts all scores of a query alike: softmax ignores it
 
 
@@ -161,7 +163,8 @@ def longer_padding_changes_nothing(case: Case, training: bool) -> None:
 def alone_is_as_in_a_batch(case: Case, training: bool) -> None:
     """A clip alone gives what it gives in a batch: nothing crosses clips."""
     encoder, inputs = case.prepare(training), case.inputs()
-    together = run(encoder, inputs)
+    copies = [torch.cat([part] * COPIES) for part in (inputs.values, inputs.mask, inputs.time)]
+    together = run(encoder, Tokens(*copies))
     for row in range(len(LENGTHS)):
         assert together.stem is not None and together.trunk is not None and together.clip is not None  # noqa: PT018
         rows = slice(row, row + 1)

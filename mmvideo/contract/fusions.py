@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -22,9 +23,12 @@ from mmvideo.contract.promises import (
 )
 from mmvideo.fusion.base import Fusion
 from mmvideo.types import Features, FusionOutput, Tokens
+from mmvideo.vocabulary import LEVELS
 
 WIDTH = 16
 LENGTHS = {"visual": 4, "audio": 7, "text": 5}
+LARGE_BATCH = 128
+"""Clips of a batch that is no smaller than those of training usually are."""
 OTHER_LENGTH = 6
 """Tokens of a modality of any other name."""
 
@@ -106,6 +110,18 @@ def shape_and_dtype(make: Make, training: bool) -> None:
         ensure(not values.requires_grad, f"diagnostic '{name}' carries a gradient; detach it")
 
 
+def reads_the_levels_it_names(make: Make, training: bool) -> None:
+    """It names levels that encoders have, stem, trunk or clip, and reads no others."""
+    fusion = prepare(make, training)
+    named = type(fusion).levels_read(fusion.config)
+    real = isinstance(named, frozenset) and named <= set(LEVELS)
+    ensure(real, f"it reads {named!r}; name some of {', '.join(LEVELS)}, in a frozenset")
+    features = every_presence(fusion)
+    left_out: dict[str, Any] = dict.fromkeys(set(LEVELS) - named)
+    given = {name: replace(part, **left_out) for name, part in features.items()}
+    ensure_same(pooled(fusion, given), pooled(fusion, features), "without the levels that it does not name")
+
+
 def padding_changes_nothing(make: Make, training: bool) -> None:
     """What stands in padding, or in place of an absent modality, changes nothing."""
     fusion = prepare(make, training)
@@ -125,9 +141,10 @@ def longer_padding_changes_nothing(make: Make, training: bool) -> None:
 def alone_is_as_in_a_batch(make: Make, training: bool) -> None:
     """A clip alone gives what it gives in a batch: nothing crosses clips."""
     fusion = prepare(make, training)
-    features = every_presence(fusion)
+    patterns = 2 ** len(fusion.modalities)
+    features = every_presence(fusion, LARGE_BATCH // patterns)
     together = pooled(fusion, features)
-    for row in range(len(together)):
+    for row in range(patterns):
         rows = slice(row, row + 1)
         alone = edited(features, lambda t, row=row: one_row(t, row), lambda clip, _, rows=rows: clip[rows])  # type: ignore[misc]
         alone = {name: replace(part, present=part.present[rows]) for name, part in alone.items()}
@@ -223,6 +240,7 @@ def finite_in_bfloat16(make: Make, training: bool) -> None:
 
 CONTRACT: tuple[Callable[[Make, bool], None], ...] = (
     shape_and_dtype,
+    reads_the_levels_it_names,
     padding_changes_nothing,
     longer_padding_changes_nothing,
     alone_is_as_in_a_batch,

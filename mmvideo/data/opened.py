@@ -6,15 +6,15 @@ import hashlib
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
-from mmvideo.clips.audit import AuditReport, audit, feature_digests
+from mmvideo.clips.audit import AuditReport, FeatureDigest, audit
 from mmvideo.clips.hashing import ContentHashes
-from mmvideo.clips.manifest import Manifest, check_files, read_manifest
-from mmvideo.components import ENCODERS, MODALITY_KINDS
+from mmvideo.clips.manifest import check_files, read_manifest
+from mmvideo.components import MODALITY_KINDS
 from mmvideo.config import DataConfig, Input, RunConfig
 from mmvideo.errors import InputError
 from mmvideo.modalities.base import ClipSource, Modality
@@ -39,14 +39,14 @@ def store_settings(config: RunConfig) -> StoreSettings:
     arms of a study share one copy."""
     wanted: dict[str, object] = {}
     for given in config.inputs.values():
-        needs = ENCODERS.resolve(given.encoder.name).needs(given.encoder.options)
+        needs = given.encoder.component.needs(given.encoder.options)
         wanted |= MODALITY_KINDS.resolve(given.kind).store_settings(given.options, needs)
     return StoreSettings(float(config.data.frame_rate), **wanted)  # type: ignore[arg-type]
 
 
 def make_modality(name: str, given: Input, frame_rate: float) -> Modality:
     """The modality of a run, not opened yet."""
-    needs = ENCODERS.resolve(given.encoder.name).needs(given.encoder.options)
+    needs = given.encoder.component.needs(given.encoder.options)
     made: Modality = MODALITY_KINDS.resolve(given.kind)(given.options, name, needs, frame_rate)
     return made
 
@@ -94,15 +94,14 @@ def _opened(config: DataConfig, settings: StoreSettings, progress: bool) -> Open
         audit=checked,
         failed=report.failed,
         warnings=report.warnings,
-        fingerprint=_with_features(fingerprint(manifest, report), manifest, hashes),
+        fingerprint=_with_features(fingerprint(manifest, report), checked.features),
     )
 
 
-def _with_features(fingerprint: str, manifest: Manifest, hashes: ContentHashes) -> str:
+def _with_features(fingerprint: str, features: Sequence[FeatureDigest]) -> str:
     """The data's fingerprint, in which the content of precomputed features counts; without any, as it was."""
     rows = [
         [clip.id, modality, digest, steps, clip.features_rate.get(modality)]
-        for clip, modality, digest, steps in feature_digests(manifest, hashes)
+        for clip, modality, digest, steps in features
     ]
-    hashes.save()
     return hashlib.sha256(json.dumps([fingerprint, rows]).encode()).hexdigest() if rows else fingerprint

@@ -43,12 +43,16 @@ class RunData:
         Raises:
             InputError: anything wrong with the data, or data that do not fit what was learnt.
         """
-        source = open_data(config, progress=progress)
+        return cls.over(config, open_data(config, progress=progress), learnt or {})
+
+    @classmethod
+    def over(cls, config: RunConfig, source: Opened, learnt: Mapping[str, Path]) -> RunData:
+        """The same, of data that are open."""
         modalities = {
             name: make_modality(name, given, config.data.frame_rate) for name, given in config.active.items()
         }
         for name, modality in modalities.items():
-            modality.open(source, (learnt or {}).get(name))
+            modality.open(source, learnt.get(name))
         return cls(config, source, modalities)
 
     def save(self, folder: Path) -> None:
@@ -120,7 +124,8 @@ class RunData:
         return {pattern: [count[name] for name in self.classes] for pattern, count in counts.items()}
 
     def _prior(self, clips: Sequence[Clip]) -> list[float]:
-        return prior_outputs(self.task, self.labels(clips), len(self.classes)).tolist()
+        labels = self.labels(clips)
+        return prior_outputs(self.task, labels, len(self.classes)).tolist()
 
     def dataset(self, split: Split, *, training: bool = False, views: bool = False) -> ClipDataset:
         """The split's clips as samples of all modalities."""

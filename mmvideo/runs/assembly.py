@@ -7,17 +7,16 @@ from functools import partial
 import torch
 from lightning_fabric import Fabric
 
-from mmvideo.components import ENCODERS
 from mmvideo.config import RunConfig
 from mmvideo.data.loading import SplitLoader, in_batches
 from mmvideo.data.run_data import RunData
 from mmvideo.encoders.base import Encoder
 from mmvideo.errors import InputError
-from mmvideo.model import FusionModel, build_model, levels_read
+from mmvideo.model import FusionModel, build_model
 from mmvideo.objectives import Objective, Setting
 from mmvideo.training.encoded import EncodedData, EncodedSplit, encode_split
 from mmvideo.training.session import TrainingData
-from mmvideo.vocabulary import Level, Split
+from mmvideo.vocabulary import Split
 
 
 def make_fabric(config: RunConfig) -> Fabric:
@@ -39,7 +38,7 @@ def encode_ahead(data: RunData, device: torch.device) -> None:
     now on in place of frames."""
     for name, modality in data.modalities.items():
         chosen = data.config.inputs[name].encoder
-        encoder: type[Encoder] = ENCODERS.resolve(chosen.name)
+        encoder: type[Encoder] = chosen.component
         make = partial(encoder.encode_ahead, chosen.options, modality, data.source, device)
         key = (chosen, modality.config)
         modality.encoded = data.source.keep(("encoded ahead", name), key, make)
@@ -47,7 +46,7 @@ def encode_ahead(data: RunData, device: torch.device) -> None:
 
 def trained_model(data: RunData) -> FusionModel:
     """The configured model, as it is trained: with the levels that the objective reads beside the fusion."""
-    return build_model(data.config, data.outputs, data.told, _read_by_objective(data.config))
+    return build_model(data.config, data.outputs, data.told, data.config.objective.component.reads)
 
 
 def make_objective(data: RunData) -> Objective:
@@ -83,16 +82,12 @@ def training_data(data: RunData, model: FusionModel, device: torch.device) -> Tr
     def encoded() -> dict[Split, EncodedSplit]:
         model.to(device)
         splits: tuple[Split, ...] = ("train", "val")
-        return {split: encode_split(model, in_batches(data.dataset(split), size), device) for split in splits}
+        batches = {split: in_batches(data.dataset(split), size) for split in splits}
+        return {split: encode_split(model, batches[split], device) for split in splits}
 
     key = (
         *(config.data, config.modalities, repr(config.active), config.encoders_from, config.width, size),
-        levels_read(config) | _read_by_objective(config),
+        *(encoder.levels for encoder in model.encoders.values()),
     )
     held = data.source.keep("encoded", key, encoded)
     return EncodedData(held["train"], held["val"], batch_size=size, seed=seed)
-
-
-def _read_by_objective(config: RunConfig) -> frozenset[Level]:
-    objective: type[Objective] = config.objective.table.resolve(config.objective.name)
-    return objective.reads

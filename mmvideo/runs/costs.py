@@ -96,6 +96,7 @@ class PeakMemory:
     def __init__(self, device: torch.device) -> None:
         self.device = device
         if device.type == "cuda":
+            torch.cuda.init()  # of a GPU that nothing has used yet there are no statistics to reset
             torch.cuda.reset_peak_memory_stats(device)
         elif platform.system() == "Linux":
             Path("/proc/self/clear_refs").write_text("5")  # resets VmHWM, the high-water mark

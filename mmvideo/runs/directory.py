@@ -13,6 +13,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -23,6 +24,8 @@ from typing import Any
 from mmvideo.config import RunConfig, load_config
 from mmvideo.errors import InputError
 from mmvideo.files import (
+    Damaged,
+    NotWritable,
     append,
     locked,
     make_folder,
@@ -33,6 +36,8 @@ from mmvideo.files import (
     write_whole,
 )
 from mmvideo.records import (
+    ALWAYS,
+    CHECKPOINT,
     CONFIG,
     ENVIRONMENT,
     METRICS,
@@ -78,9 +83,12 @@ class RunDirectory:
         run = cls.locate(root, config, data_fingerprint)
         if run.finished:
             return run
-        for folder in (run.path, run.path / "checkpoints"):
+        for folder in (run.path, run.checkpoints):
             make_folder(folder)
             remove_abandoned(folder)
+        for name in (RESULT, *ALWAYS, CHECKPOINT):
+            if (run.path / name).is_dir():
+                raise NotWritable(f"{run.path / name} is a folder, where the run is to write a file; move it")
         write_whole(run.path / CONFIG, config.model_dump_json(indent=2) + "\n")
         run._record_environment(describe_environment(config, data_fingerprint))
         return run
@@ -155,12 +163,25 @@ class RunDirectory:
         path = self.path / METRICS
         return read_rows(path, MetricLine, run_remedy(self.path), torn=True) if path.exists() else []
 
-    def truncate_metrics(self, epoch: int) -> None:
-        """Keep what was logged up to and including `epoch`: a run that resumes there logs the rest again."""
+    def truncate_metrics(self, epoch: int, digest: str | None = None) -> None:
+        """Keep what was logged up to and including `epoch`: a run that resumes there logs the rest again.
+
+        Args:
+            digest: SHA-256 of what was logged by then; None: not known.
+
+        Raises:
+            Damaged: what is kept is not what was logged.
+        """
         path, values = self.path / METRICS, self.metrics()
         lines = read_text(path, run_remedy(self.path)).split("\n") if values else []
-        kept = [line for line, value in zip(lines, values, strict=False) if value.epoch <= epoch]
-        write_whole(path, "".join(f"{line}\n" for line in kept))
+        rows = zip(lines, values, strict=False)
+        kept = "".join(f"{line}\n" for line, value in rows if value.epoch <= epoch).encode()
+        if digest not in (None, hashlib.sha256(kept).hexdigest()):
+            raise Damaged(
+                f"{path} is not what the run logged up to epoch {epoch}: it was changed or cut short. "
+                f"{run_remedy(self.path)}"
+            )
+        write_whole(path, kept)
 
     def write_predictions(self, split: Split, rows: Iterable[Prediction]) -> None:
         """Write predictions_<split>.jsonl, one JSON object a clip."""

@@ -12,11 +12,12 @@ from lightning_fabric import Fabric
 
 from mmvideo.config import RunConfig
 from mmvideo.data.loading import in_batches
-from mmvideo.data.opened import open_data
+from mmvideo.data.opened import Opened, open_data
 from mmvideo.data.run_data import RunData
 from mmvideo.fusion.resized import Resized
 from mmvideo.model import FusionModel, build_model
 from mmvideo.objectives import Objective
+from mmvideo.records import METRICS
 from mmvideo.runs.assembly import encode_ahead, make_fabric, make_objective, trained_model, training_data
 from mmvideo.runs.costs import PeakMemory, flops_per_clip, latency_ms, parameter_counts, step_ms
 from mmvideo.runs.directory import RunDirectory
@@ -24,7 +25,7 @@ from mmvideo.runs.evaluate import evaluate_splits
 from mmvideo.runs.identity import bind
 from mmvideo.runs.own_components import check_own_components
 from mmvideo.runs.tracking import Tracker, open_tracker
-from mmvideo.runs.warm_start import check_all_start_from_runs, sources, start_encoders, with_sources
+from mmvideo.runs.warm_start import sources, start_encoders, with_sources
 from mmvideo.seeding import derive_seed
 from mmvideo.training.checkpoint import Checkpoints
 from mmvideo.training.loop import Progress, fit
@@ -55,21 +56,21 @@ def train_missing(config: RunConfig, *, root: Path) -> bool:
 def _execute_missing(config: RunConfig, root: Path, progress: bool) -> tuple[RunDirectory, bool]:
     config = with_sources(config)
     check_own_components(config, root)
-    run = RunDirectory.create(root, config, open_data(config, progress=progress).fingerprint)
+    source = open_data(config, progress=progress)
+    run = RunDirectory.create(root, config, source.fingerprint)
     trained = False
     if not run.finished:
         with run.lock():
             if not run.finished:  # by another process, meanwhile
-                _execute(config, run, progress)
+                _execute(config, source, run)
                 trained = True
     run.result()  # its files are those it was made with
     return run, trained
 
 
-def _execute(config: RunConfig, run: RunDirectory, progress_shown: bool) -> None:
+def _execute(config: RunConfig, source: Opened, run: RunDirectory) -> None:
     warm = sources(config)
-    learnt = {modality: source.inputs for modality, source in warm.items()}
-    data = RunData.open(config, learnt=learnt, progress=progress_shown)
+    data = RunData.over(config, source, {modality: earlier.inputs for modality, earlier in warm.items()})
     fabric = make_fabric(config)
     memory = PeakMemory(fabric.device)
     encode_ahead(data, fabric.device)
@@ -78,12 +79,12 @@ def _execute(config: RunConfig, run: RunDirectory, progress_shown: bool) -> None
     model = trained_model(data)
     start_encoders(model.encoders, warm)
     if config.encoders_frozen:
-        check_all_start_from_runs(config, warm)
         model.encoders.requires_grad_(False)
     model.prior.copy_(torch.tensor(data.train_prior()))
     torch.manual_seed(derive_seed(config.seed, "objective"))
     objective = make_objective(data)
     loader = training_data(data, model, fabric.device)
+    checkpoints = Checkpoints(run.checkpoints, run.path.name, run.path / METRICS)
     with _tracked(config, run) as tracker:
 
         def log(metrics: dict[str, Any]) -> None:
@@ -97,10 +98,10 @@ def _execute(config: RunConfig, run: RunDirectory, progress_shown: bool) -> None
             config.train,
             seed=config.seed,
             fabric=fabric,
-            checkpoints=Checkpoints(run.checkpoints, run.path.name),
+            checkpoints=checkpoints,
             log=log,
             task=data.task,
-            resumed=run.truncate_metrics,
+            resumed=lambda epoch: run.truncate_metrics(epoch, checkpoints.logged),
         )
         model.deploy()
         net = fabric.setup(model)
@@ -126,9 +127,9 @@ def _costs(
     """The deployed model's costs; and the parameters that the objective added in training, heads and
     levels."""
     deployed = build_model(data.config, data.outputs, data.told) if model.extra else model
+    example = next(in_batches(data.dataset("val"), data.config.train.batch_size)).to(fabric.device)
     trained = sum(p.numel() for part in (model, objective) for p in part.parameters())
     counts = parameter_counts(deployed)
-    example = next(in_batches(data.dataset("val"), data.config.train.batch_size)).to(fabric.device)
     return {
         **counts,
         "objective_parameters": trained - counts["parameters"],

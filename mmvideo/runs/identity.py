@@ -11,13 +11,12 @@ import importlib.util
 import os
 import sys
 import sysconfig
-import time
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from mmvideo.clips.hashing import ContentHashes
 from mmvideo.clips.manifest import Manifest
 from mmvideo.component_code import component_sources
 from mmvideo.components import load
@@ -32,17 +31,15 @@ from mmvideo.records import (
     VERSION,
     RunResult,
     bound_files,
-    decided_by,
     run_name,
     run_remedy,
 )
 from mmvideo.schema import files_named
 
-SETTLED = 0.1
-"""Seconds a file must have been left alone before its digest is remembered (see mmvideo.clips.hashing)."""
 STANDARD_LIBRARY = sysconfig.get_paths()["stdlib"]
 SIGNATURE = 10
 """Hex digits of a signature."""
+HASHES = ContentHashes()
 
 
 def signature(config: RunConfig, data_fingerprint: str) -> str:
@@ -51,11 +48,12 @@ def signature(config: RunConfig, data_fingerprint: str) -> str:
     Raises:
         InputError: an own component that cannot be imported, or an earlier run that is not finished.
     """
-    return _signature(config, contents(config), data_fingerprint)
+    flat = flatten(config.deciding())
+    return _signature(flat | contents(config, flat), data_fingerprint)
 
 
-def _signature(config: RunConfig, found: dict[str, str], data_fingerprint: str) -> str:
-    return digest_of([VERSION, decided_by(config.deciding(), found), data_fingerprint])[:SIGNATURE]
+def _signature(decided_by: Mapping[str, Any], data_fingerprint: str) -> str:
+    return digest_of([VERSION, decided_by, data_fingerprint])[:SIGNATURE]
 
 
 def bind(
@@ -70,8 +68,11 @@ def bind(
     Raises:
         InputError: what the configuration names was changed while the run trained.
     """
-    found = contents(config)
-    if (now := run_name(config.arm, config.seed, _signature(config, found, data_fingerprint))) != folder.name:
+    deciding = config.deciding()
+    flat = flatten(deciding)
+    found = contents(config, flat)
+    now = run_name(config.arm, config.seed, _signature(flat | found, data_fingerprint))
+    if now != folder.name:
         raise InputError(
             f"{folder}: the source of an own component, a weights file or an earlier run that the "
             f"configuration names was changed while this run trained (it would be {now} now), so its numbers "
@@ -85,9 +86,9 @@ def bind(
         "task": config.data.task,
         "modalities": config.modalities,
         "classes": manifest.classes,
-        "deciding": config.deciding(),
+        "deciding": deciding,
         "contents": found,
-        "sources": component_sources(config.deciding()),
+        "sources": component_sources(deciding),
         "data_fingerprint": data_fingerprint,
         "manifest": manifest_digest(manifest),
         "digests": file_digests(folder),
@@ -112,32 +113,24 @@ def check_data(result: RunResult, manifest: Manifest, path: str, data_fingerprin
     )
 
 
-def contents(config: RunConfig) -> dict[str, str]:
-    """For configuration keys that name something outside it: what stands for the content found there."""
-    found = file_contents(config) | component_contents(config.deciding())
+def contents(config: RunConfig, deciding: Mapping[str, Any]) -> dict[str, str]:
+    """For configuration keys that name something outside it: what stands for the content found there.
+
+    These are files and folders of weights, any file that an option names, and a user's own components.
+
+    Args:
+        deciding: the configuration's deciding part, flat.
+    """
+    found = dict[str, str]()
     if config.encoders_from:
         found["encoders_from"] = " ".join(_encoders_of(Path(path)) for path in config.encoders_from)
+    for key, path in files_named(config):
+        if key in deciding and key != "encoders_from":
+            found[key] = f"{found[key]} {_digest_at(path)}" if key in found else _digest_at(path)
+    for key, value in deciding.items():
+        if key.rpartition(".")[2] in ("name", "kind") and ":" in str(value):
+            found[key] = f"{value} {source_digest(value)}"
     return found
-
-
-def file_contents(config: RunConfig) -> dict[str, str]:
-    """Digests of the files and folders that the configuration loads weights from, by configuration key."""
-    return {
-        f"inputs.{modality}.{key}": _digest_at(Path(name))
-        for modality, given in config.active.items()
-        for key, name in files_named(given)
-        if Path(name).exists()
-    }
-
-
-def component_contents(deciding: dict[str, Any]) -> dict[str, str]:
-    """Names of the user's own components, "package.module:Class", each with a digest of its source."""
-    names = {
-        key: value
-        for key, value in flatten(deciding).items()
-        if key.rpartition(".")[2] in ("name", "kind") and isinstance(value, str) and ":" in value
-    }
-    return {key: f"{name} {source_digest(name)}" for key, name in names.items()}
 
 
 def source_digest(name: str) -> str:
@@ -162,7 +155,7 @@ def own_sources(module: ModuleType) -> dict[str, Path]:
     installed, and mmvideo itself, count by their versions; of an installed module, its own package is read.
 
     Imports are read from the source, wherever they stand in it; what a program imports by a name that it
-    makes up, and the data files it reads, are not seen.
+    makes up, and data files that no option names, are not seen.
     """
     if not getattr(module, "__file__", None):
         return {}
@@ -269,13 +262,4 @@ def _digest_at(path: Path) -> str:
     if path.is_dir():
         files = [file for file in sorted(path.rglob("*")) if file.is_file() and file.name[0] != "."]
         return digest_of({str(file.relative_to(path)): _digest_at(file) for file in files})
-    state = os.stat(path)
-    if time.time() - state.st_ctime < SETTLED:
-        return sha256(path)
-    return _remembered(path, (state.st_size, state.st_mtime_ns, state.st_ctime_ns, state.st_ino))
-
-
-@lru_cache(maxsize=4096)
-def _remembered(path: Path, state: tuple[int, ...]) -> str:
-    """A grid asks for the same weights once for every run."""
-    return sha256(path)
+    return HASHES.sha256(path)  # a grid asks for the same weights once for every run

@@ -21,5 +21,5 @@ def check_own_components(config: RunConfig, root: Path) -> None:
     encoders = (given.encoder for given in config.active.values())
     for choice in (config.fusion, config.objective, *encoders):
         if ":" in choice.name:
-            options = choice.options.model_dump(mode="json")
-            check_own_component(choice.name, options, source=source_digest(choice.name), root=root)
+            source = source_digest(choice.name)
+            check_own_component(choice, source=source, root=root)

@@ -36,7 +36,7 @@ def sources(config: RunConfig) -> dict[str, RunDirectory]:
 
     Raises:
         InputError: not a finished run, one whose files are not those it was made with, one with none of this
-            run's modalities, or two for one modality.
+            run's modalities, or two for one modality; or an encoder would be frozen at random weights.
     """
     found: dict[str, RunDirectory] = {}
     for path in config.encoders_from:
@@ -55,19 +55,13 @@ def sources(config: RunConfig) -> dict[str, RunDirectory]:
                     "name one run for each modality"
                 )
             found[modality] = run
-    return found
-
-
-def check_all_start_from_runs(config: RunConfig, runs: Mapping[str, RunDirectory]) -> None:
-    """
-    Raises:
-        InputError: some encoder would be frozen at random weights.
-    """
-    if lacking := [m for m in config.modalities if m not in runs]:
+    lacking = [m for m in config.modalities if m not in found]
+    if config.encoders_frozen and lacking:
         raise InputError(
             f"encoders_frozen: no run of encoders_from has an encoder for {', '.join(lacking)}; "
             "name one, or leave the modality out"
         )
+    return found
 
 
 def start_encoders(encoders: nn.ModuleDict, runs: Mapping[str, RunDirectory]) -> None:

@@ -106,7 +106,7 @@ def run_grid(
     """
     configs = study.runs()
     runs = {config.label: RunDirectory.locate(root, config, data_fingerprint) for config in configs}
-    folder = study.write(root, [run.path.name for run in runs.values()])
+    folder = study.write(root, data_fingerprint, [run.path.name for run in runs.values()])
     missing = [config for config in configs if not runs[config.label].finished]
     failures = [
         Failure(label, reason, None)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from pydantic_core import PydanticSerializationError
 
 from mmvideo.config import RunConfig
 from mmvideo.config_diff import check_axes, differing_keys
@@ -72,6 +75,13 @@ class Study:
                     f"Study '{self.name}': arms '{a.name}' and '{b.name}' also differ in {', '.join(keys)}, "
                     f"which no axis ({', '.join(self.axes)}) covers. Make them equal, or declare the axis."
                 )
+        try:
+            StudyRecord.model_validate_json(self._record().text())
+        except (PydanticSerializationError, TypeError, ValueError) as error:
+            raise InputError(
+                f"Study '{self.name}': its limits cannot be written down as JSON. Make them of text, "
+                f"numbers, lists, and tables with text as keys; they are {repr(self.limits)[:200]}"
+            ) from error
 
     def _check_types(self) -> None:
         """
@@ -98,7 +108,7 @@ class Study:
             for arm in self.arms
         ]
 
-    def write(self, root: Path, runs: Sequence[str] = ()) -> Path:
+    def write(self, root: Path, data_fingerprint: str, runs: Sequence[str] = ()) -> Path:
         """Write `<root>/<study>/study.json`, where a report finds arms, roles and axes; return its folder.
 
         `runs` names the directories that belong to the study as it is now. Others beside them, of an earlier
@@ -107,43 +117,56 @@ class Study:
         Raises:
             InputError: `root` cannot be written to, or holds this study on other data.
         """
-        self.refuse_other_data(root)
+        self.refuse_other_data(root, data_fingerprint)
         folder = Path(root) / self.name
         make_folder(folder)
         remove_abandoned(folder)
-        record = StudyRecord(
+        manifest = os.path.relpath(Path(self.manifest).resolve(), folder.resolve())
+        record = self._record().model_copy(
+            update={"runs": tuple(runs), "manifest": manifest, "data_fingerprint": data_fingerprint}
+        )
+        write_whole(folder / STUDY, record.text())
+        return folder
+
+    def _record(self) -> StudyRecord:
+        return StudyRecord(
             name=self.name,
             title=self.title,
             axes=self.axes,
             arms=tuple(ArmRecord(name=arm.name, role=arm.role) for arm in self.arms),
             seeds=self.seeds,
-            runs=tuple(runs),
             limits=None if self.limits is None else dict(self.limits),
             manifest=self.manifest,
             notes=self.notes,
         )
-        write_whole(folder / STUDY, record.text())
-        return folder
 
     @property
     def manifest(self) -> str:
         """The list of clips that the study is about."""
         return self.arms[0].config.data.manifest
 
-    def refuse_other_data(self, root: Path) -> None:
+    def refuse_other_data(self, root: Path, data_fingerprint: str) -> None:
         """
+        Args:
+            data_fingerprint: names the content of this study's data.
+
         Raises:
-            InputError: `root` holds a study of this name on another manifest, whose record and report this
-                one would overwrite.
+            InputError: `root` holds a study of this name on other data, whose record and report this one
+                would overwrite. A manifest that was edited where it lies is the study's still, and so is one
+                that was moved.
         """
         file = Path(root) / self.name / STUDY
         if not file.is_file():
             return
-        there = read_record(file, StudyRecord, "Delete it; the same command writes it again.").manifest
-        if Path(there).resolve() != Path(self.manifest).resolve():
+        there = read_record(file, StudyRecord, "Delete it; the same command writes it again.")
+        known = there.data_fingerprint is not None  # records of before name the manifest as it was given
+        place = (file.parent if known else Path()).joinpath(there.manifest).resolve()
+        moved = known and there.data_fingerprint == data_fingerprint
+        if place != Path(self.manifest).resolve() and not moved:
             raise InputError(
-                f"{file.parent} holds the study '{self.name}' of {there}; this one reads {self.manifest}. "
-                "Name it with --name, or choose another --root."
+                f"{file.parent} holds the study '{self.name}' of {os.path.relpath(place)}; this one reads "
+                f"{self.manifest}, whose content is not the same. Name it with --name, or choose another "
+                "--root."
             )
 
 

@@ -12,13 +12,13 @@ import torch
 from torch import nn
 
 from mmvideo.errors import InputError
-from mmvideo.files import TEMPORARY, write_whole
+from mmvideo.files import TEMPORARY, sha256, write_whole
 from mmvideo.training.weights import load_weights, save_weights
 
 MAGIC = b"mmvideo training state 1\n"
 """How `last.pt` begins; the SHA-256 of all that follows comes next, as 64 hex digits and a line's end."""
 DIGEST_LENGTH = 65
-RUN = "run"
+RUN, LOG = "run", "log"
 
 
 class Checkpoints:
@@ -27,12 +27,16 @@ class Checkpoints:
     Each is written whole or not at all: `write_whole` leaves the earlier one in place until then.
     """
 
-    def __init__(self, folder: Path, run: str = "") -> None:
+    logged: str | None = None
+    """SHA-256 of the log as it was when the training state that was loaded last was saved."""
+
+    def __init__(self, folder: Path, run: str = "", log: Path | None = None) -> None:
         """
         Args:
             run: names the run; a training state of another one is refused.
+            log: the file that training appends to before it saves its state.
         """
-        self.run = run
+        self.run, self.log = run, log
         self.best, self.last = folder / "best.safetensors", folder / "last.pt"
 
     def remove_stale(self) -> None:
@@ -60,7 +64,7 @@ class Checkpoints:
             DiskFull: no space is left for it.
         """
         buffer = io.BytesIO()
-        torch.save({**state, RUN: self.run}, buffer)
+        torch.save({**state, RUN: self.run, LOG: sha256(self.log) if self.log else None}, buffer)
         payload = buffer.getbuffer()
         write_whole(self.last, b"".join([MAGIC, _digest(payload), payload]))
 
@@ -87,6 +91,7 @@ class Checkpoints:
             raise _unusable(self.last, f"it holds no training state: {error}") from error
         if (of := state.pop(RUN, None)) != self.run:
             raise _unusable(self.last, f"it is of another training, {of}")
+        self.logged = state.pop(LOG, None)
         return state
 
     def resume(self, parts: dict[str, Any]) -> dict[str, Any]:

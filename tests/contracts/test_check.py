@@ -10,7 +10,7 @@ import pytest
 
 from mmvideo.cli import main
 from mmvideo.components import FUSIONS, OBJECTIVES
-from mmvideo.contract.check import check_component, check_own_component
+from mmvideo.contract.check import check_component, check_own_component, chosen
 from mmvideo.contract.fusions import CONTRACT
 from mmvideo.errors import InputError
 from mmvideo.files import read_json
@@ -28,6 +28,7 @@ from mmvideo.types import FusionOutput
 class Fine(Fusion):
     class Config(Fusion.Config):
         layers: Positive = 1
+        note: str = ""
 
     def __init__(self, config, modalities, width):
         super().__init__(config, modalities, width)
@@ -55,6 +56,10 @@ class PlainList(Fine):
 
     def forward(self, features):
         return FusionOutput(self.mix((self.clips(features)[0] * torch.stack(self.factors)).flatten(1)))
+
+
+class NamesNoLevel(Fine):
+    reads = ("nope",)
 
 
 class Gate(Fusion):
@@ -114,6 +119,7 @@ def test_one_that_keeps_everything(capsys: pytest.CaptureFixture[str]) -> None:
     [
         ("AcrossTheBatch", "A clip alone gives what it gives in a batch", "alone instead of in a batch, the"),
         ("PlainList", "All that is trained is registered", r"of shape \(16,\) is no registered parameter"),
+        ("NamesNoLevel", "It names levels that encoders have", "(nope|Type-check error)"),
     ],
 )
 def test_one_that_does_not(
@@ -122,15 +128,17 @@ def test_one_that_does_not(
     assert check(f"own_fusions:{name}") == 1
     out = capsys.readouterr().out
     assert f"FAILED  {broken}" in out
-    outcome = next(o for o in check_component(f"own_fusions:{name}", {}).broken if broken in o.promise)
+    outcome = next(
+        o for o in check_component(chosen(f"own_fusions:{name}", {})).broken if broken in o.promise
+    )
     assert outcome.failure is not None
     assert outcome.failure.startswith("with visual, in training: ")
     with pytest.raises(InputError, match=rf"breaks promises of its kind.*{reason}"):
-        check_own_component(f"own_fusions:{name}", {}, source="a", root=own.parent)
+        check_own_component(chosen(f"own_fusions:{name}", {}), source="a", root=own.parent)
 
 
 def test_weights_over_modalities_may_be_constant_for_a_single_one() -> None:
-    assert check_component("own_fusions:Gate", {}).broken == ()
+    assert check_component(chosen("own_fusions:Gate", {})).broken == ()
 
 
 def test_settings_that_it_is_not_for_are_left_out_and_named(capsys: pytest.CaptureFixture[str]) -> None:
@@ -172,19 +180,18 @@ def test_mistakes_are_told(
 
 def test_it_runs_once_for_each_source_and_its_options(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = own.parent / "runs"
-    check_own_component("own_fusions:Fine", {}, source="a", root=root)
+    check_own_component(chosen("own_fusions:Fine", {}), source="a", root=root)
     (remembered,) = read_json(root / ".checked.json")
-    assert remembered == "own_fusions:Fine {} a"
+    assert remembered == "own_fusions:Fine {'layers': 1, 'note': ''} a"
     tried: list[str] = []
     monkeypatch.setattr(
         "mmvideo.contract.check.check_component",
-        lambda name, options: tried.append(name) or check_component(name, options),
+        lambda choice: tried.append(choice.name) or check_component(choice),
     )
-    check_own_component("own_fusions:Fine", {}, source="a", root=root)
-    check_own_component("late", {}, source="", root=root)
+    check_own_component(chosen("own_fusions:Fine", {}), source="a", root=root)
     assert tried == []
-    check_own_component("own_fusions:Fine", {}, source="edited", root=root)
-    check_own_component("own_fusions:Fine", {"layers": 1}, source="a", root=root)
+    check_own_component(chosen("own_fusions:Fine", {}), source="edited", root=root)
+    check_own_component(chosen("own_fusions:Fine", {"note": "b"}), source="a", root=root)
     assert len(tried) == 2
 
 
@@ -192,20 +199,20 @@ def test_drawing_leaves_the_random_state_alone() -> None:
     import torch
 
     before = torch.get_rng_state()
-    check_component("late", {})
+    check_component(chosen("late", {}))
     assert torch.equal(torch.get_rng_state(), before)
 
 
 @pytest.mark.parametrize("name", OBJECTIVES)
 def test_every_registered_objective_keeps_its_contract(name: str) -> None:
-    checked = check_component(name, {})
+    checked = check_component(chosen(name, {}))
     assert checked.kind == "objective"
     assert checked.broken == ()
     assert checked.left_out == ()
 
 
 def test_single_is_for_one_modality() -> None:
-    checked = check_component("single", {})
+    checked = check_component(chosen("single", {}))
     assert checked.broken == ()
     assert len(checked.left_out) == 2
     assert "single" in FUSIONS

@@ -74,6 +74,23 @@ class AttendsAcrossTheBatch(Twin):
         return vectors + self.attention(vectors, vectors, vectors, need_weights=False)[0]
 
 
+class CentredOnALargeBatch(Twin):
+    """The same once there are batch-mates enough for a mean."""
+
+    def edit(self, vectors: Tensor, present: Tensor, trunks: list[Tokens]) -> Tensor:
+        return vectors - vectors.mean(dim=0) if len(vectors) >= 32 else vectors
+
+
+class ReadsMoreThanItNames(Twin):
+    """Reads trunks where there are any, and asks for none."""
+
+    reads = frozenset({"clip"})
+
+    def edit(self, vectors: Tensor, present: Tensor, trunks: list[Tokens]) -> Tensor:
+        read = [MeanPool()(trunk)[0] for trunk in trunks if trunk is not None]
+        return vectors + torch.stack(read, dim=1) if read else vectors
+
+
 class OneKey(Twin):
     """Cross-attention of one vector over one vector: softmax is 1, so the queries are never asked."""
 
@@ -244,6 +261,8 @@ DEFECTS = [
     (FixedFactors, "state_survives_a_round_trip", "train eval"),
     (UnusedWeight, "every_parameter_gets_gradient", "train eval"),
     (AttendsAcrossTheBatch, "alone_is_as_in_a_batch", "train eval"),
+    (CentredOnALargeBatch, "alone_is_as_in_a_batch", "train eval"),
+    (ReadsMoreThanItNames, "reads_the_levels_it_names", "train eval"),
     (OneKey, "every_parameter_gets_gradient", "train eval"),
     (OneKeyInOneProjection, "every_parameter_gets_gradient", "train eval"),
     (UnmaskedMean, "padding_changes_nothing", "train eval"),

@@ -140,3 +140,18 @@ def test_every_fusion_can_be_counted(name: str) -> None:
     counted = flops_per_clip(model, both)
     assert counted > 2 * 3 * 16, "the head alone needs as many"
     assert all(p.grad is None for p in model.parameters()), "counting leaves no gradients"
+
+
+def test_a_gpu_that_nothing_has_used_yet_has_its_peak_reset(monkeypatch: pytest.MonkeyPatch) -> None:
+    """PyTorch's allocator knows no device before CUDA is initialised, and raises."""
+    begun: list[str] = []
+    monkeypatch.setattr(torch.cuda, "init", lambda: begun.append("CUDA"))
+
+    def reset(device: torch.device) -> None:
+        assert begun == ["CUDA"], "Allocator not initialized for device"
+        begun.append(str(device))
+
+    monkeypatch.setattr(torch.cuda, "reset_peak_memory_stats", reset)
+    monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda device: 3 * 2**20)
+    assert PeakMemory(torch.device("cuda", 0)).megabytes() == 3
+    assert begun == ["CUDA", "cuda:0"]

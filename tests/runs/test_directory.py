@@ -115,6 +115,13 @@ def test_a_root_that_cannot_be_written_is_named(tmp_path: Path) -> None:
         RunDirectory.create(tmp_path / "runs", CONFIG, "data")
 
 
+@pytest.mark.parametrize("name", ["result.json", "metrics.jsonl", "checkpoints/best.safetensors"])
+def test_a_folder_in_the_place_of_a_file_is_refused_before_training(run: RunDirectory, name: str) -> None:
+    (run.path / name).mkdir()
+    with pytest.raises(InputError, match=rf"{name} is a folder, where the run is to write a file"):
+        RunDirectory.create(run.path.parents[1], CONFIG, "data")
+
+
 def test_what_is_no_run_directory(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="not a run directory"):
         _ = RunDirectory(tmp_path).config

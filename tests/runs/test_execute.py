@@ -16,6 +16,7 @@ import pytest
 
 from mmvideo.clips.manifest import read_manifest
 from mmvideo.config import RunConfig, RuntimeConfig, TrainConfig
+from mmvideo.errors import InputError
 from mmvideo.evaluation.metrics import classification_metrics
 from mmvideo.fusion.hierarchical import HierarchicalFusion
 from mmvideo.runs import execute as execution
@@ -201,6 +202,12 @@ class TestInterrupted:
         [path] = (tmp_path / "killed" / config.study).iterdir()
         assert not RunDirectory(path).finished
         assert [line.epoch for line in RunDirectory(path).metrics()] == [1, 1, 2]
+        log = path / "metrics.jsonl"
+        honest = log.read_text()
+        log.write_text(honest.replace('"loss": ', '"loss": 1', 1))
+        with pytest.raises(InputError, match=r"metrics\.jsonl is not what the run logged up to epoch 1"):
+            execute(config, root=tmp_path / "killed")
+        log.write_text(honest)
         continued = execute(config, root=tmp_path / "killed")
         assert continued == path
         assert numbers(continued) == numbers(execute(config, root=tmp_path / "whole"))

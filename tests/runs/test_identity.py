@@ -16,6 +16,7 @@ from mmvideo.clips.manifest import Manifest, read_manifest, write_manifest
 from mmvideo.component_code import code_digest
 from mmvideo.components import FusionChoice
 from mmvideo.config import DataConfig, RunConfig
+from mmvideo.config_diff import flatten
 from mmvideo.data import opened
 from mmvideo.errors import InputError
 from mmvideo.fusion.late import LateFusion
@@ -39,6 +40,10 @@ class Mine(LateFusion):
         output = super().forward(features)
         return type(output)(output.pooled * factor(), output.diagnostics)
 """
+
+
+def named(config: RunConfig) -> dict[str, str]:
+    return contents(config, flatten(config.deciding()))
 
 
 class TestOwnComponents:
@@ -165,7 +170,7 @@ class TestFiles:
         assert signature(moved, "data") == before
         one.write_bytes(b"WEIGHTS")
         assert signature(first, "data") != before
-        assert contents(config("DEFAULT")) == {}
+        assert named(config("DEFAULT")) == {}
 
     def test_every_file_of_a_text_model_counts(self, tmp_path: Path) -> None:
         for name in ("config.json", "model.safetensors"):
@@ -174,7 +179,40 @@ class TestFiles:
         before = signature(config, "data")
         (tmp_path / "model.safetensors").write_text("others")
         assert signature(config, "data") != before
-        assert contents(config.model_copy(update={"modalities": ("audio",)})) == {}
+        assert named(config.model_copy(update={"modalities": ("audio",)})) == {}
+
+
+class TestFilesThatOptionsName:
+    @pytest.fixture
+    def table(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+        """A file that options of `mine_reading:Reading` name."""
+        (tmp_path / "mine_reading.py").write_text(
+            "from pathlib import Path\nfrom mmvideo.fusion.late import LateFusion\n\n"
+            "class Reading(LateFusion):\n    class Config(LateFusion.Config):\n"
+            "        path: Path | None = None\n        text: str = ''\n        both: tuple[str, ...] = ()\n"
+        )
+        monkeypatch.syspath_prepend(tmp_path)
+        (tmp_path / "table.csv").write_text("1,2\n")
+        yield tmp_path / "table.csv"
+        del sys.modules["mine_reading"]
+
+    @pytest.mark.parametrize("option", ["path", "text", "both"])
+    def test_count_by_their_content(self, table: Path, option: str) -> None:
+        def config(file: Path) -> RunConfig:
+            value = {"path": file, "text": str(file), "both": (str(file), str(file))}[option]
+            return RunConfig(fusion=FusionChoice.of("mine_reading:Reading", **{option: value}))
+
+        moved = table.with_name("moved.csv")
+        moved.write_bytes(table.read_bytes())
+        before = signature(config(table), "data")
+        assert signature(config(moved), "data") == before
+        moved.write_text("1,3\n")
+        assert signature(config(moved), "data") != before
+
+    def test_a_mere_word_is_no_file(self, table: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.chdir(table.parent)
+        worded = RunConfig(fusion=FusionChoice.of("mine_reading:Reading", text="table.csv"))
+        assert "fusion.options.text" not in named(worded)
 
 
 class TestEarlierRuns:

@@ -135,7 +135,7 @@ def test_a_study_of_them_ends_in_a_page_with_its_controls(
     arms = (Arm("late", config), *single_modality_arms(config))
     study = Study(which, which, arms, ("fusion", "modalities"), (0, 1) if which == "three" else (0,))
     runs = [execute(one, root=tmp_path / "runs").name for one in study.runs()]
-    comparison, _ = write_report(study.write(tmp_path / "runs", runs), tmp_path / "report")
+    comparison, _ = write_report(study.write(tmp_path / "runs", "data", runs), tmp_path / "report")
     rows = comparison.table.set_index("arm")
     controls = {"score averaging", "majority class", "missingness baseline"}
     assert set(rows.index) == {"late", *names, *controls}

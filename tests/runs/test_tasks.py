@@ -92,7 +92,7 @@ def trained(folder: Path, task: TaskKind, root: Path) -> Path:
     )
     study = Study(task, f"Tones: {task}", arms, ("fusion", "modalities"), (0, 1))
     runs = [execute(config, root=root) for config in study.runs()]
-    return study.write(root, [run.name for run in runs])
+    return study.write(root, "data", [run.name for run in runs])
 
 
 @pytest.fixture(scope="module", params=["multi_label", "regression"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from mmvideo.components import EncoderChoice, FusionChoice
 from mmvideo.config import DataConfig, Input, RunConfig, TrainConfig
 from mmvideo.errors import InputError
+from mmvideo.files import digest_of
 from mmvideo.studies.study import Arm, Study
 
 
@@ -56,6 +58,8 @@ def test_every_pair_of_arms_is_looked_at() -> None:
         ({"seeds": (1, 1)}, "needs seeds, each once"),
         ({"seeds": (-1,)}, "seeds are 0 or greater"),
         ({"axes": ("fusio",)}, "Did you mean 'fusion'"),
+        ({"limits": {"task": object()}}, "its limits cannot be written down as JSON"),
+        ({"limits": {("visual",): 0.5}}, "its limits cannot be written down as JSON"),
     ],
 )
 def test_what_cannot_be_a_study(fields: dict[str, object], message: str) -> None:
@@ -72,7 +76,7 @@ def test_written_study_holds_what_a_report_needs(tmp_path: Path) -> None:
     two = study(
         arm("late"), Arm("text", arm("late").config, "control"), limits={"task": "mixed"}, notes=("no sound",)
     )
-    folder = two.write(tmp_path, ["late-s0-0123456789"])
+    folder = two.write(tmp_path, "data", ["late-s0-0123456789"])
     assert folder == tmp_path / "demo"
     record = json.loads((folder / "study.json").read_text())
     assert len(record.pop("seal")) == 64
@@ -85,14 +89,38 @@ def test_written_study_holds_what_a_report_needs(tmp_path: Path) -> None:
         "seeds": [0, 1],
         "runs": ["late-s0-0123456789"],
         "limits": {"task": "mixed"},
-        "manifest": two.manifest,
+        "manifest": os.path.relpath(two.manifest, folder),
+        "data_fingerprint": "data",
         "notes": ["no sound"],
     }
 
 
 def test_a_study_of_other_data_is_not_overwritten(tmp_path: Path) -> None:
     mine, theirs = (RunConfig(data=DataConfig(manifest=f"{name}/manifest.jsonl")) for name in ("a", "b"))
-    study(Arm("late", mine)).write(tmp_path)
-    study(Arm("late", mine), seeds=(5,)).write(tmp_path)
-    with pytest.raises(InputError, match=r"'demo' of a/manifest\.jsonl; this one reads b/.*--name"):
-        study(Arm("late", theirs)).write(tmp_path)
+    study(Arm("late", mine)).write(tmp_path, "data")
+    study(Arm("late", mine), seeds=(5,)).write(tmp_path, "edited in its place")
+    study(Arm("late", theirs)).write(tmp_path, "edited in its place")  # it was moved
+    with pytest.raises(InputError, match=r"'demo' of b/manifest\.jsonl; this one reads a/.*--name"):
+        study(Arm("late", mine)).write(tmp_path, "other")
+
+
+def test_one_relative_path_names_other_data_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    same = study(Arm("late", RunConfig(data=DataConfig(manifest="data/manifest.jsonl"))))
+    for place in ("one", "two"):
+        (tmp_path / place).mkdir()
+    monkeypatch.chdir(tmp_path / "one")
+    same.write(tmp_path / "runs", "data of one")
+    monkeypatch.chdir(tmp_path / "two")
+    with pytest.raises(InputError, match=r"'demo' of \.\./one/data/manifest\.jsonl; this one reads data/"):
+        same.write(tmp_path / "runs", "data of two")
+
+
+def test_records_of_before_hold_the_manifest_as_it_was_given(tmp_path: Path) -> None:
+    mine = study(arm("late"))
+    file = mine.write(tmp_path, "data") / "study.json"
+    record = json.loads(file.read_text()) | {"manifest": mine.manifest}
+    del record["data_fingerprint"], record["seal"]
+    file.write_text(json.dumps(record | {"seal": digest_of(record)}))
+    mine.refuse_other_data(tmp_path, "other")
