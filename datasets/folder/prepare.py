@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from mmvideo.clips.beside import captions, chosen, composed
 from mmvideo.clips.extensions import AUDIO, SUBTITLES, VIDEO
-from mmvideo.clips.manifest import Clip, shown
+from mmvideo.clips.manifest import Clip
 from mmvideo.errors import InputError
 from mmvideo.recipes import (
     CarvedOptions,
@@ -22,11 +23,18 @@ from mmvideo.recipes import (
     metadata_beside,
     split_by_group,
     split_named,
-    subtitles_beside,
 )
+from mmvideo.recipes.discovery import UNUSED, Told, files_below, media_by_stem, readable
 from mmvideo.vocabulary import Split
 
-BESIDE = (*SUBTITLES, ".json")
+OUTSIDE = "files lie outside of class folders"
+MEDIA_OUTSIDE = "videos or sound files lie outside of class folders"
+NOT_READ = "files are of a kind that is not read"
+ALONE = "subtitles or metadata lie beside no video or sound file of their name"
+OTHER_CAPTIONS = "subtitles lie beside a clip that reads another file, or in another language"
+SECOND_NAMES = "files are a clip of the same class and split already, under another name"
+SHARED = "files are clips of several classes or splits, through links; they are one group"
+GROUPS_ABOVE = "folder names stand in several class folders; if these are the classes, say --level 2"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,9 +42,15 @@ class Options(CarvedOptions):
     """Flags of the recipe."""
 
     group: str | None = None
-    """Regular expression searched for in a clip's path below its class folder; its first pair of parentheses
-    (or the whole match) names what must not be in two splits: speaker, source video. None: each file is a
-    group of its own, which is right only if no two files resemble each other."""
+    """Regular expression searched for in a clip's path below its class folder (and in the names of folders
+    between split and class); its first pair of parentheses (or the whole match) names what must not be in two
+    splits: speaker, source video. None: each file is a group of its own, which is right only if no two files
+    resemble each other."""
+    level: int = 1
+    """How deep the class folders lie: 2 for speaker1/happy/x.mp4. The folders above are groups, unless
+    --group says otherwise."""
+    language: str | None = None
+    """Of subtitles in several languages (x.en.vtt, x.de.vtt) those to read, such as en."""
     test_share: float = 0.2
     """Where there are no split folders: share of each class's clips to test on."""
 
@@ -45,89 +59,137 @@ class Options(CarvedOptions):
         return self.out or Path("data") / self.source.expanduser().absolute().name
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where a clip lies: its folder's path below the source, in the parts that mean something."""
+
+    split: Split | None
+    above: tuple[str, ...]
+    label: str
+    below: tuple[str, ...]
+
+
 def listing(options: Options) -> Listing:
     """Each video or sound file below a class folder, with what lies beside it under the same name."""
-    folders = [path for path in sorted(options.source.iterdir()) if path.is_dir() and path.name[0] != "."]
-    splits = {path: split_named(path.name) for path in folders}
-    notes: dict[str, list[str]] = defaultdict(list)
+    if options.level < 1:
+        raise InputError(f"--level {options.level} is none: 1 is the folders in the source, 2 those in them.")
+    told: Told = defaultdict(list)
+    files = files_below(options.source, told)
+    divided = _divided(options.source)
+    depth = options.level + divided
+    folders: dict[tuple[str, ...], list[Path]] = defaultdict(list)
+    for path in files:
+        parts = tuple(map(composed, path.relative_to(options.source).parent.parts))
+        if len(parts) >= depth:
+            folders[parts].append(path)
+        else:
+            told[MEDIA_OUTSIDE if path.suffix.lower() in (*VIDEO, *AUDIO) else OUTSIDE].append(path)
     clips: list[Clip] = []
-    if any(splits.values()):
-        for folder, split in splits.items():
-            if split is None:
-                raise InputError(
-                    f"{folder} is no split folder, but others in {options.source} are. Call it train, val or "
-                    "test, or have class folders only."
-                )
-            clips += _classes(_inner(folder), split, options, notes)
+    for parts, inside in folders.items():
+        split = split_named(parts[0]) if divided else None
+        place = Place(split, parts[divided : depth - 1], parts[depth - 1], parts[depth:])
+        clips += _in_folder(parts, place, inside, options, told)
+    clips = _each_file_once(clips, options, told)
+    if divided:
         _need_train_and_test(clips, options.source)
-    else:
-        clips = _classes(folders, "train", options, notes)
-        if clips:
-            shares = {"test_share": options.test_share, "validation_share": options.validation_share}
-            clips = split_by_group(clips, **shares, seed=options.seed)
-    outside = [path.name for path in options.source.iterdir() if path.is_file() and path.name[0] != "."]
-    notes["files lie outside of class folders"] = sorted(outside)
-    return Listing(clips, notes=notes)
+    elif clips:
+        shares = {"test_share": options.test_share, "validation_share": options.validation_share}
+        clips = split_by_group(clips, **shares, seed=options.seed)
+    named = {
+        what: [readable(path.relative_to(options.source)) for path in found] for what, found in told.items()
+    }
+    named[GROUPS_ABOVE] = _groups_above(clips) if depth == 1 else []
+    unused = {what: named.pop(what) for what in (*UNUSED, MEDIA_OUTSIDE) if what in named}
+    return Listing(clips, notes=named, unused=unused)
 
 
-def _inner(folder: Path) -> list[Path]:
-    return [path for path in sorted(folder.iterdir()) if path.is_dir() and path.name[0] != "."]
-
-
-def _classes(
-    folders: Iterable[Path], split: Split, options: Options, notes: dict[str, list[str]]
-) -> list[Clip]:
-    """All clips of these class folders, in the order of their paths."""
-    clips: list[Clip] = []
-    for folder in folders:
-        stems: dict[Path, list[Path]] = defaultdict(list)
-        for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-            stems[path.with_suffix("")].append(path)
-        for stem, files in stems.items():
-            name = stem.relative_to(options.source).as_posix()
-            videos = [path for path in files if path.suffix.lower() in VIDEO]
-            sounds = [path for path in files if path.suffix.lower() in AUDIO]
-            if len(videos) > 1 or len(sounds) > 1:
-                raise InputError(f"{shown([str(path) for path in files])} have one name. Rename all but one.")
-            known = {*VIDEO, *AUDIO, *BESIDE}
-            strange = [path for path in files if path.suffix.lower() not in known]
-            notes["files are of a kind that is not read"] += [
-                path.relative_to(options.source).as_posix() for path in strange
-            ]
-            if videos or sounds:
-                place = stem.relative_to(folder).as_posix()
-                clips.append(_clip(name, folder.name, split, [*videos, *sounds], place, options))
-            elif len(files) > len(strange):
-                notes["names have subtitles or metadata and neither video nor sound"].append(name)
-    return clips
-
-
-def _clip(name: str, label: str, split: Split, media: Sequence[Path], place: str, options: Options) -> Clip:
-    video = next((path for path in media if path.suffix.lower() in VIDEO), None)
-    audio = next((path for path in media if path.suffix.lower() in AUDIO), None)
-    return Clip(
-        id=name,
-        label=label,
-        group=_group(name, place, options.group),
-        split=split,
-        video=str(video) if video else None,
-        audio=str(audio) if audio else None,
-        subtitles=subtitles_beside(media[0]),
-        metadata=metadata_beside(media[0]),
-    )
-
-
-def _group(name: str, place: str, pattern: str | None) -> str:
-    if pattern is None:
-        return name
-    try:
-        match = re.search(pattern, place)
-    except re.error as error:
-        raise InputError(f"--group {pattern!r} is no regular expression: {error}.") from error
-    if match is None:
+def _divided(source: Path) -> bool:
+    """Whether the source holds split folders. Then all of its folders must be."""
+    folders = [path for path in sorted(source.iterdir()) if path.name[0] != "." and path.is_dir()]
+    others = [path for path in folders if split_named(path.name) is None]
+    if others and len(others) < len(folders):
         raise InputError(
-            f"--group {pattern!r} is not found in '{place}', the path of {name} in its class folder."
+            f"{readable(others[0])} is no split folder, but others in {source} are. Call it train, val or "
+            "test, or have class folders only."
         )
+    return bool(folders) and not others
+
+
+def _in_folder(
+    parts: Sequence[str], place: Place, files: Sequence[Path], options: Options, told: Told
+) -> Iterator[Clip]:
+    """The clips of one folder, in the order of their names."""
+    media = media_by_stem(files, told)
+    subtitles, alone = captions(files, media)
+    told[ALONE] += alone
+    for path in files:
+        suffix = path.suffix.lower()
+        if suffix == ".json" and composed(path.stem) not in media:
+            told[ALONE].append(path)
+        elif suffix not in (*VIDEO, *AUDIO, *SUBTITLES, ".json"):
+            told[NOT_READ].append(path)
+    for stem, (video, audio) in sorted(media.items()):
+        name = "/".join((*parts, stem))
+        found = subtitles.get(stem, ())
+        read = chosen(found, options.language)
+        told[OTHER_CAPTIONS] += [caption.path for caption in found if caption is not read]
+        described = next(
+            (path for path in files if composed(path.name).lower() == f"{stem}.json".lower()), None
+        )
+        yield Clip(
+            id=name,
+            label=place.label,
+            group=_group(name, "/".join((*place.above, *place.below, stem)), place, options),
+            split=place.split or "train",
+            video=str(video) if video else None,
+            audio=str(audio) if audio else None,
+            subtitles=str(read.path) if read else None,
+            metadata=metadata_beside(described) if described else {},
+        )
+
+
+def _each_file_once(clips: Iterable[Clip], options: Options, told: Told) -> list[Clip]:
+    """Without second names of a file in a class; a file in several classes or splits is one group."""
+    first: dict[tuple[int, int], dict[tuple[str, str], Clip]] = defaultdict(dict)
+    kept: list[Clip] = []
+    for clip in clips:
+        path = Path(clip.video or clip.audio or "")
+        about = path.stat()
+        others = first[about.st_dev, about.st_ino]
+        place = (str(clip.label), clip.split)
+        if place in others:
+            told[SECOND_NAMES].append(path)
+            continue
+        if others:
+            told[SHARED].append(path)
+            if options.group is None and options.level == 1:
+                clip = clip.model_copy(update={"group": next(iter(others.values())).group})
+        others[place] = clip
+        kept.append(clip)
+    return kept
+
+
+def _groups_above(clips: Iterable[Clip]) -> list[str]:
+    """Names of folders that stand in several class folders, where every clip lies in such a folder."""
+    inner: dict[str, set[str]] = defaultdict(set)
+    for clip in clips:
+        below = clip.id.split("/")[1:-1]
+        inner[str(clip.label)].add(below[0] if below else "")
+    sets = list(inner.values())
+    names = set[str]().union(*sets)
+    shared = {name for name in names if sum(name in folder for folder in sets) > 1}
+    return sorted(shared) if shared == names and "" not in names else []
+
+
+def _group(name: str, path: str, place: Place, options: Options) -> str:
+    if options.group is None:
+        return "/".join(place.above) or name
+    try:
+        match = re.search(options.group, path)
+    except re.error as error:
+        raise InputError(f"--group {options.group!r} is no regular expression: {error}.") from error
+    if match is None:
+        raise InputError(f"--group {options.group!r} is not found in '{path}', the path of {name}.")
     return str(match[1] if match.re.groups else match[0])
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mmvideo.clips import extensions
+from mmvideo.clips.beside import subtitles_beside
 from mmvideo.clips.hashing import ContentHashes
 from mmvideo.clips.manifest import MEDIA_FIELDS, Clip, Manifest
 from mmvideo.config import Input, RunConfig
@@ -150,8 +151,8 @@ def single_clip(path: Path, subtitles: Path | None) -> Manifest:
     """
     if not path.is_file():
         raise InputError(f"There is no clip or manifest '{path}'.")
-    beside = [path.with_suffix(suffix) for suffix in extensions.SUBTITLES]
-    found = subtitles or next((file for file in beside if file.is_file() and file != path), None)
+    beside = None if subtitles else subtitles_beside(path)
+    found = Path(beside) if beside else subtitles
     try:
         inside = found is None and path.suffix.lower() in extensions.WITH_SUBTITLES and has_subtitles(path)
     except DecodeError as error:

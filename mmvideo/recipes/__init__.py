@@ -25,6 +25,7 @@ by group, the manifest with relative paths, the report, `--check`, and the comma
 A test calls `prepare(RECIPE, Options(source=…, out=…, check=True))` and looks at the `Outcome`.
 """
 
+from mmvideo.clips.beside import subtitles_beside
 from mmvideo.recipes.base import BaseOptions, CarvedOptions, Known, Listing, Recipe
 from mmvideo.recipes.check import Outcome
 from mmvideo.recipes.files import (
@@ -34,7 +35,6 @@ from mmvideo.recipes.files import (
     safe_name,
     split_by_group,
     split_named,
-    subtitles_beside,
     videos_by_stem,
 )
 from mmvideo.recipes.prepare import main, prepare

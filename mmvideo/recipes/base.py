@@ -52,6 +52,9 @@ class Listing:
     notes: Mapping[str, list[str]] = field(default_factory=dict)
     """What else the report should count, such as files on disk that no list has: what → names. Reasons and
     notes follow a number: "videos on disk are in no list"."""
+    unused: Mapping[str, list[str]] = field(default_factory=dict)
+    """What may be clips that were meant to be there, such as unfinished downloads: what → names. The report
+    counts them, and `--check` finds fault with them."""
 
 
 @dataclass(frozen=True)

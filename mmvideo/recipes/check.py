@@ -29,6 +29,8 @@ class Outcome:
     """Clips left out on purpose: reason → ids."""
     notes: Mapping[str, list[str]]
     """What else was noticed: what → names."""
+    unused: Mapping[str, list[str]]
+    """What may be clips that were meant to be there: what → names."""
     known: Known | None
     carved: bool
     """Whether the validation split was carved from train."""
@@ -45,6 +47,7 @@ class Outcome:
                 f"({_per_split(self.listed, set(self.missing))}): {shown(list(self.missing))}. "
                 f"All are named in {self.manifest.parent / 'missing.txt'}."
             )
+        found += [f"{len(names):,} {what}: {shown(names)}." for what, names in self.unused.items()]
         if self.leaks:
             found.append(self.leaks)
         return found
@@ -62,7 +65,8 @@ class Outcome:
         lines += [
             f"{len(ids):,} {why}; set aside: {shown(ids)}" for why, ids in self.set_aside.items() if ids
         ]
-        lines += [f"{len(names):,} {what}: {shown(names)}" for what, names in self.notes.items() if names]
+        told = [*self.notes.items(), *(() if checked else self.unused.items())]
+        lines += [f"{len(names):,} {what}: {shown(names)}" for what, names in told]
         if checked:
             lines += self._verdict()
         return "\n".join(lines) + "\n"

@@ -12,6 +12,7 @@ from mmvideo.clips import extensions
 from mmvideo.clips.audit import carve_validation
 from mmvideo.clips.manifest import Clip
 from mmvideo.errors import InputError
+from mmvideo.recipes.discovery import files_below
 from mmvideo.recipes.tables import read_json
 from mmvideo.vocabulary import Split
 
@@ -28,21 +29,10 @@ def videos_by_stem(folder: Path) -> dict[str, list[Path]]:
     For data sets whose clips are named by id and lie in whichever folders a downloader chose.
     """
     found: dict[str, list[Path]] = defaultdict(list)
-    for path in sorted(folder.rglob("*")):
+    for path in files_below(folder, defaultdict(list)):
         if path.suffix.lower() in extensions.VIDEO:
             found[path.stem].append(path)
     return dict(found)
-
-
-def subtitles_beside(media: Path) -> str | None:
-    """The subtitle file with the medium's stem, in the same folder: .srt before .vtt before .ass before .ssa.
-
-    None too where the medium itself is absent: such a clip is counted as missing, and not looked at further.
-    """
-    if not os.path.isfile(media):
-        return None
-    found = (_beside(media, suffix) for suffix in extensions.SUBTITLES)
-    return next((path for path in found if path), None)
 
 
 def metadata_beside(media: Path) -> dict[str, str]:

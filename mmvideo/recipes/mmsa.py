@@ -18,12 +18,12 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from mmvideo.clips.beside import subtitles_beside
 from mmvideo.clips.feature_files import as_numbers
 from mmvideo.clips.manifest import Clip
 from mmvideo.clips.safe_pickle import load_data
 from mmvideo.errors import InputError
 from mmvideo.recipes.base import BaseOptions, Known, Listing
-from mmvideo.recipes.files import subtitles_beside
 from mmvideo.recipes.tables import read_rows
 from mmvideo.vocabulary import Split
 

@@ -25,6 +25,7 @@ from mmvideo.files import write_whole
 from mmvideo.progress import tracked
 from mmvideo.recipes.base import CarvedOptions, Listing, Options, Recipe
 from mmvideo.recipes.check import Outcome
+from mmvideo.recipes.discovery import on_disk
 from mmvideo.schema import explain
 from mmvideo.vocabulary import TaskKind
 
@@ -72,6 +73,7 @@ def prepare(recipe: Recipe[Options], options: Options, show_progress: bool = Fal
             **{what: names for what, names in listing.notes.items() if names},
             **{what: list(names) for what, names in noticed.items()},
         },
+        unused={what: names for what, names in listing.unused.items() if names},
         known=recipe.known(options) if recipe.known else None,
         carved=carve,
         leaks=None,
@@ -118,18 +120,20 @@ def _on_disk(clips: Sequence[Clip], source: Path, out: Path) -> tuple[list[Clip]
     """Clips whose files all exist, with paths relative to `out`; for the others, the files that do not."""
     present: list[Clip] = []
     missing: dict[str, list[Path]] = {}
-    exists = cache(Path.is_file)  # one file of features holds thousands of clips
+    find = cache(on_disk)  # one file of features holds thousands of clips
+    base = os.path.realpath(out)  # "..", on disk, leads up from where a link points to
     for clip in clips:
         media = {field: source / value for field in MEDIA_FIELDS if (value := getattr(clip, field))}
         features = {modality: split_reference(value) for modality, value in clip.features.items()}
         paths = [*media.values(), *(source / path for path, _ in features.values())]
-        absent = [path for path in paths if not exists(path)]
+        found = {path: place for path in paths if (place := find(path))}
+        absent = [path for path in paths if path not in found]
         if absent:
             missing[clip.id] = absent
             continue
-        update: dict[str, Any] = {field: os.path.relpath(path, out) for field, path in media.items()}
+        update: dict[str, Any] = {field: os.path.relpath(found[path], base) for field, path in media.items()}
         update["features"] = {
-            modality: join_reference(os.path.relpath(source / path, out), steps)
+            modality: join_reference(os.path.relpath(found[source / path], base), steps)
             for modality, (path, steps) in features.items()
         }
         present.append(clip.model_copy(update=update))

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import codecs
+import io
 import re
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from mmvideo.store.subtitle_markup import plain_ass
+
 ARROW = "-->"
-STAMP = r"(?:(\d+):)?(\d{1,2}):(\d{1,2})(?:[.,](\d{1,6}))?"
+STAMP = r"(?:(\d{1,4}):)?(\d{1,2}):(\d{1,2})(?:[.,](\d{1,6}))?"
 TIMES = re.compile(rf"\s*{STAMP}\s*{ARROW}\s*{STAMP}(?:\s.*|[a-z]\S*:.*)?")
 """Hours may be missing, in WebVTT; `,` and `.` are both in use; settings may follow."""
 ASIDE = re.compile(r"(WEBVTT|NOTE|STYLE|REGION|Region:|Style:)(\s|$|(?<=:))")
 """How the blocks of a WebVTT file begin that are no cues."""
-DIALOGUE = re.compile(r"Dialogue:[^,]*(?:,\s*-?\d+:\d{1,2}:\d{1,2}(?:[.:]\d+)?\s*){2}(?:,[^,]*){7}")
+EVENT_TIME = r",\s*(-?)(\d{1,4}):(\d{1,2}):(\d{1,2})(?:[.:](\d{1,6}))?\s*"
+EVENT = re.compile(rf"Dialogue:[^,]*{EVENT_TIME}{EVENT_TIME}(?:,[^,]*){{6}},(.*)")
+KEPT = 100
 FEW_BAD = 0.1
 """Bytes that are not UTF-8, as a share of the characters beyond ASCII that are, up to which it is UTF-8."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Cue:
     """A piece of text, its markup included, and the seconds between which it is shown."""
 
@@ -34,68 +38,93 @@ class Parsed:
 
     cues: list[Cue] = field(default_factory=list)
     findings: list[tuple[int, str]] = field(default_factory=list)
+    more: int = 0
+    """Findings beyond the first hundred, which are counted only."""
+
+    def tell(self, line: int, finding: str) -> None:
+        if len(self.findings) < KEPT:
+            self.findings.append((line, finding))
+        else:
+            self.more += 1
 
 
 def parse_timed_blocks(text: str, kind: str) -> Parsed:
-    """SubRip or WebVTT: blocks of lines between blank ones, each with a line of times.
+    """SubRip or WebVTT: blocks of lines between empty ones, each with a line of times.
 
     A block whose times cannot be read is left out. In SubRip, a block without times and without a number goes
     on with the cue before it, as players show it. (pysubs2 would give what follows unreadable times to the
     cue before, and tells no lines.)
     """
     parsed = Parsed()
-    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    if kind == "vtt" and text.strip() and not re.match(r"WEBVTT(\s|$)", lines[0]):
-        parsed.findings.append((1, "the file does not begin with WEBVTT"))
-    for first, block in _blocks(lines):
+    shown: list[tuple[float, float, list[str]]] = []
+    if kind == "vtt" and text.strip() and not re.match(r"WEBVTT(\s|$)", text):
+        parsed.tell(1, "the file does not begin with WEBVTT")
+    for first, block in _blocks(text, kind):
         places = [i for i, line in enumerate(block) if ARROW in line]
-        if kind == "vtt" and ASIDE.match(block[0]) and not _has_times(block):
+        if kind == "vtt" and ASIDE.match(block[0]) and not any(TIMES.fullmatch(block[i]) for i in places):
             continue
         if not places:
-            _stray(parsed, kind, first, block)
+            number = block[0].strip().isdecimal()
+            if kind == "srt" and shown and not (number and shown[-1][2]):
+                shown[-1][2].extend(block)  # the rest of the cue before
+            else:
+                parsed.tell(first, f"text without times: {_quoted(block[-1])}")
             continue
         for place, following in zip(places, [*places[1:], len(block)], strict=True):
-            shown = block[place + 1 : following]
-            if following < len(block) and shown and shown[-1].strip().isdecimal():
-                shown.pop()  # no blank line stands between: this is the next cue's number
-            _add_cue(parsed, first + place, block[place], shown)
+            lines = block[place + 1 : following]
+            if following < len(block) and lines and lines[-1].strip().isdecimal():
+                lines.pop()  # no empty line stands between: this is the next cue's number
+            times = _times(parsed, first + place, block[place])
+            if times:
+                shown.append((*times, [line for line in lines if not _blank(line)]))
+    parsed.cues += [Cue(start, end, "\n".join(lines)) for start, end, lines in shown]
     return parsed
 
 
-def _has_times(block: list[str]) -> bool:
-    return any(TIMES.fullmatch(line) for line in block)
+def _lines(text: str) -> Iterator[str]:
+    """Line by line, since a list of all of them may be larger than the file by far."""
+    return (line.removesuffix("\n") for line in io.StringIO(text, newline=None))
 
 
-def _blocks(lines: list[str]) -> Iterator[tuple[int, list[str]]]:
-    """Runs of lines that are not blank, each with the number of its first line."""
+def _blank(line: str) -> bool:
+    return not line.strip("\0 \t\ufeff")
+
+
+def _blocks(text: str, kind: str) -> Iterator[tuple[int, list[str]]]:
+    """Runs of lines that are not empty, each with the number of its first line; none begins or ends blank.
+
+    A line that holds a blank belongs to its cue: it is where rolling captions begin. In SubRip, where people
+    write such lines between cues too, it ends the block if a number follows on text.
+    """
     block: list[str] = []
-    for number, line in enumerate([*lines, ""], start=1):
-        if line.strip("\0 \t\ufeff"):
-            block.append(line)
-        elif block:
-            yield number - len(block), block
+    number = 0
+    for number, line in enumerate(_lines(text), start=1):
+        counted = kind == "srt" and len(block) > 2 and _blank(block[-1]) and line.strip().isdecimal()
+        if block and (not line or (counted and ARROW not in block[-2])):
+            yield _trimmed(number, block)
             block = []
+        if block or not _blank(line):
+            block.append(line)
+    if block:
+        yield _trimmed(number + 1, block)
 
 
-def _stray(parsed: Parsed, kind: str, number: int, block: list[str]) -> None:
-    """A block without times: the rest of a SubRip cue, or something that has no place in time."""
-    if kind == "srt" and parsed.cues and not block[0].strip().isdecimal():
-        last = parsed.cues[-1]
-        parsed.cues[-1] = Cue(last.start, last.end, "\n".join([last.text, *block]))
-    else:
-        parsed.findings.append((number, f"text without times: {_quoted(block[-1])}"))
+def _trimmed(number: int, block: list[str]) -> tuple[int, list[str]]:
+    first = number - len(block)
+    while _blank(block[-1]):
+        block.pop()
+    return first, block
 
 
-def _add_cue(parsed: Parsed, number: int, times: str, text: list[str]) -> None:
-    found = TIMES.fullmatch(times)
+def _times(parsed: Parsed, number: int, line: str) -> tuple[float, float] | None:
+    found = TIMES.fullmatch(line)
     if found is None:
-        parsed.findings.append((number, f"unreadable times: {_quoted(times)}"))
-        return
+        parsed.tell(number, f"unreadable times: {_quoted(line)}")
+        return None
     start, end = _seconds(*found.groups()[:4]), _seconds(*found.groups()[4:8])
     if end < start:
-        parsed.findings.append((number, f"the cue ends before it starts: {_quoted(times)}"))
-        end = start
-    parsed.cues.append(Cue(start, end, "\n".join(text)))
+        parsed.tell(number, f"the cue ends before it starts: {_quoted(line)}")
+    return start, max(start, end)
 
 
 def _seconds(hours: str | None, minutes: str, seconds: str, fraction: str | None) -> float:
@@ -106,31 +135,24 @@ def _seconds(hours: str | None, minutes: str, seconds: str, fraction: str | None
 
 
 def parse_ass(text: str) -> Parsed:
-    """SubStation Alpha, by pysubs2; comments and drawings are no text.
+    """SubStation Alpha: its events; comments and drawings are no text.
 
-    Raises:
-        ValueError: pysubs2 cannot make sense of it.
+    (pysubs2 ends in an IndexError at a style without a colour, and takes minutes for a line of braces.)
     """
-    import pysubs2
-
     parsed = Parsed()
-    kept = []
-    for number, line in enumerate(text.splitlines(), start=1):
-        if line.startswith("Dialogue:") and not DIALOGUE.match(line):
-            parsed.findings.append((number, f"unreadable dialogue: {_quoted(line)}"))
-        else:
-            kept.append(line)
-    try:
-        with warnings.catch_warnings(action="ignore"):  # of styles and layers, which are not read here
-            events = pysubs2.SSAFile.from_string("\n".join(kept), format_="ass").events
-    except pysubs2.Pysubs2Error as error:
-        raise ValueError(str(error)) from error
-    for event in events:
-        if not event.is_comment and not event.is_drawing:
-            end = max(event.end, event.start)
-            parsed.cues.append(Cue(event.start / 1000, end / 1000, event.plaintext.strip()))
-    if not events and text.strip() and "[Events]" not in text:
-        parsed.findings.append((1, f"no section [Events]: {_quoted(text.strip().splitlines()[0])}"))
+    for number, line in enumerate(_lines(text), start=1):
+        found = EVENT.match(line)
+        if found:
+            sign, *start = found.groups()[:5]
+            other, *end = found.groups()[5:10]
+            begin = -_seconds(*start) if sign else _seconds(*start)
+            parsed.cues.append(
+                Cue(begin, max(begin, -_seconds(*end) if other else _seconds(*end)), plain_ass(found[11]))
+            )
+        elif line.startswith("Dialogue:"):
+            parsed.tell(number, f"unreadable dialogue: {_quoted(line)}")
+    if not parsed.cues and text.strip() and "[Events]" not in text:
+        parsed.tell(1, f"no section [Events]: {_quoted(next(filter(str.strip, _lines(text)), ''))}")
     return parsed
 
 

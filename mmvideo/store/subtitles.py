@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import html
-import re
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, islice
 from pathlib import Path
 
-from mmvideo.clips.extensions import SUBTITLES, WITH_SUBTITLES
+from mmvideo.clips.extensions import OTHER_SUBTITLES, SUBTITLES, WITH_SUBTITLES
 from mmvideo.errors import InputError
+from mmvideo.store.rolling_captions import without_repeats
+from mmvideo.store.subtitle_markup import plain, timed_pieces
 from mmvideo.store.subtitle_parser import Cue, Parsed, decode_text, parse_ass, parse_timed_blocks
 
 LATEST = 0.5
 """Seconds that a word may come after the end of picture and sound."""
 SHOWN = 3
 """How many findings of a file a message names before it counts the rest."""
+LARGEST, LONGEST, MOST_WORDS = 8 * 2**20, 1_000_000, 200_000
+"""Bytes of a file, characters of a cue and words of a span: as much as a day's automatic captions have."""
 
-INLINE_TIME = re.compile(r"<\s*(?:(\d+):)?(\d{2}):(\d{2})\.(\d{3})\s*>")
-TAG = re.compile(r"<\s*/?\s*[a-zA-Z][^<>]*>|<\s*\d[\d:.]*\s*>|</>|\{\\[^{}]*\}")
 
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Word:
     """A word and when it is said, in seconds from the clip's start."""
 
@@ -53,22 +52,27 @@ def read_subtitles(path: str | Path, start: float = 0.0, end: float | None = Non
     Subtitles time a whole cue; its words share the cue's duration in proportion to their characters, between
     the times that a WebVTT cue gives inside its text, if any. A word belongs to the span its midpoint is in,
     so that neighbouring spans share no word. Times are relative to `start`. Markup is removed. A file without
-    cues has no words. Cues that cannot be read are left out and told in `warnings`, with their line.
+    cues has no words. Cues that cannot be read are left out and told in `warnings`, with their line. Lines
+    that automatic captions show again count once, where they were said (see `rolling_captions`).
 
     Raises:
-        InputError: no such file, an unknown format, text without any readable cue, or a video file without a
-            subtitle track of text. The message names file and line.
+        InputError: no such file, an unknown format, text without any readable cue, a file too large to be
+            subtitles, or a video file without a subtitle track of text. The message names file and line.
     """
     path = Path(path)
     parsed = _parsed(path)
     stop = float("inf") if end is None else end
-    words = [
+    if any(len(cue.text) > LONGEST for cue in parsed.cues):
+        raise InputError(f"{path} has a cue of more than {LONGEST:,} characters: these are no subtitles.")
+    spoken = (word for cue in without_repeats(parsed.cues) for word in _words(cue))
+    inside = (word for word in spoken if start <= (word.start + word.end) / 2 < stop)
+    words = tuple(
         Word(word.text, max(word.start, start) - start, min(word.end, stop) - start)
-        for cue in sorted(parsed.cues, key=lambda cue: cue.start)
-        for word in _words(cue)
-        if start <= (word.start + word.end) / 2 < stop
-    ]
-    return Subtitles(tuple(words), tuple(_told(path, parsed)))
+        for word in islice(inside, MOST_WORDS + 1)
+    )
+    if len(words) > MOST_WORDS:
+        raise InputError(f"{path} has more than {MOST_WORDS:,} words in one clip: these are no subtitles.")
+    return Subtitles(words, tuple(_told(path, parsed)))
 
 
 def read_words(path: str | Path, start: float = 0.0, end: float | None = None) -> list[Word]:
@@ -81,15 +85,15 @@ def _parsed(path: Path) -> Parsed:
     if suffix in WITH_SUBTITLES:
         return _embedded(path)
     if suffix not in SUBTITLES:
+        known = f"'{path.suffix}'" + (", which can be converted to .vtt" if suffix in OTHER_SUBTITLES else "")
         raise InputError(
             f"{path}: subtitles must be one of {', '.join(SUBTITLES)}, or inside a video file "
-            f"({', '.join(WITH_SUBTITLES)}), not '{path.suffix}'."
+            f"({', '.join(WITH_SUBTITLES)}), not {known}."
         )
+    content = _content(path)
     try:
-        text, guess = decode_text(path.read_bytes())
+        text, guess = decode_text(content)
         parsed = parse_ass(text) if suffix in (".ass", ".ssa") else parse_timed_blocks(text, suffix[1:])
-    except OSError as error:
-        raise InputError(f"{path}: the subtitles cannot be read: {error.strerror}.") from error
     except ValueError as error:
         raise InputError(f"{path} is not a valid {suffix} file: {error}.") from error
     if parsed.findings and not parsed.cues:
@@ -98,6 +102,20 @@ def _parsed(path: Path) -> Parsed:
     if guess:
         parsed.findings.insert(0, (0, guess))
     return parsed
+
+
+def _content(path: Path) -> bytes:
+    try:
+        if path.exists() and not path.is_file():
+            raise InputError(f"{path}: the subtitles cannot be read: it is no regular file.")
+        size = path.stat().st_size
+        if size > LARGEST:
+            raise InputError(
+                f"{path}: {size:,} bytes are too many for subtitles, which have {LARGEST:,} at most."
+            )
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: the subtitles cannot be read: {error.strerror}.") from error
 
 
 def _embedded(path: Path) -> Parsed:
@@ -114,7 +132,7 @@ def _told(path: Path, parsed: Parsed) -> list[str]:
     if not parsed.findings:
         return []
     told = [f"line {line}: {finding}" if line else finding for line, finding in parsed.findings[:SHOWN]]
-    rest = len(parsed.findings) - SHOWN
+    rest = len(parsed.findings) + parsed.more - SHOWN
     if rest > 0:
         told.append(f"and {rest} more")
     return [f"{path.name}: " + "; ".join(told)]
@@ -122,21 +140,8 @@ def _told(path: Path, parsed: Parsed) -> list[str]:
 
 def _words(cue: Cue) -> list[Word]:
     """The cue's words, each stretch between two inline times spread on its own."""
-    words: list[Word] = []
-    edge, rest = cue.start, cue.text
-    while found := INLINE_TIME.search(rest):
-        hours, minutes, seconds, thousandths = (int(part or 0) for part in found.groups())
-        time = hours * 3600 + minutes * 60 + seconds + thousandths / 1000
-        if edge <= time <= cue.end:
-            words += _spread(_plain(rest[: found.start()]), edge, time)
-            edge, rest = time, rest[found.end() :]
-        else:  # out of the cue: no time at all
-            rest = f"{rest[: found.start()]} {rest[found.end() :]}"
-    return words + _spread(_plain(rest), edge, cue.end)
-
-
-def _plain(text: str) -> str:
-    return html.unescape(TAG.sub(" " if "<rt" in text else "", text))
+    pieces = timed_pieces(cue.text, cue.start, cue.end)
+    return [word for text, start, end in pieces for word in _spread(plain(text), start, end)]
 
 
 def _spread(text: str, start: float, end: float) -> list[Word]:

@@ -8,6 +8,7 @@ from typing import Any
 from av.container import InputContainer
 
 from mmvideo.store.decode.container import DecodeError, file_start, opened, seconds
+from mmvideo.store.subtitle_markup import plain_ass
 
 
 def decode_subtitles(path: str | Path) -> list[tuple[float, float, str]]:
@@ -49,10 +50,8 @@ def has_subtitles(path: str | Path) -> bool:
 
 def _text(packet: Any) -> str:
     """A packet's lines without the markup of ASS, into which FFmpeg turns every format."""
-    from pysubs2 import SSAEvent
-
     lines = [rect.dialogue.decode(errors="replace") for rect in packet.decode()]
-    return "\n".join(SSAEvent(text=line).plaintext for line in lines).strip()
+    return "\n".join(map(plain_ass, lines)).strip()
 
 
 def _text_stream(container: InputContainer, path: str | Path) -> Any:
