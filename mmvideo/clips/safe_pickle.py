@@ -28,6 +28,8 @@ DEEPEST = 50
 SHARED = 100
 """Bytes, and values in containers, that a file may make for each of its own: it can name one part often."""
 MOST_OPCODES = 20_000_000
+LINES = {"GLOBAL": 2, "INST": 2, "PERSID": 1}
+"""Opcodes whose argument is names, one a line."""
 BY_CODE = {opcode.code: opcode for opcode in pickletools.opcodes}
 
 
@@ -218,6 +220,10 @@ def _opcodes(content: mmap.mmap) -> Iterator[tuple[str, Any]]:
             if len(line) < 2 or line[:1] not in (b"'", b'"') or line[-1:] != line[:1]:
                 raise UnpicklingError("a text has no quotes")
             yield "STRING", codecs.escape_decode(line[1:-1])[0].decode("latin-1")
+            continue
+        if lines := LINES.get(opcode.name):  # as they stand: pickletools would unescape them
+            given = [content.readline().rstrip(b"\n").decode("latin-1") for _ in range(lines)]
+            yield opcode.name, " ".join(given)
             continue
         argument = opcode.arg.reader(cast(IO[bytes], content)) if opcode.arg else None
         if type(argument) is int and abs(argument) >= LARGEST_INTEGER:

@@ -122,7 +122,7 @@ def spoil(path, name):
     [
         ("gone", "No such file"),
         ("damaged", "not a valid"),
-        ("nan", "NaN or infinite"),
+        ("nan", "NaN, infinite or beyond"),
         ("wide", "5 numbers each"),
     ],
 )
