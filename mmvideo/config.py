@@ -25,6 +25,7 @@ from mmvideo.schema import (
     Part,
     Positive,
     PositiveFloat,
+    added,
     decisive,
     explain,
     read_part,
@@ -112,8 +113,12 @@ class TrainConfig(Part):
     """Share of all steps, the last ones, over which it falls to 0."""
     clip_norm: PositiveFloat = 1.0
     """Largest gradient norm; longer gradients are scaled down to it."""
+    select: Literal["score", "loss", "last"] = added("score", before="loss")
+    """The epoch whose weights a run keeps: the best by the task's validation score (where that ties, by
+    validation loss), the best by validation loss, or the last."""
     patience: Positive = 12
-    """Epochs without a better validation loss after which training stops."""
+    """Epochs without a better one, by what `select` chooses by, after which training stops; with `last` it
+    goes on to the end."""
     precision: Literal["32-true", "16-mixed", "bf16-mixed"] = "32-true"
     modality_dropout: dict[ModalityName, Fraction] = Field(default_factory=dict)
     """By modality (as `--train.modality-dropout.audio 0.2`), the rate at which a clip is shown without it in

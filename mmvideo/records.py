@@ -97,7 +97,15 @@ class MetricLine(Part):
     split: Literal["train", "val"]
     loss: float
     seconds: float
-    """Of training, up to here."""
+    """What this epoch took: its training, or its validation."""
+    training_seconds: float
+    """Of training alone, from the first epoch up to here."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _was_one_number(cls, line: Any) -> Any:
+        """Earlier runs wrote the training seconds up to here as `seconds`, for both splits."""
+        return {"training_seconds": line.get("seconds"), **line} if isinstance(line, dict) else line
 
 
 class Prediction(Part):

@@ -246,6 +246,17 @@ class TestSignature:
     def test_other_data_changes_it(self) -> None:
         assert signature(CONFIG, "data") != signature(CONFIG, "other")
 
+    def test_how_the_epoch_is_chosen_counts_from_its_first_default_on(self) -> None:
+        """Runs of before `select` chose by loss: they are those that ask for it, and no others."""
+        written = CONFIG.model_dump()
+        del written["train"]["select"]
+        before = load_config(json.dumps(written), "config.json of an earlier run")
+        by = {select: RunConfig(train=TrainConfig(select=select)) for select in ("score", "loss", "last")}
+        assert before.train.select == "loss"
+        assert signature(before, "data") == signature(by["loss"], "data")
+        assert signature(CONFIG, "data") == signature(by["score"], "data")
+        assert len({signature(config, "data") for config in by.values()}) == 3
+
     def test_only_active_inputs_count(self) -> None:
         assert list(RunConfig(modalities=PAIR).deciding()["inputs"]) == list(PAIR)
         given = {"flow": Input.of("features"), "mrna": Input.of("features", standardize=False)}

@@ -17,6 +17,7 @@ from mmvideo.records import ComparisonRecord
 from mmvideo.report.answer import plain_answer
 from mmvideo.report.comparisons import AGAINST_UNIMODAL, compare_pairs
 from mmvideo.report.costs import costs_of, step_notes
+from mmvideo.report.epochs import epoch_notes, epochs_of
 from mmvideo.report.rows import KINDS, Row, build_rows
 from mmvideo.report.runs import StudyRuns
 
@@ -99,6 +100,7 @@ def compare(study: StudyRuns) -> Comparison:
     )
     if best is None:
         notes.append("The study has no single-modality arm, so no gain over a single modality can be stated.")
+    notes += epoch_notes(study.arms)
     if study.missing:
         notes.insert(0, _missing_note(study))
     if study.unlisted:
@@ -158,6 +160,7 @@ def _describe(study: StudyRuns, row: Row) -> dict[str, Any]:
         f"permuted_{task.score}": float(np.mean(permuted)) if permuted else np.nan,
         "bayes_accuracy": bayes.get("+".join(row.modalities), np.nan) if row.modalities else np.nan,
         **costs_of(row.members),
+        **epochs_of(row.members),
     }
 
 

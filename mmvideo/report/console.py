@@ -16,6 +16,7 @@ from mmvideo.evaluation.display import MetricDisplay
 from mmvideo.report.answer import p_text
 from mmvideo.report.compare import Comparison
 from mmvideo.report.comparisons import AGAINST_UNIMODAL
+from mmvideo.report.epochs import epochs_text
 
 PLAIN_WIDTH = 120
 _COLOURS = {"better": "green", "worse": "red"}
@@ -105,12 +106,13 @@ def _costs(rows: pd.DataFrame) -> Table:
         "ms/step",
         "ms/clip",
         "peak MB",
+        "epoch",
     )
     for row in rows[rows["parameters"].notna()].to_dict("records"):
         numbers = [short(row["parameters"]), short(row["flops_per_clip"])]
         shown = ("train_seconds", "step_ms", "latency_ms", "peak_memory_mb")
         numbers += [_or_dash(row[name]) for name in shown]
-        table.add_row(escape(row["arm"]), *numbers)
+        table.add_row(escape(row["arm"]), *numbers, epochs_text(row))
     return table
 
 

@@ -121,8 +121,9 @@ def _learning_curves(comparison: Comparison, look: dict[str, Style]) -> Figure:
     figure, axes = _new(7.6, 3.3, 2)
     arms = {arm.name: arm for arm in comparison.study.arms}
     for name in (name for name in comparison.table["arm"] if name in arms):
-        curve, style = arms[name].validation_curve(), look[name]
+        curve, chosen, style = arms[name].validation_curve(), arms[name].chosen(), look[name]
         for axis, x in zip(axes, ("epoch", "seconds"), strict=True):
+            axis.plot(chosen[x], factor * chosen["score"], "o", color=style.colour, ms=3.5, mfc="none")
             line: dict[str, Any] = {"color": style.colour, "ls": MATPLOTLIB_DASHES[style.dash], "lw": 1.5}
             if len(curve) == 1:  # no line goes through one point
                 line["marker"] = MATPLOTLIB_MARKERS[style.marker]

@@ -16,7 +16,8 @@ KINDS = ("fusion", "single modality", "control", "no training")
 
 @dataclass(frozen=True, eq=False)
 class Row:
-    """One arm or control with its S seeds' predictions; without training they are all the same."""
+    """One arm or control with its S seeds' predictions; without training they are the same wherever the
+    training split is."""
 
     name: str
     kind: str
@@ -42,9 +43,10 @@ def build_rows(study: StudyRuns) -> tuple[list[Row], list[str]]:
         rows.append(Row(controls.SCORE_AVERAGING, "no training", modalities, average, True, members))
     else:
         notes.append("No score averaging: it needs single-modality arms of at least two modalities.")
-    first = study.arms[0].runs[0]
-    for name, outputs in controls.constant_controls(first, study.task.kind).items():
-        rows.append(Row(name, "no training", (), np.stack([outputs] * len(study.seeds)), False, ()))
+    each = [controls.constant_controls(run, study.task.kind) for run in study.arms[0].runs]
+    for name in each[0]:  # seeds may have drawn their own validation split, so their own training split
+        outputs = np.stack([found[name] for found in each])
+        rows.append(Row(name, "no training", (), outputs, False, ()))
     return rows, notes
 
 

@@ -37,7 +37,8 @@ class FinishedRun:
     result: RunResult
     environment: Environment
     curve: pd.DataFrame
-    """metrics.jsonl: a row per line (epoch, step, split, loss, the task's score, seconds, learning_rate)."""
+    """metrics.jsonl: a row per line (epoch, step, split, loss, the task's score, seconds,
+    training_seconds, learning_rate)."""
     outputs: Float[ndarray, "n C"]
     """On the test clips, in the order of `Clips.ids` (see mmvideo.evaluation.tasks)."""
     present: dict[str, Bool[ndarray, " n"]]
@@ -83,10 +84,18 @@ class ArmRuns:
             mean=(self.task.score, "mean"),
             low=(self.task.score, "min"),
             high=(self.task.score, "max"),
-            seconds=("seconds", "mean"),
+            seconds=("training_seconds", "mean"),
             n=(self.task.score, "size"),
         )
         return epochs[epochs["n"] == len(self.runs)].reset_index()
+
+    def chosen(self) -> pd.DataFrame:
+        """Each run's chosen `epoch`, the `seconds` of training until then, and its validation `score`."""
+        rows = []
+        for run in self.runs:
+            val = run.curve[(run.curve["split"] == "val") & (run.curve["epoch"] == run.result.best_epoch)]
+            rows.append(val[["epoch", "training_seconds", self.task.score]])
+        return pd.concat(rows).set_axis(["epoch", "seconds", "score"], axis=1)
 
     @cached_property
     def outputs(self) -> Float[ndarray, "S n C"]:

@@ -96,7 +96,7 @@ def _interaction(interval: ArmInterval, additive: dict[str, float], margin: floa
 
 def _speed(arm: ArmRuns, target: float) -> dict[str, float]:
     """When validation accuracy first reached the target: median over seeds, in steps and seconds."""
-    reached: dict[str, list[float]] = {"step": [], "seconds": []}
+    reached: dict[str, list[float]] = {"step": [], "training_seconds": []}
     for run in arm.runs:
         val = run.curve[run.curve["split"] == "val"]
         there = val[val["accuracy"] >= target]
@@ -104,7 +104,7 @@ def _speed(arm: ArmRuns, target: float) -> dict[str, float]:
             values.append(float(there[name].iloc[0]) if len(there) else np.inf)
     medians = {name: float(np.median(values)) for name, values in reached.items()}
     finite = {name: value if np.isfinite(value) else np.nan for name, value in medians.items()}
-    return {"steps_to_limit": finite["step"], "seconds_to_limit": finite["seconds"]}
+    return {"steps_to_limit": finite["step"], "seconds_to_limit": finite["training_seconds"]}
 
 
 def write_suite(study_dirs: Sequence[Path], out: Path, margin: float = MARGIN) -> pd.DataFrame:
@@ -158,7 +158,7 @@ def _learning(study_dirs: Sequence[Path]) -> Any:
     for row, study in zip(axes, studies, strict=True):
         for arm in study.arms:
             curves = pd.concat([run.curve[run.curve["split"] == "val"] for run in arm.runs])
-            mean = curves.groupby("epoch")[["step", "seconds", "accuracy"]].mean()
+            mean = curves.groupby("epoch")[["step", "training_seconds", "accuracy"]].mean()
             number = arms.index(arm.name)
             style = {
                 "color": colormaps["tab20"](number % 20),
@@ -166,7 +166,7 @@ def _learning(study_dirs: Sequence[Path]) -> Any:
                 "ms": 3,
                 "lw": 1.2,
             }
-            for axis, x in zip(row, ("step", "seconds"), strict=True):
+            for axis, x in zip(row, ("step", "training_seconds"), strict=True):
                 lines[arm.name] = axis.plot(mean[x], 100 * mean["accuracy"], label=arm.name, **style)[0]
         assert study.limits is not None
         for axis, x in zip(row, ("training steps", "training seconds"), strict=True):

@@ -9,7 +9,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from lightning_fabric import Fabric
@@ -28,6 +28,7 @@ from mmvideo.training.session import Session, TrainingData
 from mmvideo.vocabulary import Split, TaskKind
 
 Log = Callable[[dict[str, Any]], None]
+Select = Literal["score", "loss", "last"]
 
 LOOK_EVERY = 16
 """Steps after which a loss on a GPU is looked at, since the processor waits for the GPU to do that."""
@@ -40,8 +41,26 @@ class Progress:
     epoch: int = 0
     step: int = 0
     seconds: float = 0.0
+    """Of training, without validation."""
     best_epoch: int = 0
     best_loss: float = math.inf
+    """Validation loss of that epoch."""
+    best_score: float = math.nan
+    """Its validation score."""
+
+    def better(self, loss: float, score: float, select: Select, task: TaskKind) -> bool:
+        """Whether the epoch that was just validated takes the place of the best so far.
+
+        One whose loss is not finite never does, whatever its score: a model of NaN still names a class.
+        """
+        if not math.isfinite(loss):
+            return False
+        if not self.best_epoch or select == "last":
+            return True
+        if select == "loss":
+            return loss < self.best_loss
+        sign = 1 if TASKS[task].higher_is_better else -1
+        return (sign * score, -loss) > (sign * self.best_score, -self.best_loss)
 
 
 def fit(
@@ -57,11 +76,11 @@ def fit(
     task: TaskKind = "single_label",
     resumed: Callable[[int], None] = lambda epoch: None,
 ) -> Progress:
-    """Train; on return the model holds the weights with the lowest validation loss.
+    """Train; on return the model holds the weights of the epoch that `config.select` chooses.
 
     Args:
         log: takes one record per epoch and split (see mmvideo.runs.directory).
-        task: decides the validation loss that chooses the epoch, and the score that is logged beside it.
+        task: decides the validation score and loss that choose the epoch.
         resumed: called with the epoch after which training goes on, where an earlier attempt was interrupted.
 
     Raises:
@@ -79,19 +98,22 @@ def fit(
     checkpoints.remove_stale()
     progress = Progress(**checkpoints.resume(state).get("progress", {}))
     resumed(progress.epoch)
-    while progress.epoch < config.epochs and progress.epoch - progress.best_epoch < config.patience:
+    patience = config.epochs if config.select == "last" else config.patience
+    while progress.epoch < config.epochs and progress.epoch - progress.best_epoch < patience:
         progress.epoch += 1
         start = time.perf_counter()
         objective.begin_epoch(progress.epoch, session)
         torch.manual_seed(derive_seed(seed, "epoch", progress.epoch))
         record = _train_epoch(session, objective, optimizer, schedule, progress, checkpoints, task)
-        progress.seconds += time.perf_counter() - start
-        _log(log, progress, "train", {**record, **objective.report()})
-        loss, scores = _validate(session, task)
-        if loss < progress.best_loss:
-            progress.best_loss, progress.best_epoch = loss, progress.epoch
+        trained = time.perf_counter()
+        progress.seconds += trained - start
+        _log(log, progress, "train", {**record, **objective.report()}, trained - start)
+        loss, score, beside = _validate(session, task)
+        if progress.better(loss, score, config.select, task):
+            progress.best_epoch, progress.best_loss, progress.best_score = progress.epoch, loss, score
             checkpoints.save_best(model)
-        _log(log, progress, "val", {"loss": loss, **scores})
+        values = {"loss": loss, TASKS[task].score: score, **beside}
+        _log(log, progress, "val", values, time.perf_counter() - trained)
         _save(checkpoints, state, progress)
     if not progress.best_epoch:
         raise TrainingError(
@@ -182,20 +204,20 @@ class _Steps:
         return torch.stack(losses).tolist() if losses else []
 
 
-def _validate(session: Session, task: TaskKind) -> tuple[float, dict[str, float]]:
-    """The loss on validation that chooses the epoch, and the scores logged beside it."""
+def _validate(session: Session, task: TaskKind) -> tuple[float, float, dict[str, float]]:
+    """Validation loss and score, which choose the epoch, and what is logged beside them."""
     batches, device = session.data.val_batches(), session.fabric.device
     if diagnoses(session):
-        predictions, alone = validate_alone(session, batches, task)
+        predictions, beside = validate_alone(session, batches, task)
     else:
-        predictions, alone = predict(session.net, batches, device, task), {}
+        predictions, beside = predict(session.net, batches, device, task), {}
     metrics = predictions.metrics()
-    return metrics[TASKS[task].loss], {TASKS[task].score: metrics[TASKS[task].score], **alone}
+    return metrics[TASKS[task].loss], metrics[TASKS[task].score], beside
 
 
-def _log(log: Log, progress: Progress, split: Split, values: dict[str, float]) -> None:
+def _log(log: Log, progress: Progress, split: Split, values: dict[str, float], seconds: float) -> None:
     at = {"epoch": progress.epoch, "step": progress.step, "split": split}
-    log({**at, **values, "seconds": progress.seconds})
+    log({**at, **values, "seconds": seconds, "training_seconds": progress.seconds})
 
 
 def _save(checkpoints: Checkpoints, state: dict[str, Any], progress: Progress) -> None:

@@ -236,13 +236,13 @@ def test_a_curve_of_one_epoch_is_a_point(
 ) -> None:
     found = compare(load_study(make_study({"late": fake_arm(0.7)}, limits=None)))
     look = styles(found.table)
-    lines = [line for line in learning_curves.chart(found, look).data if line.hoverinfo != "skip"]
+    lines = [line for line in learning_curves.chart(found, look).data if line.name]
     assert {line.mode for line in lines} == {"lines"}
     kind = type(found.study.arms[0])
     whole = kind.validation_curve
     monkeypatch.setattr(kind, "validation_curve", lambda arm: whole(arm).head(1))
     figure = learning_curves.chart(found, look)
-    assert {line.mode for line in figure.data if line.hoverinfo != "skip"} == {"lines+markers"}
+    assert {line.mode for line in figure.data if line.name} == {"lines+markers"}
     assert figure.layout.xaxis.dtick == 1
 
 

@@ -67,7 +67,7 @@ def run_of(folder: Path, task: TaskKind, name: str, seed: int) -> FinishedRun:
     )
     curve = pd.DataFrame(
         [
-            {"epoch": e, "step": e, "split": "val", "loss": 1 / e, key: score[key], "seconds": e}
+            {"epoch": e, "step": e, "split": "val", "loss": 1 / e, key: score[key], "training_seconds": e}
             for e in (1, 2)
         ]
     )

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -20,13 +21,15 @@ from mmvideo.objectives import Objective, Setting
 from mmvideo.objectives.supervised import CrossEntropy
 from mmvideo.seeding import derive_seed
 from mmvideo.training.checkpoint import Checkpoints
-from mmvideo.training.loop import Progress, fit
+from mmvideo.training.loop import Progress, Select, fit
 from mmvideo.training.predict import predict
 from mmvideo.training.session import Session
 from mmvideo.types import Batch, Prediction, Tokens
+from mmvideo.vocabulary import TaskKind
 
 Records = list[dict[str, Any]]
 SETTING = Setting(("visual",), 4, 2)
+SELECTS = get_args(Select)
 
 
 class Toy(nn.Module):
@@ -99,7 +102,7 @@ def train(
 
 
 def without_seconds(records: Records) -> Records:
-    return [{key: value for key, value in record.items() if key != "seconds"} for record in records]
+    return [{key: value for key, value in record.items() if "seconds" not in key} for record in records]
 
 
 def test_it_learns_what_can_be_learned(tmp_path: Path) -> None:
@@ -117,23 +120,76 @@ def test_it_learns_what_can_be_learned(tmp_path: Path) -> None:
     ]
 
 
-def test_the_model_holds_the_weights_with_the_lowest_validation_loss(tmp_path: Path) -> None:
+@pytest.mark.parametrize("select", SELECTS)
+def test_the_model_holds_the_weights_of_the_chosen_epoch(tmp_path: Path, select: Select) -> None:
+    """On these data accuracy and loss have their best in different epochs, and accuracy reaches it twice."""
     records: Records = []
-    model, progress = train(tmp_path, TrainConfig(epochs=8, learning_rate=0.05), log=records.append)
-    losses = [record["loss"] for record in records if record["split"] == "val"]
-    assert progress.best_loss == min(losses)
-    assert losses.index(min(losses)) + 1 == progress.best_epoch
+    config = TrainConfig(epochs=8, learning_rate=0.1, select=select)
+    model, progress = train(tmp_path, config, log=records.append)
+    val = [record for record in records if record["split"] == "val"]
+    losses, scores = ([record[name] for record in val] for name in ("loss", "accuracy"))
+    ties = [loss for loss, score in zip(losses, scores, strict=True) if score == max(scores)]
+    assert len(ties) > 1
+    loss = {"score": min(ties), "loss": min(losses), "last": losses[-1]}[select]
+    assert progress.best_epoch == losses.index(loss) + 1
+    assert (progress.best_loss, progress.best_score) == (loss, scores[losses.index(loss)])
     found = predict(model, ToyData().val_batches(), torch.device("cpu"))
-    assert found.metrics()["nll"] == min(losses)
+    assert found.metrics()["nll"] == loss
     assert found.ids[:2] == ("clip0", "clip1")
+
+
+@pytest.mark.parametrize(
+    ("select", "task", "epochs", "chosen"),
+    [  # (validation loss, score) of each epoch
+        ("score", "single_label", [(0.5, 0.6), (0.9, 0.8), (0.7, 0.8), (0.7, 0.8), (0.1, 0.7)], 3),
+        ("loss", "single_label", [(0.5, 0.6), (0.9, 0.8), (0.1, 0.7), (0.1, 0.9)], 3),
+        ("last", "single_label", [(0.1, 0.9), (0.9, 0.1)], 2),
+        ("score", "multi_label", [(0.3, 0.5), (0.9, 0.6)], 2),
+        ("score", "regression", [(0.9, 0.9), (0.4, 0.4), (0.8, 0.8)], 2),
+        ("score", "single_label", [(0.5, 0.6), (math.nan, 0.9), (math.inf, 0.9)], 1),
+        ("last", "single_label", [(0.5, 0.6), (math.nan, 0.9)], 1),
+        ("score", "single_label", [(math.nan, 0.9)], 0),
+    ],
+)
+def test_which_epoch_is_the_best(
+    select: Select, task: TaskKind, epochs: list[tuple[float, float]], chosen: int
+) -> None:
+    progress = Progress()
+    for number, (loss, score) in enumerate(epochs, start=1):
+        if progress.better(loss, score, select, task):
+            progress.best_epoch, progress.best_loss, progress.best_score = number, loss, score
+    assert progress.best_epoch == chosen
 
 
 def test_it_stops_when_validation_gets_no_better(tmp_path: Path) -> None:
     """With opposite labels in validation every epoch of learning makes it worse: the first is the best."""
     data = ToyData(flipped=True)
-    _, progress = train(tmp_path, TrainConfig(epochs=30, learning_rate=0.05, patience=3), data)
+    config = TrainConfig(epochs=30, learning_rate=0.05, patience=3, select="loss")
+    _, progress = train(tmp_path, config, data)
     assert (progress.best_epoch, progress.epoch) == (1, 4)
     assert data.epochs == [1, 2, 3, 4]
+
+
+def test_the_last_epoch_is_waited_for(tmp_path: Path) -> None:
+    config = TrainConfig(epochs=6, learning_rate=0.05, patience=1, select="last")
+    _, progress = train(tmp_path, config, ToyData(flipped=True))
+    assert (progress.best_epoch, progress.epoch) == (6, 6)
+
+
+def test_seconds_are_those_of_what_they_stand_beside(tmp_path: Path) -> None:
+    """Validation takes longer than training here; only training adds up."""
+
+    class Slow(ToyData):
+        def val_batches(self) -> Iterator[Batch]:
+            time.sleep(0.2)
+            yield from super().val_batches()
+
+    records: Records = []
+    train(tmp_path, TrainConfig(epochs=2), Slow(), log=records.append)
+    first, val, second, _ = records
+    assert val["seconds"] >= 0.2 > first["seconds"]
+    assert val["training_seconds"] == first["training_seconds"] == first["seconds"]
+    assert second["training_seconds"] == first["seconds"] + second["seconds"]
 
 
 class Breaks(CrossEntropy):
@@ -175,21 +231,32 @@ class Interrupted(Exception):
     pass
 
 
-FIVE_EPOCHS = TrainConfig(epochs=5, learning_rate=0.03)
+def five_epochs(select: Select) -> TrainConfig:
+    return TrainConfig(epochs=5, learning_rate=0.03, select=select)
+
+
+Trained = tuple[nn.Module, Progress, Records]
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[nn.Module, Progress, Records]:
-    records: Records = []
-    model, progress = train(tmp_path_factory.mktemp("whole"), FIVE_EPOCHS, log=records.append)
-    return model, progress, without_seconds(records)
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[Select, Trained]:
+    """By `select`, training that nothing interrupts."""
+
+    def whole(select: Select) -> Trained:
+        records: Records = []
+        folder = tmp_path_factory.mktemp("whole")
+        model, progress = train(folder, five_epochs(select), log=records.append)
+        return model, progress, without_seconds(records)
+
+    return {select: whole(select) for select in SELECTS}
 
 
 class TestResume:
+    @pytest.mark.parametrize("select", SELECTS)
     @pytest.mark.parametrize("epoch", [1, 2, 3, 4, 5])
     @pytest.mark.parametrize("where", ["within the epoch", "after training", "after validation"])
     def test_an_interrupted_run_ends_like_an_undisturbed_one(
-        self, tmp_path: Path, undisturbed: tuple[nn.Module, Progress, Records], epoch: int, where: str
+        self, tmp_path: Path, undisturbed: dict[Select, Trained], epoch: int, where: str, select: Select
     ) -> None:
         records: Records = []
 
@@ -209,7 +276,7 @@ class TestResume:
                     yield batch
 
         with pytest.raises(Interrupted):
-            train(tmp_path, FIVE_EPOCHS, Data(), log=log)
+            train(tmp_path, five_epochs(select), Data(), log=log)
         continued: list[int] = []
         data = ToyData()
         torch.randn(5)  # whatever the process has drawn in between must not matter
@@ -218,8 +285,8 @@ class TestResume:
             continued.append(after)
             records[:] = [record for record in records if record["epoch"] <= after]
 
-        model, progress = train(tmp_path, FIVE_EPOCHS, data, log=records.append, resumed=resumed)
-        whole, whole_progress, whole_records = undisturbed
+        model, progress = train(tmp_path, five_epochs(select), data, log=records.append, resumed=resumed)
+        whole, whole_progress, whole_records = undisturbed[select]
         assert continued == [epoch - 1]
         assert data.epochs == list(range(epoch, 6))
         assert without_seconds(records) == whole_records
@@ -228,15 +295,15 @@ class TestResume:
             assert torch.equal(model.state_dict()[name], weight), name
 
     def test_a_finished_training_is_not_repeated(self, tmp_path: Path) -> None:
-        first, progress = train(tmp_path, FIVE_EPOCHS)
+        first, progress = train(tmp_path, five_epochs("score"))
         data = ToyData()
-        second, again = train(tmp_path, FIVE_EPOCHS, data)
+        second, again = train(tmp_path, five_epochs("score"), data)
         assert data.epochs == []
         assert again == progress
         assert all(torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters(), strict=True))
 
     def test_another_seed_trains_otherwise(
-        self, tmp_path: Path, undisturbed: tuple[nn.Module, Progress, Records]
+        self, tmp_path: Path, undisturbed: dict[Select, Trained]
     ) -> None:
         torch.manual_seed(1)
         model = Toy()
@@ -244,13 +311,13 @@ class TestResume:
             model,
             CrossEntropy(CrossEntropy.Config(), SETTING),
             ToyData(),
-            FIVE_EPOCHS,
+            five_epochs("score"),
             seed=8,
             checkpoints=Checkpoints(tmp_path),
             fabric=Fabric(accelerator="cpu", devices=1),
             log=lambda record: None,
         )
-        assert not torch.equal(model.layers[0].weight, undisturbed[0].layers[0].weight)  # type: ignore[index, union-attr]
+        assert not torch.equal(model.layers[0].weight, undisturbed["score"][0].layers[0].weight)  # type: ignore[index, union-attr]
 
 
 def test_long_gradients_are_scaled_down(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from mmvideo.report.compare import Comparison
+from mmvideo.report.epochs import epochs_text
 from mmvideo.report.sections import Content
 from mmvideo.report.style import LEGEND_BELOW, MARGIN, Style, styles
 
@@ -18,7 +19,8 @@ COSTS = {"parameters": "parameters", "flops_per_clip": "FLOPs per clip", "train_
 
 def content(comparison: Comparison) -> Content:
     return Content(
-        {"rows": comparison.table.to_dict("records")}, {"cost": chart(comparison, styles(comparison.table))}
+        {"rows": [row | {"epoch": epochs_text(row)} for row in comparison.table.to_dict("records")]},
+        {"cost": chart(comparison, styles(comparison.table))}
     )
 
 

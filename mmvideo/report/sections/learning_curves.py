@@ -31,7 +31,7 @@ def chart(comparison: Comparison, look: dict[str, Style]) -> Figure:
     arms = {arm.name: arm for arm in comparison.study.arms}
     last = 0
     for name in (name for name in comparison.table["arm"] if name in arms):
-        curve, style = arms[name].validation_curve(), look[name]
+        curve, chosen, style = arms[name].validation_curve(), arms[name].chosen(), look[name]
         last = max([last, *curve["epoch"]])
         red, green, blue = (int(style.colour[i : i + 2], 16) for i in (1, 3, 5))
         for column, x in enumerate(("epoch", "seconds"), start=1):
@@ -46,6 +46,11 @@ def chart(comparison: Comparison, look: dict[str, Style]) -> Figure:
                 mode="lines+markers" if len(curve) == 1 else "lines",
                 line={"color": style.colour, "dash": style.dash, "width": 2}, **common,
                 hovertemplate=f"%{{y:.{wording.digits}f}}{wording.unit} at %{{x:.3~g}}",
+            )  # fmt: skip
+            figure.add_scatter(
+                x=chosen[x], y=factor * chosen["score"], mode="markers", showlegend=False, **common,
+                marker={"color": style.colour, "symbol": "circle-open", "size": 8},
+                hovertemplate=f"chosen: %{{y:.{wording.digits}f}}{wording.unit} at %{{x:.3~g}}",
             )  # fmt: skip
     whole = {"dtick": 1} if last <= _EACH_EPOCH else {}
     figure.update_xaxes(title_text="epoch", tickformat="d", row=1, col=1, **whole)
