@@ -169,7 +169,7 @@ class RunResult(Sealed):
     """Digests of the code of the registered components, by the configuration keys that name them."""
     data_fingerprint: str
     manifest: str
-    """SHA-256 of ids, labels, groups and splits of the manifest's clips."""
+    """SHA-256 of ids, labels, groups and splits of the manifest's clips, as it lists them."""
     digests: dict[str, str]
     """SHA-256 of the run's other files, by their names."""
     val: Metrics
@@ -193,6 +193,8 @@ class RunResult(Sealed):
     """Clips that could not be decoded, with the reason."""
     subtitle_warnings: dict[str, tuple[str, ...]]
     feature_values_zeroed: dict[str, int]
+    warnings: tuple[str, ...] = ()
+    """What a reader must know of the run beside its numbers."""
 
     @property
     def folder(self) -> str:

@@ -19,6 +19,8 @@ from mmvideo.files import write_whole
 from mmvideo.schema import Part
 from mmvideo.studies.base import load_base
 
+DRAWN = "No clip is in val: each run draws its own from train, with its seed (data.validation_share)."
+
 
 @dataclass
 class Inspect:
@@ -104,6 +106,7 @@ def _manifest_page(options: Inspect, config: RunConfig | None) -> bytes:
         view_examples(inspected, options.examples),
         survey_manifest(inspected),
         settings=_settings(config),
+        notes=[] if manifest.split("val") else [DRAWN],
     )
     return page.encode()
 

@@ -6,6 +6,7 @@ import random
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import nan
 from pathlib import Path
 from statistics import fmean
 
@@ -24,6 +25,7 @@ _LABELS: dict[TaskKind, str] = {
     "multi_label": "a list of classes",
     "regression": "a number",
 }
+NO_VALIDATION = "No validation split can be carved: each class has its training clips in one group."
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,8 @@ class AuditReport:
             lines.append(" ".join([f"{name:{width}}", *(f"{counts[split]:>7,}" for split in SPLITS)]))
         for name, values in self.values.items():
             lines.append(" ".join([f"{name:{width}}", *(f"{values[split]:>7.3g}" for split in SPLITS)]))
+        if not self.clips["val"]:
+            lines.append("No clip is in val: each run draws its own from train (data.validation_share).")
         if self.repeated:
             lines.append(f"{self.repeated} clips repeat the files and span of another clip of their split.")
         return "\n".join(lines)
@@ -62,11 +66,11 @@ def audit(manifest: Manifest, *, hashes: ContentHashes, task: TaskKind = "single
 
     Raises:
         InputError: a label that is not the task's, an id given twice, a group or a file's content in two
-            splits, an empty split, a class in val or test that train lacks, or a multi-label split in which
+            splits, no clips to train or to test on, or none that could be validation, a class in val or test that train lacks, or a multi-label split in which
             no clip has a label. Every finding names its culprits; all findings come at once.
     """
     clips = manifest.clips
-    contents, features = _contents(manifest, hashes), feature_digests(manifest, hashes)
+    contents, features = file_digests(manifest, hashes), feature_digests(manifest, hashes)
     findings = [*_foreign_labels(clips, task), *_repeated_ids(clips), *_empty_splits(clips)]
     findings += [*_untrained_classes(clips), *_unlabelled_splits(clips)]
     findings += _shared(
@@ -111,13 +115,13 @@ def _values(manifest: Manifest) -> dict[str, dict[Split, float]]:
     if not any(numbers.values()):
         return {}
     return {
-        "label mean": {split: fmean(values) for split, values in numbers.items()},
-        "label min": {split: min(values) for split, values in numbers.items()},
-        "label max": {split: max(values) for split, values in numbers.items()},
+        "label mean": {split: fmean(values) if values else nan for split, values in numbers.items()},
+        "label min": {split: min(values, default=nan) for split, values in numbers.items()},
+        "label max": {split: max(values, default=nan) for split, values in numbers.items()},
     }
 
 
-def _contents(manifest: Manifest, hashes: ContentHashes) -> list[tuple[Clip, dict[str, str]]]:
+def file_digests(manifest: Manifest, hashes: ContentHashes) -> list[tuple[Clip, dict[str, str]]]:
     """Each clip with the digests of its non-empty video and audio files."""
     rows = []
     missing: list[str] = []
@@ -203,12 +207,15 @@ def _repeated_ids(clips: Sequence[Clip]) -> list[str]:
 
 def _empty_splits(clips: Sequence[Clip]) -> list[str]:
     filled = {clip.split for clip in clips}
-    return [
-        f"- split '{split}' has no clips. Each of {', '.join(SPLITS)} needs at least one; a missing val can "
-        "be carved from train by group (mmvideo.clips.audit.carve_validation)."
-        for split in SPLITS
+    findings = [
+        f"- split '{split}' has no clips. Both train and test need at least one; where there is no val, each "
+        "run draws its own from train, by group."
+        for split in ("train", "test")
         if split not in filled
     ]
+    if filled == {"train", "test"} and not _groups_to_move(_train_groups(clips), 0.5, seed=0):
+        findings.append(f"- {NO_VALIDATION}")
+    return findings
 
 
 def _untrained_classes(clips: Sequence[Clip]) -> list[str]:
@@ -252,17 +259,22 @@ def carve_validation(clips: Sequence[Clip], share: float, seed: int) -> list[Cli
         raise InputError("The clips have a val split already; carving one is for data sets without.")
     if not 0 < share < 1:
         raise InputError(f"The validation share must lie between 0 and 1, both excluded; got {share}.")
-    groups: dict[str, Counter[str]] = defaultdict(Counter)
-    for clip in clips:
-        if clip.split == "train":
-            groups[clip.group].update(classes_of(clip.label) or ("",))
-    moved = _groups_to_move(groups, share, seed)
+    moved = _groups_to_move(_train_groups(clips), share, seed)
     if not moved:
-        raise InputError("No validation split can be carved: each class has its training clips in one group.")
+        raise InputError(NO_VALIDATION)
     return [
         clip.model_copy(update={"split": "val"}) if clip.split == "train" and clip.group in moved else clip
         for clip in clips
     ]
+
+
+def _train_groups(clips: Sequence[Clip]) -> dict[str, Counter[str]]:
+    """Training clips of each class, by group."""
+    groups: dict[str, Counter[str]] = defaultdict(Counter)
+    for clip in clips:
+        if clip.split == "train":
+            groups[clip.group].update(classes_of(clip.label) or ("",))
+    return groups
 
 
 def _groups_to_move(groups: Mapping[str, Counter[str]], share: float, seed: int) -> set[str]:

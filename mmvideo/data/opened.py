@@ -7,13 +7,14 @@ import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 
 from mmvideo.clips.audit import AuditReport, FeatureDigest, audit
 from mmvideo.clips.hashing import ContentHashes
-from mmvideo.clips.manifest import check_files, read_manifest
+from mmvideo.clips.manifest import Manifest, check_files, read_manifest
+from mmvideo.clips.validation import tied_groups, with_validation
 from mmvideo.components import MODALITY_KINDS
 from mmvideo.config import DataConfig, Input, RunConfig
 from mmvideo.errors import InputError
@@ -32,6 +33,8 @@ class Opened(ClipSource):
     """What of a clip's subtitles could not be read, or had to be guessed."""
     fingerprint: str = field(kw_only=True)
     """Names the content of the data, wherever it lies."""
+    listed: Manifest = field(kw_only=True)
+    """The manifest as the file has it; `manifest` has a run's own validation split."""
 
 
 def store_settings(config: RunConfig) -> StoreSettings:
@@ -59,7 +62,19 @@ def open_data(config: RunConfig, *, progress: bool = False) -> Opened:
     Raises:
         InputError: anything wrong with the manifest, its files or its splits, or too many undecodable clips.
     """
-    return _opened(config.data, store_settings(config), progress)
+    opened = _opened(config.data, store_settings(config), progress)
+    if opened.listed.split("val"):
+        return opened
+    return _with_validation(config.data, store_settings(config), progress, config.seed)
+
+
+@lru_cache(maxsize=4)
+def _with_validation(config: DataConfig, settings: StoreSettings, progress: bool, seed: int) -> Opened:
+    """The data set with the validation split that runs of this seed draw, and nothing kept of another's."""
+    opened = _opened(config, settings, progress)
+    tied = tied_groups(opened.listed, ContentHashes(Path(config.store) / "hashes.json"))
+    manifest = with_validation(opened.listed, config.validation_share, seed, tied)
+    return replace(opened, manifest=manifest, kept={})
 
 
 @lru_cache(maxsize=4)
@@ -95,6 +110,7 @@ def _opened(config: DataConfig, settings: StoreSettings, progress: bool) -> Open
         failed=report.failed,
         warnings=report.warnings,
         fingerprint=_with_features(fingerprint(manifest, report), checked.features),
+        listed=manifest,
     )
 
 

@@ -30,12 +30,13 @@ class BaseOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class CarvedOptions(BaseOptions):
-    """For data sets without an official validation split: one is carved from train, by whole groups."""
+    """For data sets without an official validation split: each run draws its own from train, by group."""
 
-    validation_share: float = 0.15
-    """Share of each class's training clips to set aside for validation."""
+    validation_share: float | None = None
+    """Share of each class's training clips to set aside for validation now, in whole groups, the same for all
+    runs. None: no clip is in val, and each seed draws its own split (data.validation_share)."""
     seed: int = 0
-    """Decides which groups are set aside."""
+    """Decides which groups are set aside here."""
 
 
 @dataclass(frozen=True)

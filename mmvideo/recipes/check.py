@@ -57,6 +57,8 @@ class Outcome:
         lines = [f"{self.title} → {self.manifest}", *self._split_table()]
         if self.carved:
             lines.append("val was carved from train, whole groups at a time.")
+        elif not any(clip.split == "val" for clip in self.clips):
+            lines.append("val: each run draws its own from train, whole groups at a time.")
         if self.missing and not checked:
             lines.append(
                 f"{len(self.missing):,} listed clips have no file: {shown(list(self.missing))}. "

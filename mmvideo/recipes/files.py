@@ -68,25 +68,26 @@ def safe_name(text: str) -> str:
 
 
 def split_by_group(
-    clips: Sequence[Clip], *, test_share: float, validation_share: float, seed: int
+    clips: Sequence[Clip], *, test_share: float, validation_share: float | None, seed: int
 ) -> list[Clip]:
     """All clips divided into train, val and test, whole groups at a time and class by class.
 
-    For data sets without any official split. Shares are of each class's clips.
+    For data sets without any official split. Shares are of each class's clips; without a share for
+    validation there is no val, and each run draws its own.
 
     Raises:
         InputError: shares that leave nothing to train on, or too few groups.
     """
-    if not 0 < test_share + validation_share < 1:
+    if not 0 < test_share + (validation_share or 0) < 1:
         raise InputError(
-            f"Shares of {test_share} for test and {validation_share} for validation leave nothing for train; "
+            f"Shares of {test_share} for test and {validation_share or 0} for validation leave nothing for train; "
             "together they must lie between 0 and 1."
         )
     train = [clip.model_copy(update={"split": "train"}) for clip in clips]
     try:
         test = _carved(train, test_share, seed)
         rest = [clip for clip in train if clip.id not in test]
-        val = _carved(rest, validation_share / (1 - test_share), seed)
+        val = set() if validation_share is None else _carved(rest, validation_share / (1 - test_share), seed)
     except InputError as error:
         groups = len({clip.group for clip in clips})
         raise InputError(

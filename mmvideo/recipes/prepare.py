@@ -59,9 +59,10 @@ def prepare(recipe: Recipe[Options], options: Options, show_progress: bool = Fal
     present, missing = _on_disk(wanted, source, out)
     if not present:
         raise InputError(_nothing_there(recipe, listing, missing, source))
-    carve = isinstance(options, CarvedOptions) and not any(clip.split == "val" for clip in present)
-    if isinstance(options, CarvedOptions) and carve:
-        present = carve_validation(present, options.validation_share, options.seed)
+    share = options.validation_share if isinstance(options, CarvedOptions) else None
+    carve = share is not None and not any(clip.split == "val" for clip in present)
+    if isinstance(options, CarvedOptions) and share is not None and carve:
+        present = carve_validation(present, share, options.seed)
     outcome = Outcome(
         title=recipe.title,
         manifest=out / MANIFEST,

@@ -101,6 +101,12 @@ def compare(study: StudyRuns) -> Comparison:
     if best is None:
         notes.append("The study has no single-modality arm, so no gain over a single modality can be stated.")
     notes += epoch_notes(study.arms)
+    notes += [
+        f"{run.result.arm}, seed {run.result.seed}: {warning}."
+        for arm in study.arms
+        for run in arm.runs
+        for warning in run.result.warnings
+    ]
     if study.missing:
         notes.insert(0, _missing_note(study))
     if study.unlisted:

@@ -54,7 +54,7 @@ def evaluate_run(
             raise unknown(f"modality of the run {path.name}", modality, config.modalities)
     data = RunData.open(config, learnt=dict.fromkeys(config.modalities, run.inputs), progress=True)
     if manifest is None:
-        check_data(result, data.source.manifest, config.data.manifest, data.fingerprint)
+        check_data(result, data.source.listed, config.data.manifest, data.fingerprint)
     if data.classes != result.classes:
         raise InputError(
             f"{config.data.manifest} has the classes {data.classes}; the run at {path} knows {result.classes}"

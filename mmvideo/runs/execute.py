@@ -25,7 +25,7 @@ from mmvideo.runs.evaluate import evaluate_splits
 from mmvideo.runs.identity import bind
 from mmvideo.runs.own_components import check_own_components
 from mmvideo.runs.tracking import Tracker, open_tracker
-from mmvideo.runs.warm_start import sources, start_encoders, with_sources
+from mmvideo.runs.warm_start import clips_seen_before, sources, start_encoders, with_sources
 from mmvideo.seeding import derive_seed
 from mmvideo.training.checkpoint import Checkpoints
 from mmvideo.training.loop import Progress, fit
@@ -107,10 +107,11 @@ def _execute(config: RunConfig, source: Opened, run: RunDirectory) -> None:
         net = fabric.setup(model)
         result = evaluate_splits(net, data, run, fabric)
         result |= _counted(data, progress)
+        result["warnings"] = clips_seen_before(data, warm)
         result["costs"] = _costs(data, model, net, objective, fabric, progress, memory)
         fusion = model.fusion.fusion if isinstance(model.fusion, Resized) else model.fusion
         result["step_spent_on"] = fusion.cost
-        bound = bind(run.path, config, data.source.manifest, data.fingerprint, result)
+        bound = bind(run.path, config, data.source.listed, data.fingerprint, result)
         run.write_result(bound)
         tracker.finish(bound)
 

@@ -7,12 +7,15 @@ from pathlib import Path
 
 from torch import nn
 
+from mmvideo.clips.manifest import read_manifest
 from mmvideo.config import RunConfig
+from mmvideo.data.run_data import RunData
 from mmvideo.encoders.base import Encoder
 from mmvideo.errors import InputError
-from mmvideo.records import CHECKPOINT
+from mmvideo.files import read_rows
+from mmvideo.records import CHECKPOINT, Prediction, predictions_file, run_remedy
 from mmvideo.runs.directory import RunDirectory
-from mmvideo.runs.identity import finished_run
+from mmvideo.runs.identity import finished_run, manifest_digest
 from mmvideo.training.weights import read_weights
 
 
@@ -62,6 +65,39 @@ def sources(config: RunConfig) -> dict[str, RunDirectory]:
             "name one, or leave the modality out"
         )
     return found
+
+
+def clips_seen_before(data: RunData, runs: Mapping[str, RunDirectory]) -> list[str]:
+    """What a reader must know where earlier runs trained on clips that this one validates or tests on.
+
+    Validation splits that runs draw differ between seeds: an encoder of another seed has trained on some of
+    this one's validation clips, so that scores there are too high. Clips count as the same by their ids; of a
+    run whose manifest has changed since, it is not known which it trained on.
+    """
+    told = []
+    for run in {run.path: run for run in runs.values()}.values():
+        trained = _trained_on(run)
+        for split in ("val", "test"):
+            clips = data.clips(split)
+            if seen := sum(clip.id in trained for clip in clips):
+                told.append(
+                    f"{seen} of the {len(clips)} {split} clips are training clips of {run.path.name}, whose "
+                    f"encoders this run starts from: its {split} scores are too high. Start from a run of the "
+                    "same seed and manifest"
+                )
+    return told
+
+
+def _trained_on(run: RunDirectory) -> set[str]:
+    """Ids of the clips it trained on, as far as its manifest is still there."""
+    try:
+        manifest = read_manifest(run.config.data.manifest)
+    except InputError:
+        return set()
+    if manifest_digest(manifest) != run.result().manifest:
+        return set()
+    validated = read_rows(run.path / predictions_file("val"), Prediction, run_remedy(run.path))
+    return {clip.id for clip in manifest.split("train")} - {row.id for row in validated}
 
 
 def start_encoders(encoders: nn.ModuleDict, runs: Mapping[str, RunDirectory]) -> None:

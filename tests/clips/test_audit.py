@@ -52,17 +52,25 @@ def test_a_leak_is_named(check, extra, message):
         check([*SOUND, *extra])
 
 
-@pytest.mark.parametrize("split", ["train", "val", "test"])
+@pytest.mark.parametrize("split", ["train", "test"])
 def test_an_empty_split_is_an_error(check, split):
     with pytest.raises(InputError, match=f"split '{split}' has no clips"):
         check([c for c in SOUND if c.split != split])
+
+
+def test_without_val_there_must_be_groups_to_draw_it_from(check):
+    report = check([clip("1"), clip("2"), clip("3", "test")])
+    assert report.clips["val"] == 0
+    assert "each run draws its own from train (data.validation_share)" in report.summary()
+    with pytest.raises(InputError, match="each class has its training clips in one group"):
+        check([clip("1", group="g"), clip("2", group="g"), clip("3", "test")])
 
 
 def test_all_findings_come_at_once(check):
     with pytest.raises(InputError, match=r"4 finding") as caught:
         check([clip("1"), clip("1", "test"), clip("2", "test", label="b")])
     assert "id(s)" in str(caught.value)
-    assert "split 'val'" in str(caught.value)
+    assert "No validation split can be carved" in str(caught.value)
     assert "class(es)" in str(caught.value)
     assert "group in two splits" in str(caught.value)
 

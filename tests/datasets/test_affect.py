@@ -118,7 +118,8 @@ def test_mustard_tests_on_the_series_nobody_trained_on(
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "sarcasm_data.json").write_text(json.dumps(records))
     make_files(tmp_path, [f"mmsd_raw_data/utterances_final/{name}.mp4" for name in records])
-    outcome = prepare(mustard.RECIPE, mustard.Options(source=tmp_path, out=tmp_path / "out", check=True))
+    options = mustard.Options(source=tmp_path, out=tmp_path / "out", check=True, validation_share=0.15)
+    outcome = prepare(mustard.RECIPE, options)
     clips = rows(outcome)
     assert {name for name, clip in clips.items() if clip.split == "test"} == {f"2_{i}" for i in range(4)}
     assert disjoint(outcome)
@@ -144,7 +145,8 @@ class TestCremaD:
 
     def test_no_actor_is_in_two_splits(self, load_recipe: Any, source: Path, rows: Any) -> None:
         crema = load_recipe("crema_d")
-        outcome = prepare(crema.RECIPE, crema.Options(source=source, out=source / "out", check=True))
+        options = crema.Options(source=source, out=source / "out", check=True, validation_share=0.15)
+        outcome = prepare(crema.RECIPE, options)
         clips = rows(outcome)
         assert disjoint(outcome)
         assert {len(groups) for groups in groups_of(outcome).values()} <= {1, 2, 6, 7}
@@ -193,7 +195,9 @@ class TestRavdess:
         self, load_recipe: Any, source: Path, rows: Any, channel: str, count: int, classes: int
     ) -> None:
         ravdess = load_recipe("ravdess")
-        options = ravdess.Options(source=source, out=source / "out", channel=channel, check=True)
+        options = ravdess.Options(
+            source=source, out=source / "out", channel=channel, check=True, validation_share=0.15
+        )
         outcome = prepare(ravdess.RECIPE, options)
         clips = rows(outcome)
         assert len(clips) == count

@@ -68,6 +68,13 @@ def test_a_complete_download_passes_the_check(source, tmp_path):
     assert report.splitlines()[-2].split() == ["a", "8", "4", "4", "0"]
 
 
+def test_unless_told_otherwise_validation_is_left_to_the_runs(source, tmp_path):
+    outcome = prepare(RECIPE, Carved(source=source, out=tmp_path / "out", check=True))
+    assert outcome.problems == []
+    assert Counter(c.split for c in outcome.clips) == {"train": 24, "test": 8}
+    assert "val: each run draws its own from train" in outcome.summary(checked=True)
+
+
 def test_missing_files_are_counted_listed_and_fail_the_check(source, tmp_path):
     for name in ("a5x", "b0y"):
         (source / "clips" / f"{name}.mp4").unlink()

@@ -150,7 +150,9 @@ def test_predictions_and_records_have_the_tasks_form(finished: tuple[Path, Compa
     assert all(SCORES[kind] in line and line["loss"] >= 0 for line in curve)
     result = json.loads((folder / "result.json").read_text())
     worse = {"multi_label": -1, "regression": 1}[kind]
-    val = [(worse * line[SCORES[kind]], line["loss"], line["epoch"]) for line in curve if line["split"] == "val"]
+    val = [
+        (worse * line[SCORES[kind]], line["loss"], line["epoch"]) for line in curve if line["split"] == "val"
+    ]
     assert result["best_epoch"] == min(val)[-1]
     assert set(result["test_permuted"]) == {SCORES[kind]}
     again = evaluate_run(folder)

@@ -302,9 +302,7 @@ class TestResume:
         assert again == progress
         assert all(torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters(), strict=True))
 
-    def test_another_seed_trains_otherwise(
-        self, tmp_path: Path, undisturbed: dict[Select, Trained]
-    ) -> None:
+    def test_another_seed_trains_otherwise(self, tmp_path: Path, undisturbed: dict[Select, Trained]) -> None:
         torch.manual_seed(1)
         model = Toy()
         fit(

@@ -20,7 +20,7 @@ COSTS = {"parameters": "parameters", "flops_per_clip": "FLOPs per clip", "train_
 def content(comparison: Comparison) -> Content:
     return Content(
         {"rows": [row | {"epoch": epochs_text(row)} for row in comparison.table.to_dict("records")]},
-        {"cost": chart(comparison, styles(comparison.table))}
+        {"cost": chart(comparison, styles(comparison.table))},
     )
 
 
