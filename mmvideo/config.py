@@ -49,9 +49,9 @@ class DataConfig(Part):
     eval_views: Positive = 1
     """Windows spread over the clip in evaluation, whose predicted probabilities are averaged."""
     validation_share: Annotated[float, at.Gt(0), at.Lt(1)] = added(0.15, before=0.15)
-    """Where the manifest has no clips in `val`: the share of each class's training clips, in whole groups, that
-    a run validates on. Each seed draws its own, so that intervals hold what the choice changes; a manifest
-    with clips in `val` fixes them for all seeds."""
+    """Where the manifest has no clips in `val`: the share of each class's training clips, in whole groups,
+    that a run validates on. Each seed draws its own, so that intervals hold what the choice changes; a
+    manifest with clips in `val` fixes them for all seeds."""
     decode_time_limit: PositiveFloat = 60.0
     """Seconds a worker may take for one clip before it is ended and the clip listed as failed."""
     max_failed_share: Fraction = 0.02

@@ -38,8 +38,8 @@ class Options(BaseOptions):
     test_share: float = 0.2
     """Share of the clips to test on, whole actors at a time."""
     validation_share: float | None = None
-    """Share of the clips to set aside for validation now, whole actors at a time, the same for all runs. None:
-    each run draws its own from train (data.validation_share)."""
+    """Share of the clips to set aside for validation now, whole actors at a time, the same for all runs.
+    None: each run draws its own from train (data.validation_share)."""
     seed: int = 0
     """Decides which actors are in which split."""
 

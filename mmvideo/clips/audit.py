@@ -66,8 +66,9 @@ def audit(manifest: Manifest, *, hashes: ContentHashes, task: TaskKind = "single
 
     Raises:
         InputError: a label that is not the task's, an id given twice, a group or a file's content in two
-            splits, no clips to train or to test on, or none that could be validation, a class in val or test that train lacks, or a multi-label split in which
-            no clip has a label. Every finding names its culprits; all findings come at once.
+            splits, no clips to train or to test on, or none that could be validation, a class in val or test
+            that train lacks, or a multi-label split in which no clip has a label. Every finding names its
+            culprits; all findings come at once.
     """
     clips = manifest.clips
     contents, features = file_digests(manifest, hashes), feature_digests(manifest, hashes)

@@ -1,7 +1,7 @@
 """The validation split that a run draws from train, where the data set ships none.
 
-Each seed draws its own, so that intervals over seeds hold what the choice of validation clips changes. Clips of
-one group stay together, and so do groups that share a file or features: a copy in both would leak.
+Each seed draws its own, so that intervals over seeds hold what the choice of validation clips changes. Clips
+of one group stay together, and so do groups that share a file or features: a copy in both would leak.
 """
 
 from __future__ import annotations

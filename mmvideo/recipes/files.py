@@ -80,8 +80,8 @@ def split_by_group(
     """
     if not 0 < test_share + (validation_share or 0) < 1:
         raise InputError(
-            f"Shares of {test_share} for test and {validation_share or 0} for validation leave nothing for train; "
-            "together they must lie between 0 and 1."
+            f"Shares of {test_share} for test and {validation_share or 0} for validation leave nothing "
+            "for train; together they must lie between 0 and 1."
         )
     train = [clip.model_copy(update={"split": "train"}) for clip in clips]
     try:

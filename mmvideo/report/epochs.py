@@ -1,4 +1,4 @@
-"""Where in training the epochs stand that runs were chosen at: at the first or last one, a choice says little."""
+"""Where in training the chosen epochs stand: at the first or the last one, a choice says little."""
 
 from __future__ import annotations
 

@@ -82,8 +82,8 @@ def clips_seen_before(data: RunData, runs: Mapping[str, RunDirectory]) -> list[s
             if seen := sum(clip.id in trained for clip in clips):
                 told.append(
                     f"{seen} of the {len(clips)} {split} clips are training clips of {run.path.name}, whose "
-                    f"encoders this run starts from: its {split} scores are too high. Start from a run of the "
-                    "same seed and manifest"
+                    f"encoders this run starts from: its {split} scores are too high. Start from a run of "
+                    "the same seed and manifest"
                 )
     return told
 

@@ -1,4 +1,4 @@
-"""The validation split a run draws: by whole groups, another with every seed, and never beside a copy in train."""
+"""The validation split a run draws: by whole groups, another with every seed, never beside a copy."""
 
 from __future__ import annotations
 
@@ -21,15 +21,8 @@ def manifest(tmp_path: Path) -> Manifest:
             name = f"{label}{group}"
             (tmp_path / f"{name}.mp4").write_text({"a0": "same", "a1": "same"}.get(name, name))
             for part in range(2):
-                clips.append(
-                    Clip(
-                        id=f"{name}-{part}",
-                        label=label,
-                        group=f"g{group}",
-                        split="train",
-                        video=f"{name}.mp4",
-                    )
-                )
+                id, video = f"{name}-{part}", f"{name}.mp4"
+                clips.append(Clip(id=id, label=label, group=f"g{group}", split="train", video=video))
     (tmp_path / "b2.mp4").write_bytes((tmp_path / "b1.mp4").read_bytes())
     clips.append(Clip(id="t", label="a", group="t", split="test", video="a9.mp4"))
     return Manifest(tuple(clips), tmp_path)
@@ -47,9 +40,9 @@ def test_groups_that_share_files_are_tied_through_one_another(tied: dict[str, st
 @pytest.mark.parametrize("seed", range(8))
 def test_it_takes_whole_groups_and_no_copies(manifest: Manifest, tied: dict[str, str], seed: int) -> None:
     drawn = with_validation(manifest, 0.3, seed, tied)
-    splits = {
-        group: {c.split for c in drawn.clips if c.group == group} for group in {c.group for c in drawn.clips}
-    }
+    splits: dict[str, set[str]] = {}
+    for clip in drawn.clips:
+        splits.setdefault(clip.group, set()).add(clip.split)
     assert all(len(found) == 1 for found in splits.values())
     assert splits["g0"] == splits["g1"] == splits["g2"]
     assert splits["t"] == {"test"}

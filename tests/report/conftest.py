@@ -81,7 +81,8 @@ def write_run(folder: Path, config: RunConfig, arm: FakeArm, n_clips: int, **res
     ]  # fmt: skip
     (folder / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in curve))
     record = {
-        "best_epoch": 9, "epochs": 12, "classes": CLASSES, "test": {"accuracy": float(right.mean())}, "val": {"accuracy": level},
+        "best_epoch": 9, "epochs": 12, "classes": CLASSES,
+        "test": {"accuracy": float(right.mean())}, "val": {"accuracy": level},
         "test_permuted": {"accuracy": 0.3} if len(config.modalities) > 1 else None,
         "costs": COSTS | {"parameters": 100_000 * len(config.modalities)},
         "train_presence": {"+".join(config.modalities): [200, 180, 190, 170]},
