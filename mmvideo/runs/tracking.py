@@ -10,6 +10,7 @@ import os
 import shlex
 import shutil
 import sys
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,6 +29,14 @@ if TYPE_CHECKING:
 INIT_SECONDS = 20.0
 FINISH_SECONDS = 60.0
 """What the dashboard may cost a run at most, at its start and at its end, when the server does not answer."""
+
+ROWS = 10_000
+"""Rows that a table of the dashboard may have, and cells that a confusion matrix may."""
+CONFUSED = 100
+"""Pairs of classes that stand for a confusion matrix of more cells."""
+TRIAL = ("WANDB_SWEEP_ID", "WANDB_RUN_ID", "WANDB_SWEEP_PARAM_PATH")
+"""How a sweep's agent tells a trial which run it is."""
+MODES = {"dryrun": "offline", **{mode: mode for mode in ("online", "offline", "disabled", "shared")}}
 
 _unreachable = (
     False  # after one failure to reach the server, the process goes on offline instead of waiting again
@@ -71,6 +80,10 @@ class WandbTracker:
     def _guarded(self) -> Iterator[wandb.Run | None]:
         try:
             yield self._run
+        except TimeoutError:
+            assert self._run is not None
+            _did_not_finish(self._run, self._run_dir.name)
+            self._run = None
         except Exception as error:
             _warn(f"W&B tracking of {self._run_dir.name} stops here: {_one_line(error)}")
             self._run = None
@@ -91,7 +104,7 @@ class WandbTracker:
                 numbers = result.model_dump(mode="json", exclude={"version", "deciding"})
                 run.summary.update(_numbers(numbers))
                 if result.task == "single_label":
-                    run.log({"test/confusion": _confusion(self._run_dir, result.classes)})
+                    run.log(_confusion(self._run_dir, result.classes))
                 run.finish()
 
     def fail(self) -> None:
@@ -151,12 +164,14 @@ def log_study(
         import wandb
 
         content: dict[str, Any] = {
-            name: wandb.Table(dataframe=_plain(table)) for name, table in tables.items()
+            name: wandb.Table(dataframe=_plain(table.head(ROWS))) for name, table in tables.items()
         }
         content |= {name: wandb.Image(str(path)) for name, path in figures.items()}
         run.log(content)
         run.summary.update(dict(summary))
         run.finish()
+    except TimeoutError:
+        _did_not_finish(run, f"the summary of {study}")
     except Exception as error:
         _warn(f"the study's W&B summary is incomplete: {_one_line(error)}")
 
@@ -166,36 +181,85 @@ def offline_hint(study_dir: Path) -> str | None:
     folder = study_dir / "wandb"
     if not any(folder.glob("offline-run-*")):
         return None
-    program = "wandb"
-    if shutil.which(program) is None:  # the virtual environment is not activated
-        beside = str(Path(sys.executable).with_name(program))
-        near = os.path.relpath(beside)
-        program = shlex.quote(beside if near.startswith("..") else near)
-    quoted = shlex.quote(str(folder))
+    program, quoted = _program(), shlex.quote(str(folder))
     return f"{program} leet {quoted}\n{program} sync {quoted}/offline-run-*"
+
+
+def _program() -> str:
+    """How a shell calls wandb: by its path, where the virtual environment is not activated."""
+    if shutil.which("wandb") is not None:
+        return "wandb"
+    beside = str(Path(sys.executable).with_name("wandb"))
+    near = os.path.relpath(beside)
+    return shlex.quote(beside if near.startswith("..") else near)
+
+
+def _did_not_finish(run: wandb.Run, name: str) -> None:
+    """Say what is left to do, and let the process's next runs go offline: none waits for this server again."""
+    global _unreachable
+    _unreachable = True
+    folder = shlex.quote(str(run.settings.sync_dir))
+    _warn(
+        f"W&B did not take all of {name} within {FINISH_SECONDS:.0f} s. Its record is complete, and nothing "
+        f"is lost: `{_program()} sync {folder}` uploads the rest. This process goes on offline."
+    )
 
 
 def _start(tracking: TrackingConfig, folder: Path, **identity: Any) -> wandb.Run | None:
     """A W&B run, or None where tracking is off or W&B does not start."""
-    global _unreachable
-    if not tracking.wandb or os.environ.get("WANDB_MODE") == "disabled":
+    if not tracking.wandb or _wanted_mode() == "disabled":
         return None
     try:
-        import wandb
-
-        mode = _mode(wandb.setup().settings.base_url)
-        try:
-            return _init(mode, tracking, folder, identity)
-        except Exception as error:
-            if mode == "offline":
-                raise
-            _unreachable = True
-            _warn(f"W&B could not be reached, so this process goes on offline: {_one_line(error)}")
-            wandb.teardown()  # its service still holds the run that did not start
-            return _init("offline", tracking, folder, identity)
+        if "WANDB_SWEEP_ID" not in os.environ:
+            return _started(tracking, folder, identity)
+        with _within_trial(own=_takes_trial(folder, identity["id"])):
+            return _started(tracking, folder, identity)
     except Exception as error:
         _warn(f"W&B tracking is off for {identity['name']}: {_one_line(error)}")
         return None
+
+
+def _takes_trial(folder: Path, id: str) -> bool:
+    """Whether this is the run that a sweep's agent waits for: the first of a trial that starts in the study's
+    folder, also when it is resumed. Others would overwrite it, and have ids of their own."""
+    file = folder / "wandb" / f"trial-{os.environ.get('WANDB_RUN_ID', '')}"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with file.open("x") as taken:
+            taken.write(id)
+    except FileExistsError:
+        return file.read_text() == id
+    return True
+
+
+@contextmanager
+def _within_trial(*, own: bool) -> Iterator[None]:
+    """W&B begins anew from the environment; a run that is not the trial's own does not see the trial in it."""
+    import wandb
+
+    wandb.teardown()
+    hidden = {name: os.environ.pop(name) for name in TRIAL if name in os.environ and not own}
+    try:
+        yield
+    finally:
+        os.environ.update(hidden)
+
+
+def _started(tracking: TrackingConfig, folder: Path, identity: dict[str, Any]) -> wandb.Run:
+    """A W&B run, offline where the server is not reached."""
+    global _unreachable
+    import wandb
+
+    mode = _mode(wandb.setup().settings.base_url)
+    try:
+        return _init(mode, tracking, folder, identity)
+    except Exception as error:
+        if mode == "offline":
+            raise
+        _unreachable = True
+        _warn(f"W&B could not be reached, so this process goes on offline: {_one_line(error)}")
+        wandb.teardown()  # its service still holds the run that did not start
+        return _init("offline", tracking, folder, identity)
 
 
 def _init(mode: str, tracking: TrackingConfig, folder: Path, identity: dict[str, Any]) -> wandb.Run:
@@ -210,6 +274,7 @@ def _init(mode: str, tracking: TrackingConfig, folder: Path, identity: dict[str,
         save_code=False,
         init_timeout=INIT_SECONDS,
         finish_timeout=FINISH_SECONDS,
+        finish_timeout_raises=True,
         x_disable_stats=mode == "offline",
         x_save_requirements=False,
     )
@@ -230,10 +295,25 @@ def _init(mode: str, tracking: TrackingConfig, folder: Path, identity: dict[str,
 
 def _mode(base_url: str) -> str:
     """What WANDB_MODE says, else online; but never online without a key, since W&B would ask for one."""
-    wanted = os.environ.get("WANDB_MODE", "online")
+    wanted = _wanted_mode() or "online"
     if wanted == "online" and (_unreachable or not _has_key(base_url)):
         return "offline"
     return wanted
+
+
+def _wanted_mode() -> str | None:
+    """WANDB_MODE as W&B itself reads it, which refuses a capital; None where it is empty or not set.
+
+    An unknown one is told and counts as offline: nothing is uploaded that was not to be.
+    """
+    given = os.environ.pop("WANDB_MODE", "").strip()
+    mode = MODES.get(given.lower()) if given else None
+    if given and mode is None:
+        mode = "offline"
+        _warn(f"WANDB_MODE is '{given}', none of {', '.join(MODES)}; taken as offline")
+    if mode is not None:
+        os.environ["WANDB_MODE"] = mode
+    return mode
 
 
 def _has_key(base_url: str) -> bool:
@@ -244,9 +324,7 @@ def _has_key(base_url: str) -> bool:
     return any(netrc.netrc(path).authenticators(urlsplit(base_url).hostname or "") for path in files)
 
 
-def _id(*parts: str) -> str | None:
-    if "WANDB_SWEEP_ID" in os.environ:  # a sweep's agent has chosen the id
-        return None
+def _id(*parts: str) -> str:
     return "-".join(parts).replace(".", "-").replace("+", "-")
 
 
@@ -258,16 +336,22 @@ def _numbers(nested: Mapping[str, Any]) -> dict[str, bool | int | float]:
     }
 
 
-def _confusion(run_dir: Path, classes: Sequence[str]) -> Any:
+def _confusion(run_dir: Path, classes: Sequence[str]) -> dict[str, Any]:
+    """The confusion matrix; of many classes, the pairs that are confused most often."""
     import wandb
 
     rows = read_rows(run_dir / predictions_file("test"), Prediction, run_remedy(run_dir))
-    return wandb.plot.confusion_matrix(
-        y_true=[classes.index(str(row.label)) for row in rows],
-        preds=[max(range(len(row.outputs)), key=row.outputs.__getitem__) for row in rows],
-        class_names=list(classes),
-        title="test confusion",
+    place = {name: number for number, name in enumerate(classes)}
+    true = [place[str(row.label)] for row in rows]
+    predicted = [max(range(len(row.outputs)), key=row.outputs.__getitem__) for row in rows]
+    if len(classes) ** 2 > ROWS:
+        wrong = Counter((a, b) for a, b in zip(true, predicted, strict=True) if a != b)
+        pairs = [[classes[a], classes[b], clips] for (a, b), clips in wrong.most_common(CONFUSED)]
+        return {"test/most_confused": wandb.Table(columns=["label", "predicted", "clips"], data=pairs)}
+    plot = wandb.plot.confusion_matrix(
+        y_true=true, preds=predicted, class_names=list(classes), title="test confusion"
     )
+    return {"test/confusion": plot}
 
 
 def _plain(table: pd.DataFrame) -> pd.DataFrame:

@@ -184,6 +184,94 @@ def test_a_w_and_b_that_breaks_on_the_way_is_one_warning(
     assert capsys.readouterr().err.count("disk full") == 1
 
 
+def test_many_classes_show_the_pairs_confused_most(
+    run: RunDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The matrix of 500 classes has 250,000 cells, and W&B shows 10,000."""
+    classes = tuple(f"class {number}" for number in range(500))
+    predicted = {"a": 1, "b": 1, "c": 0, "d": 7}
+    rows = [
+        Prediction(
+            id=name, group="g", label="class 0", present=(),
+            log_probabilities=tuple(0.0 if place == number else -9.0 for place in range(500)),
+        )
+        for name, number in predicted.items()
+    ]  # fmt: skip
+    run.write_predictions("test", rows)
+    found = tracking._confusion(run.path, classes)
+    assert list(found) == ["test/most_confused"]
+    table = found["test/most_confused"]
+    assert table.columns == ["label", "predicted", "clips"]
+    assert table.data == [["class 0", "class 1", 2], ["class 0", "class 7", 1]]
+
+
+def test_a_server_that_hangs_at_the_end_is_left_with_what_to_do(
+    run: RunDirectory, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Hangs:
+        summary: dict[str, Any] = {}  # noqa: RUF012
+        settings = type("Settings", (), {"sync_dir": "runs/demo/wandb/run-1"})
+
+        def log(self, _: dict[str, Any]) -> None:
+            pass
+
+        def finish(self, exit_code: int = 0) -> None:
+            raise TimeoutError("Timed out finishing run.")
+
+    monkeypatch.setattr(tracking, "_unreachable", False)
+    result = made_result(run.path, CONFIG, task="regression")
+    tracking.WandbTracker(Hangs(), run.path).finish(result)  # type: ignore[arg-type]
+    told = capsys.readouterr().err
+    assert "wandb sync runs/demo/wandb/run-1` uploads the rest" in told
+    assert tracking._unreachable
+
+
+@pytest.mark.parametrize(
+    ("given", "mode", "warned"),
+    [
+        ("", None, False), (" ", None, False), ("Offline", "offline", False), ("DISABLED", "disabled", False),
+        ("dryrun", "offline", False), ("of", "offline", True),
+    ],
+)  # fmt: skip
+def test_a_mode_is_understood_however_it_is_written(
+    given: str, mode: str | None, warned: bool, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.setenv("WANDB_MODE", given)
+    assert tracking._wanted_mode() == mode
+    assert os.environ.get("WANDB_MODE") == mode, "W&B reads it too"
+    assert ("WANDB_MODE is 'of'" in capsys.readouterr().err) == warned
+
+
+SWEEP = """
+import sys
+from pathlib import Path
+from mmvideo.config import RunConfig
+from mmvideo.runs import tracking
+for arm, seed in (("late", 0), ("late", 1), ("early", 0), ("late", 0)):
+    config = RunConfig(study="demo", arm=arm, seed=seed)
+    tracker = tracking.open_tracker(config, Path(sys.argv[1], "demo", f"{arm}-s{seed}-0"), "0")
+    print(tracker._run.id, tracker._run.sweep_id)
+    tracker.fail()
+"""
+
+
+def test_only_the_first_run_of_a_sweeps_trial_is_the_trial(tmp_path: Path) -> None:
+    clean = {key: value for key, value in os.environ.items() if "WANDB" not in key}
+    trial = {"WANDB_SWEEP_ID": "sweep1", "WANDB_RUN_ID": "trial1", "WANDB_MODE": "Offline"}
+    done = subprocess.run(
+        [sys.executable, "-c", SWEEP, str(tmp_path)],
+        env=clean | {"HOME": str(tmp_path)} | trial,
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True, timeout=90,
+    )  # fmt: skip
+    assert done.stdout.splitlines() == [
+        "trial1 sweep1",
+        "demo-late-s1-0 None",
+        "demo-early-s0-0 None",
+        "trial1 sweep1",
+    ]
+
+
 SCRIPT = """
 import sys
 from pathlib import Path
