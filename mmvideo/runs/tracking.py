@@ -5,22 +5,28 @@ Offline files lie in `<root>/<study>/wandb/`, one folder a run, so that they go 
 
 from __future__ import annotations
 
-import netrc
 import os
 import shlex
 import shutil
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
-from urllib.parse import urlsplit
 
 from mmvideo.config import RunConfig, TrackingConfig
 from mmvideo.config_diff import flatten
 from mmvideo.files import read_rows
 from mmvideo.records import Prediction, RunResult, predictions_file, run_remedy
+from mmvideo.runs.tracking_environment import (
+    has_key,
+    in_trial,
+    outside_trial,
+    takes_trial,
+    wanted_mode,
+    warn,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,10 +40,6 @@ ROWS = 10_000
 """Rows that a table of the dashboard may have, and cells that a confusion matrix may."""
 CONFUSED = 100
 """Pairs of classes that stand for a confusion matrix of more cells."""
-TRIAL = ("WANDB_SWEEP_ID", "WANDB_RUN_ID", "WANDB_SWEEP_PARAM_PATH")
-"""How a sweep's agent tells a trial which run it is."""
-MODES = {"dryrun": "offline", **{mode: mode for mode in ("online", "offline", "disabled", "shared")}}
-
 _unreachable = (
     False  # after one failure to reach the server, the process goes on offline instead of waiting again
 )
@@ -85,7 +87,7 @@ class WandbTracker:
             _did_not_finish(self._run, self._run_dir.name)
             self._run = None
         except Exception as error:
-            _warn(f"W&B tracking of {self._run_dir.name} stops here: {_one_line(error)}")
+            warn(f"W&B tracking of {self._run_dir.name} stops here: {_one_line(error)}")
             self._run = None
 
     def log(self, metrics: Mapping[str, Any], step: int) -> None:
@@ -173,7 +175,7 @@ def log_study(
     except TimeoutError:
         _did_not_finish(run, f"the summary of {study}")
     except Exception as error:
-        _warn(f"the study's W&B summary is incomplete: {_one_line(error)}")
+        warn(f"the study's W&B summary is incomplete: {_one_line(error)}")
 
 
 def offline_hint(study_dir: Path) -> str | None:
@@ -195,11 +197,11 @@ def _program() -> str:
 
 
 def _did_not_finish(run: wandb.Run, name: str) -> None:
-    """Say what is left to do, and let the process's next runs go offline: none waits for this server again."""
+    """Say what is left to do, and let the process's next runs go offline: none waits for it again."""
     global _unreachable
     _unreachable = True
     folder = shlex.quote(str(run.settings.sync_dir))
-    _warn(
+    warn(
         f"W&B did not take all of {name} within {FINISH_SECONDS:.0f} s. Its record is complete, and nothing "
         f"is lost: `{_program()} sync {folder}` uploads the rest. This process goes on offline."
     )
@@ -207,42 +209,19 @@ def _did_not_finish(run: wandb.Run, name: str) -> None:
 
 def _start(tracking: TrackingConfig, folder: Path, **identity: Any) -> wandb.Run | None:
     """A W&B run, or None where tracking is off or W&B does not start."""
-    if not tracking.wandb or _wanted_mode() == "disabled":
+    if not tracking.wandb or wanted_mode() == "disabled":
         return None
     try:
-        if "WANDB_SWEEP_ID" not in os.environ:
+        if not in_trial():
             return _started(tracking, folder, identity)
-        with _within_trial(own=_takes_trial(folder, identity["id"])):
+        import wandb
+
+        wandb.teardown()  # it begins anew from the environment
+        with nullcontext() if takes_trial(folder, identity["id"]) else outside_trial():
             return _started(tracking, folder, identity)
     except Exception as error:
-        _warn(f"W&B tracking is off for {identity['name']}: {_one_line(error)}")
+        warn(f"W&B tracking is off for {identity['name']}: {_one_line(error)}")
         return None
-
-
-def _takes_trial(folder: Path, id: str) -> bool:
-    """Whether this is the run that a sweep's agent waits for: the first of a trial that starts in the study's
-    folder, also when it is resumed. Others would overwrite it, and have ids of their own."""
-    file = folder / "wandb" / f"trial-{os.environ.get('WANDB_RUN_ID', '')}"
-    file.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with file.open("x") as taken:
-            taken.write(id)
-    except FileExistsError:
-        return file.read_text() == id
-    return True
-
-
-@contextmanager
-def _within_trial(*, own: bool) -> Iterator[None]:
-    """W&B begins anew from the environment; a run that is not the trial's own does not see the trial in it."""
-    import wandb
-
-    wandb.teardown()
-    hidden = {name: os.environ.pop(name) for name in TRIAL if name in os.environ and not own}
-    try:
-        yield
-    finally:
-        os.environ.update(hidden)
 
 
 def _started(tracking: TrackingConfig, folder: Path, identity: dict[str, Any]) -> wandb.Run:
@@ -257,7 +236,7 @@ def _started(tracking: TrackingConfig, folder: Path, identity: dict[str, Any]) -
         if mode == "offline":
             raise
         _unreachable = True
-        _warn(f"W&B could not be reached, so this process goes on offline: {_one_line(error)}")
+        warn(f"W&B could not be reached, so this process goes on offline: {_one_line(error)}")
         wandb.teardown()  # its service still holds the run that did not start
         return _init("offline", tracking, folder, identity)
 
@@ -295,33 +274,10 @@ def _init(mode: str, tracking: TrackingConfig, folder: Path, identity: dict[str,
 
 def _mode(base_url: str) -> str:
     """What WANDB_MODE says, else online; but never online without a key, since W&B would ask for one."""
-    wanted = _wanted_mode() or "online"
-    if wanted == "online" and (_unreachable or not _has_key(base_url)):
+    wanted = wanted_mode() or "online"
+    if wanted == "online" and (_unreachable or not has_key(base_url)):
         return "offline"
     return wanted
-
-
-def _wanted_mode() -> str | None:
-    """WANDB_MODE as W&B itself reads it, which refuses a capital; None where it is empty or not set.
-
-    An unknown one is told and counts as offline: nothing is uploaded that was not to be.
-    """
-    given = os.environ.pop("WANDB_MODE", "").strip()
-    mode = MODES.get(given.lower()) if given else None
-    if given and mode is None:
-        mode = "offline"
-        _warn(f"WANDB_MODE is '{given}', none of {', '.join(MODES)}; taken as offline")
-    if mode is not None:
-        os.environ["WANDB_MODE"] = mode
-    return mode
-
-
-def _has_key(base_url: str) -> bool:
-    if os.environ.get("WANDB_API_KEY") or os.environ.get("WANDB_IDENTITY_TOKEN_FILE"):
-        return True
-    candidates = [os.environ["NETRC"]] if "NETRC" in os.environ else ["~/.netrc", "~/_netrc"]
-    files = [path for path in map(os.path.expanduser, candidates) if os.path.isfile(path)]
-    return any(netrc.netrc(path).authenticators(urlsplit(base_url).hostname or "") for path in files)
 
 
 def _id(*parts: str) -> str:
@@ -364,7 +320,3 @@ def _plain(table: pd.DataFrame) -> pd.DataFrame:
 
 def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())
-
-
-def _warn(message: str) -> None:
-    print(f"mmvideo: warning: {message}", file=sys.stderr)

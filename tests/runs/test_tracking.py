@@ -19,6 +19,7 @@ from mmvideo.records import Prediction
 from mmvideo.runs import tracking
 from mmvideo.runs.directory import RunDirectory
 from mmvideo.runs.tracking import NoTracker, log_study, offline_hint, open_tracker
+from mmvideo.runs.tracking_environment import wanted_mode
 
 CONFIG = RunConfig(
     study="demo",
@@ -238,7 +239,7 @@ def test_a_mode_is_understood_however_it_is_written(
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
     monkeypatch.setenv("WANDB_MODE", given)
-    assert tracking._wanted_mode() == mode
+    assert wanted_mode() == mode
     assert os.environ.get("WANDB_MODE") == mode, "W&B reads it too"
     assert ("WANDB_MODE is 'of'" in capsys.readouterr().err) == warned
 
