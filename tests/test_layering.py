@@ -23,6 +23,7 @@ CORE = {
     "components",
     "seeding",
     "files",
+    "pretrained",
     "progress",
     "schema",
     "records",

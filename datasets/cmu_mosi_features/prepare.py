@@ -53,9 +53,14 @@ def listing(options: Options) -> Listing:
         clips += [_clip(told[row], options.source, part, place) for place, row in enumerate(rows)]
     if options.protocol == "official":
         return Listing(clips)
-    shares = {"test_share": options.test_share, "validation_share": options.validation_share}
+    test, val = options.test_share, options.validation_share
     return Listing(
-        split_by_group([clip for clip in clips if clip.split == "test"], **shares, seed=options.seed),
+        split_by_group(
+            [clip for clip in clips if clip.split == "test"],
+            test_share=test,
+            validation_share=val,
+            seed=options.seed,
+        ),
         notes={"utterances of the official train are left out": [c.id for c in clips if c.split == "train"]},
     )
 

@@ -71,9 +71,9 @@ def listing(options: Options) -> Listing:
         for name in names
         if _known(name)
     ]
-    shares = {"test_share": options.test_share, "validation_share": options.validation_share}
+    test, val = options.test_share, options.validation_share
     return Listing(
-        split_by_group(clips, **shares, seed=options.seed),
+        split_by_group(clips, test_share=test, validation_share=val, seed=options.seed),
         notes={"files are not called <actor>_<sentence>_<emotion>_<level>": strange},
     )
 

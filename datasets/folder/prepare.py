@@ -93,8 +93,8 @@ def listing(options: Options) -> Listing:
     if divided:
         _need_train_and_test(clips, options.source)
     elif clips:
-        shares = {"test_share": options.test_share, "validation_share": options.validation_share}
-        clips = split_by_group(clips, **shares, seed=options.seed)
+        test, val = options.test_share, options.validation_share
+        clips = split_by_group(clips, test_share=test, validation_share=val, seed=options.seed)
     named = {
         what: [readable(path.relative_to(options.source)) for path in found] for what, found in told.items()
     }

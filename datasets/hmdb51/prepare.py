@@ -132,7 +132,7 @@ RECIPE = Recipe(
     listing=listing,
     known=known,
     defects=(
-        "there is no official validation split: one is carved from train by source video",
+        "there is no official validation split: each run draws its own from train by source video",
         "a film may give clips to several classes; groups are per class, as in the official splits",
     ),
 )

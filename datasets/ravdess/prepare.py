@@ -61,9 +61,9 @@ def listing(options: Options) -> Listing:
             "Video_Speech_Actor_XX.zip, Video_Song_Actor_XX.zip or the archives of sound files there."
         )
     clips = [_clip(path) for path in chosen.values()]
-    shares = {"test_share": options.test_share, "validation_share": options.validation_share}
+    test, val = options.test_share, options.validation_share
     return Listing(
-        split_by_group(clips, **shares, seed=options.seed),
+        split_by_group(clips, test_share=test, validation_share=val, seed=options.seed),
         notes={f"{suffix} files have no RAVDESS name": strange},
     )
 

@@ -73,8 +73,8 @@ def listing(options: Options) -> Listing:
     if problems:
         raise InputError(f"{len(problems)} bad row(s) in the table:\n" + shown(problems, "\n"))
     if "split" not in columns and clips:
-        shares = {"test_share": options.test_share, "validation_share": options.validation_share}
-        clips = split_by_group(clips, **shares, seed=options.seed)
+        test, val = options.test_share, options.validation_share
+        clips = split_by_group(clips, test_share=test, validation_share=val, seed=options.seed)
     return Listing(clips)
 
 

@@ -97,7 +97,7 @@ RECIPE = Recipe(
     known=known,
     defects=(
         "only 51 of the 101 classes have sound: its presence alone tells part of the label",
-        "there is no official validation split: one is carved from train by group",
+        "there is no official validation split: each run draws its own from train by group",
     ),
 )
 

@@ -94,7 +94,7 @@ RECIPE = Recipe(
     defects=(
         "videos vanish from YouTube, so that no two copies hold the same clips: report how many you have",
         "some videos were uploaded several times under different ids, which no list of ids can tell",
-        "there is no official validation split: one is carved from train by video",
+        "there is no official validation split: each run draws its own from train by video",
     ),
 )
 

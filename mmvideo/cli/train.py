@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -11,8 +12,10 @@ from typing import Annotated
 import tyro
 
 from mmvideo.cli.options import checked, first_positional, parse, with_choices
+from mmvideo.clips.manifest import shown
 from mmvideo.config import RunConfig
 from mmvideo.files import make_folder
+from mmvideo.records import RunResult
 from mmvideo.studies.base import load_base
 
 
@@ -55,8 +58,24 @@ def train(arguments: list[str]) -> int:
     score = TASKS[config.data.task].score
     name = "" if score == "accuracy" else f"{score} "
     print(f"{config.label}  val {name}{result.val[score]:.3f}  test {name}{result.test[score]:.3f}")
+    for note in _notes(result):
+        print(f"Note: {note}")
     print(f"record: {path}  ({time.monotonic() - began:.0f} s)")
     return 0
+
+
+def _notes(result: RunResult) -> Iterator[str]:
+    """What a reader must know beside a run's numbers, as a study's report tells it."""
+    from mmvideo.report.epochs import FIRST, LAST, at_the_end, at_the_start
+
+    yield from (f"{warning}." for warning in result.warnings)
+    for at, where in ((at_the_end, LAST), (at_the_start, FIRST)):
+        if at(result):
+            yield f"Validation chose {where}: epoch {result.best_epoch} of {result.epochs}."
+    if failed := [f"{name} ({reason})" for name, reason in result.failed_clips.items()]:
+        yield f"clips that could not be decoded: {len(failed)}. {shown(failed)}"
+    if warned := list(result.subtitle_warnings):
+        yield f"clips whose subtitles could not be read in full: {len(warned)}. {shown(warned)}"
 
 
 @dataclass

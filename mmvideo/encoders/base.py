@@ -52,6 +52,13 @@ class Encoder(nn.Module):
         return None
 
     @classmethod
+    def refuse_unusable(cls, config: Any) -> None:
+        """
+        Raises:
+            InputError: what the options name cannot be used. It is told before anything is decoded.
+        """
+
+    @classmethod
     def encode_ahead(cls, config: Any, modality: Modality, source: ClipSource, device: torch.device) -> Any:
         """What stands in for the modality's input in every run, computed once for all clips, where the
         options ask for it; the modality is given it as `encoded`. None: nothing."""

@@ -11,6 +11,7 @@ from torch import nn
 from mmvideo.encoders.base import Encoder
 from mmvideo.errors import InputError
 from mmvideo.modalities.text import Pieces
+from mmvideo.pretrained import load_pretrained
 from mmvideo.schema import Positive, WeightsFile
 from mmvideo.types import Tokens
 from mmvideo.vocabulary import Level
@@ -50,6 +51,11 @@ class TextTransformer(Encoder):
     @classmethod
     def needs(cls, config: Config) -> Pieces:
         return Pieces(config.max_tokens, config.vocabulary_size, config.model)
+
+    @classmethod
+    def refuse_unusable(cls, config: Config) -> None:
+        if config.model is not None:
+            refuse_other_than_text(config.model)
 
     def __init__(self, config: Config, told: int, width: int, levels: Set[Level]) -> None:
         super().__init__(config, told, width, levels)
@@ -119,14 +125,35 @@ def _small_bert(config: TextTransformer.Config, vocabulary_size: int) -> Any:
 def _load(name: str) -> Any:
     from transformers import AutoModel
 
-    try:
-        model = AutoModel.from_pretrained(name, use_safetensors=True)
-    except (OSError, ValueError) as error:
-        raise InputError(
-            f"model '{name}' is neither a local folder nor a hub name that loads: {error}"
-        ) from error
+    refuse_other_than_text(name)
+    model = load_pretrained(AutoModel.from_pretrained, name, use_safetensors=True)
     if getattr(model.config, "is_encoder_decoder", False):
         return model.get_encoder()
     if getattr(model, "pooler", None) is not None:
         model.pooler = None  # nobody reads it: it would count as parameters and never be trained
     return model
+
+
+def refuse_other_than_text(name: str) -> None:
+    """
+    Raises:
+        InputError: there is no such model, or its states are not those of a text.
+    """
+    from transformers import AutoConfig
+    from transformers.models.auto.modeling_auto import MODEL_MAPPING
+
+    config = load_pretrained(AutoConfig.from_pretrained, name)
+    kind = f"model '{name}' is of the kind '{config.model_type}'"
+    advice = "Name one whose AutoModel reads text alone, such as BERT, RoBERTa or T5"
+    try:
+        found: Any = MODEL_MAPPING[type(config)]
+    except KeyError as error:
+        raise InputError(f"{kind}, for which transformers has no plain model. {advice}.") from error
+    model = found[0] if isinstance(found, tuple) else found
+    read = getattr(model, "input_modalities", "text")
+    reads = {read} if isinstance(read, str) else set(read)
+    if model.main_input_name != "input_ids" or reads != {"text"}:
+        what = f"{' and '.join(sorted(reads))} ({model.main_input_name})"
+        raise InputError(f"{kind}, which reads {what}. {advice}.")
+    if not isinstance(getattr(config, "hidden_size", None), int):
+        raise InputError(f"{kind}, and its configuration has no hidden_size. {advice}.")

@@ -13,6 +13,7 @@ import numpy as np
 
 from mmvideo.errors import InputError
 from mmvideo.files import write_whole
+from mmvideo.pretrained import load_pretrained
 from mmvideo.store.subtitles import Word
 
 if TYPE_CHECKING:
@@ -54,8 +55,8 @@ class WordPieces:
         from transformers import AutoTokenizer
 
         try:
-            tokenizer = AutoTokenizer.from_pretrained(name, use_fast=True)
-        except (OSError, ValueError) as error:
+            tokenizer = load_pretrained(AutoTokenizer.from_pretrained, name, use_fast=True)
+        except InputError as error:
             raise InputError(f"model '{name}': its tokenizer cannot be loaded: {error}") from error
         backend = getattr(tokenizer, "backend_tokenizer", None)
         if backend is None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -45,7 +46,7 @@ def epochs_of(arms: Sequence[ArmRuns]) -> dict[str, float]:
     return means | {name: float(sum(map(at, runs))) if runs else np.nan for name, at in ends.items()}
 
 
-def epochs_text(row: dict[str, float]) -> str:
+def epochs_text(row: Mapping[Hashable, Any]) -> str:
     """`7.3 of 12`, and how often it was the first or the last: `11.7 of 12 (last: 2)`."""
     if pd.isna(row["epochs"]):
         return "–"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from mmvideo.components import ENCODERS
 from mmvideo.config import RunConfig
 from mmvideo.contract.check import check_own_component
 from mmvideo.runs.identity import source_digest
@@ -16,8 +17,11 @@ def check_own_components(config: RunConfig, root: Path) -> None:
         root: folder of runs, in which it is remembered what has passed.
 
     Raises:
-        InputError: one breaks a promise, cannot be imported, or can nowhere be built.
+        InputError: one breaks a promise, cannot be imported, or can nowhere be built; or weights that an
+            encoder's options name cannot be used.
     """
+    for given in config.active.values():
+        ENCODERS.resolve(given.encoder.name).refuse_unusable(given.encoder.options)
     encoders = (given.encoder for given in config.active.values())
     for choice in (config.fusion, config.objective, *encoders):
         if ":" in choice.name:

@@ -302,7 +302,7 @@ def _confusion(run_dir: Path, classes: Sequence[str]) -> dict[str, Any]:
     predicted = [max(range(len(row.outputs)), key=row.outputs.__getitem__) for row in rows]
     if len(classes) ** 2 > ROWS:
         wrong = Counter((a, b) for a, b in zip(true, predicted, strict=True) if a != b)
-        pairs = [[classes[a], classes[b], clips] for (a, b), clips in wrong.most_common(CONFUSED)]
+        pairs: list[Any] = [[classes[a], classes[b], clips] for (a, b), clips in wrong.most_common(CONFUSED)]
         return {"test/most_confused": wandb.Table(columns=["label", "predicted", "clips"], data=pairs)}
     plot = wandb.plot.confusion_matrix(
         y_true=true, preds=predicted, class_names=list(classes), title="test confusion"

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from mmvideo.errors import InputError, unknown
+from mmvideo.pretrained import find_model
 from mmvideo.store.media import Samples
 from mmvideo.store.subtitle_parser import Cue
 
@@ -40,6 +41,7 @@ class Whisper:
 
         logging.set_verbosity_error()
         logging.disable_progress_bar()
+        find_model(model)
         chosen = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
         try:
             recogniser: Any = pipeline("automatic-speech-recognition", model=model, device=chosen)

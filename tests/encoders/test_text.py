@@ -7,7 +7,20 @@ from typing import Any
 
 import pytest
 import torch
-from transformers import BertConfig, BertModel, T5Config, T5Model
+from transformers import (
+    BertConfig,
+    BertModel,
+    ClapConfig,
+    CLIPConfig,
+    GPT2Config,
+    GPT2Model,
+    PreTrainedConfig,
+    T5Config,
+    T5Model,
+    ViTConfig,
+    Wav2Vec2Config,
+    WhisperConfig,
+)
 
 from mmvideo.encoders.text import TextTransformer
 from mmvideo.errors import InputError
@@ -139,6 +152,14 @@ class TestPretrained:
         assert made(pieces([6, 3])).clip.shape == (2, WIDTH)
         assert not [name for name, _ in made.named_parameters() if "decoder" in name]
 
+    def test_one_that_has_no_padding_of_its_own_needs_none(self, tmp_path: Path) -> None:
+        """GPT-2's tokenizer has no padding token, and none is read: what stands there changes nothing."""
+        GPT2Model(GPT2Config(vocab_size=VOCABULARY, n_embd=16, n_layer=1, n_head=2)).save_pretrained(tmp_path)
+        made = encoder(SMALL.model_copy(update={"model": str(tmp_path)})).eval()
+        given = pieces([6, 3])
+        alone = Tokens(given.values[1:, :3], given.mask[1:, :3], given.time[1:, :3])
+        torch.testing.assert_close(made(given).clip[1], made(alone).clip[0], rtol=0, atol=1e-6)
+
     def test_every_parameter_is_used(self, bert: Path) -> None:
         """What never gets a gradient is neither built nor counted."""
         made = encoder(SMALL.model_copy(update={"model": str(bert)}))
@@ -167,6 +188,24 @@ class TestRefused:
         torch.save(BertModel.from_pretrained(bert).state_dict(), tmp_path / "pytorch_model.bin")
         with pytest.raises(InputError, match="neither a local folder nor a hub name that loads"):
             encoder(SMALL.model_copy(update={"model": str(tmp_path)}))
+
+    @pytest.mark.parametrize(
+        ("kind", "reason"),
+        [
+            (ViTConfig(), r"kind 'vit', which reads image \(pixel_values\)"),
+            (Wav2Vec2Config(), r"kind 'wav2vec2', which reads audio \(input_values\)"),
+            (WhisperConfig(), r"kind 'whisper', which reads audio and text \(input_features\)"),
+            (CLIPConfig(), r"kind 'clip', which reads image and text"),
+            (ClapConfig(), r"kind 'clap', which reads audio and text"),
+        ],
+    )
+    def test_a_model_of_another_kind(self, kind: PreTrainedConfig, reason: str, tmp_path: Path) -> None:
+        kind.save_pretrained(tmp_path)
+        config = SMALL.model_copy(update={"model": str(tmp_path)})
+        with pytest.raises(InputError, match=reason):
+            TextTransformer.refuse_unusable(config)  # before anything is decoded
+        with pytest.raises(InputError, match="Name one whose AutoModel reads text alone"):
+            encoder(config)
 
     def test_heads_that_do_not_divide_the_width(self) -> None:
         with pytest.raises(InputError, match="hidden 16 cannot be split over 3 heads"):

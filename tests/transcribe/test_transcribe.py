@@ -192,8 +192,10 @@ def test_a_whisper_model_gives_cues_in_order_within_the_sound(tiny_whisper):
 
 
 def test_what_is_no_usable_model_or_language_is_refused(tiny_whisper, tmp_path):
-    with pytest.raises(InputError, match="cannot be loaded for speech recognition"):
+    with pytest.raises(InputError, match="there is no such folder"):
         Whisper(str(tmp_path / "nothing"))
+    with pytest.raises(InputError, match="cannot be loaded for speech recognition"):
+        Whisper(str(tmp_path))
     with pytest.raises(InputError, match=r"Unknown language 'xx'.*Known: de, en"):
         Whisper(str(tiny_whisper), language="xx")
 
