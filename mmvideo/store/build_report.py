@@ -25,7 +25,7 @@ class BuildReport:
     decoders: Counter[str] = field(default_factory=Counter)
     """How many clips' frames each decoder gave."""
     warnings: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    """What of a readable clip's subtitles could not be read, or had to be guessed."""
+    """What of a readable clip could not be read, had to be guessed or filled in, or is not as expected."""
 
     def summary(self) -> str:
         """The counts, and every failure with its reason."""

@@ -53,7 +53,7 @@ class Decoded:
     present: tuple[str, ...]
     decoder: str | None
     warnings: tuple[str, ...] = ()
-    """What of its subtitles could not be read, or had to be guessed."""
+    """What of it could not be read, had to be guessed or filled in, or is not as one would expect."""
 
 
 @dataclass(frozen=True)
@@ -82,12 +82,8 @@ def decode_clip(job: Job) -> Decoded:
     samples = np.zeros(0, np.float32)
     decoder = None
     sound = job.audio or job.video
-    heard = None
-    if sound and job.sample_rate is not None:
-        heard = decode_audio(sound, sample_rate=job.sample_rate, start=job.start, end=job.end)
-        samples = heard[0] if heard else samples
-        if job.audio and heard is None:
-            raise DecodeError(job.audio, "no sound within the clip's span")
+    warnings: list[str] = []
+    video = heard = None
     if job.video and job.frame_size is not None:
         video = decode_video(
             job.video,
@@ -99,17 +95,25 @@ def decode_clip(job: Job) -> Decoded:
         )
         if video is not None:
             frames, times, decoder = video.frames, video.times, video.decoder
-        elif heard is None and job.sample_rate is not None:
+            warnings += video.warnings
+    if sound and job.sample_rate is not None:
+        seen = len(frames) / job.frame_rate
+        heard = decode_audio(sound, sample_rate=job.sample_rate, start=job.start, end=job.end, beside=seen)
+        if heard is not None:
+            samples = heard[0]
+            warnings += heard[1]
+        elif job.audio:
+            raise DecodeError(job.audio, "no sound within the clip's span")
+        elif job.video and job.frame_size is not None and video is None:
             raise DecodeError(job.video, "neither picture nor sound within the clip's span")
     subtitles = read_subtitles(job.subtitles, job.start, job.end) if job.subtitles else Subtitles(())
     if len(frames) or len(samples):
         seconds = max(len(frames) / job.frame_rate, len(samples) / (job.sample_rate or 1))
         subtitles = subtitles.until(seconds)
     clip = StoredClip(frames, times, samples, subtitles.words)
-    write_clip(
-        job.target, clip, decoder, subtitles.warnings, jpeg_quality=job.jpeg_quality, origin=job.origin
-    )
-    return Decoded(clip.present, decoder, subtitles.warnings)
+    told = tuple(dict.fromkeys([*warnings, *subtitles.warnings]))  # of one file, picture and sound say the same
+    write_clip(job.target, clip, decoder, told, jpeg_quality=job.jpeg_quality, origin=job.origin)
+    return Decoded(clip.present, decoder, told)
 
 
 def attempt(job: Job) -> Decoded | Lost | Unwritable:

@@ -34,13 +34,18 @@ def shown_at(frame_times: Instants, when: Instants) -> NDArray[np.intp]:
     return np.maximum(np.searchsorted(frame_times, when + TOLERANCE, side="right") - 1, 0)
 
 
-def resize_short_side(frame: Frame, size: int) -> Frame:
-    """The frame with its short side at `size` pixels, aspect kept (bilinear, antialiased)."""
+def resize_short_side(frame: Frame, size: int, aspect: float = 1.0) -> Frame:
+    """The frame with its short side at `size` pixels, its shape kept (bilinear, antialiased).
+
+    Args:
+        aspect: width of a pixel over its height; what comes out has square ones.
+    """
     height, width = frame.shape[:2]
-    scale = size / min(height, width)
-    if scale == 1:
+    shown_height, shown_width = height / min(aspect, 1.0), width * max(aspect, 1.0)
+    scale = size / min(shown_height, shown_width)
+    if scale == aspect == 1:
         return np.ascontiguousarray(frame)
-    target = (max(size, round(width * scale)), max(size, round(height * scale)))
+    target = (max(size, round(shown_width * scale)), max(size, round(shown_height * scale)))
     image = Image.new("RGB", (width, height), None)  # filled at once: `fromarray` would copy and clear first
     image.frombytes(np.ascontiguousarray(frame))
     return np.asarray(image.resize(target, Image.Resampling.BILINEAR))

@@ -177,9 +177,9 @@ def bursts(samples, rate):
 class TestAudio:
     def test_clicks_stay_where_they_are(self, video, click_track):
         path = video("a.mp4", sound=click_track(2, [0.25, 1.5]))
-        samples, start = decode_audio(path, sample_rate=16000)
+        samples, told = decode_audio(path, sample_rate=16000)
         assert samples.dtype == np.float32
-        assert start == 0.0
+        assert told == ()
         assert bursts(samples, 16000) == pytest.approx([0.25, 1.5], abs=0.003)
 
     @pytest.mark.parametrize("rate", [8000, 22050])
@@ -191,8 +191,8 @@ class TestAudio:
     @pytest.mark.parametrize("name", ["a.mp4", "a.mkv"])
     def test_a_span_starts_at_its_start(self, video, click_track, name):
         path = video(name, frames=80, sound=click_track(8, [0.5, 5.25, 6.5]))
-        samples, start = decode_audio(path, sample_rate=16000, start=5.0, end=6.0)
-        assert (len(samples), start) == (16000, 5.0)
+        samples, told = decode_audio(path, sample_rate=16000, start=5.0, end=6.0)
+        assert (len(samples), told) == (16000, ())
         assert bursts(samples, 16000) == pytest.approx([0.25], abs=0.003)
 
     def test_a_late_track_is_led_in_with_silence(self, video, click_track):

@@ -9,7 +9,9 @@ import numpy as np
 from av.audio.frame import AudioFrame
 from numpy.typing import NDArray
 
-from mmvideo.store.decode.container import DecodeError, decoded
+from mmvideo.store.decode.container import DecodeError
+from mmvideo.store.decode.filled import Filled
+from mmvideo.store.decode.frames import decoded, jumps_told
 from mmvideo.store.media import Samples, as_float, resample
 
 LARGEST_GAP = 0.1
@@ -19,21 +21,30 @@ AT_ONCE = 64
 
 
 def decode_audio(
-    path: str | Path, *, sample_rate: int, start: float = 0.0, end: float | None = None
-) -> tuple[Samples, float] | None:
+    path: str | Path,
+    *,
+    sample_rate: int,
+    start: float = 0.0,
+    end: float | None = None,
+    beside: float = 0.0,
+) -> tuple[Samples, tuple[str, ...]] | None:
     """A span's sound, mono, with sample 0 at `start`; None if there is no audio stream, or none in the span.
 
     A stream that sets in later than `start` is led in with silence, as are gaps within it, so that sound and
     picture stay aligned. Channels are averaged.
 
+    Args:
+        beside: seconds of picture that the sound goes with; silence may be as long.
+
     Returns:
-        samples (S,) float32; the time of sample 0 in the file, in seconds.
+        samples (S,) float32; warnings, of much silence that was filled in, or of a clock that jumps.
 
     Raises:
-        DecodeError: the file is damaged.
+        DecodeError: the file is damaged, or almost nothing but gaps.
     """
     stop = float("inf") if end is None else end
     track = _Track()
+    filled = Filled(Path(path), "silence")
     rate = 0
     for time, frame in decoded(path, "audio", start):
         rate = rate or frame.sample_rate
@@ -47,6 +58,7 @@ def decode_audio(
         skipped = -offset if not track.length and offset < 0 else 0
         gap = offset + skipped - track.length
         if gap > (LARGEST_GAP * rate if track.length else 0):
+            filled.add(gap / rate, beside + track.length / rate - filled.seconds)
             track.silence(gap)
         track.add(frame, skipped)
     if not track.length:
@@ -54,7 +66,7 @@ def decode_audio(
     samples = resample(track.samples(), rate, sample_rate)
     if end is not None:
         samples = samples[: round((end - start) * sample_rate)]
-    return samples, start
+    return samples, (*filled.warnings, *jumps_told(path))
 
 
 class _Track:

@@ -1,27 +1,29 @@
-"""Opening a media file, its streams and its clock."""
+"""Opening a media file, and its streams: which formats are read, and nothing but the file itself."""
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from errno import ENOENT
 from fractions import Fraction
-from heapq import heappop, heappush
 from pathlib import Path
-from typing import Any, Literal
+from stat import S_ISDIR, S_ISREG
+from typing import Any
 
 import av
-from av.audio.frame import AudioFrame
 from av.container import InputContainer
-from av.stream import Disposition, Stream
-from av.video.frame import VideoFrame
+from av.stream import Disposition
 from av.video.stream import VideoStream
 
-SEEK_MARGIN = 1.0
-"""Seconds before a span's start at which decoding sets in, so that codecs with memory have settled."""
-REORDER_DEPTH = 8
-"""Frames among which times are put in order."""
+FORMATS = (
+    "mov", "mp4", "matroska", "webm", "avi", "asf", "flv", "mpegts", "mpeg", "mpegvideo", "h264", "hevc",
+    "m4v", "ogg", "gif", "apng", "mxf", "nut", "ivf", "dv", "rm", "wtv", "mjpeg", "yuv4mpegpipe",
+    "wav", "w64", "aiff", "au", "caf", "flac", "mp3", "aac", "ac3", "eac3", "dts", "amr", "ape", "wv", "tta",
+)  # fmt: skip
+"""FFmpeg's names of the formats that are read. Playlists, which name other files, are not among them, nor are
+pictures, descriptions of network streams, and devices."""
+ALLOWED = {"format_whitelist": ",".join(FORMATS), "protocol_whitelist": "file"}
 
 
 class DecodeError(Exception):
@@ -75,15 +77,33 @@ def probe(path: str | Path) -> MediaInfo:
 
 @contextmanager
 def opened(path: str | Path) -> Iterator[InputContainer]:
-    """The file, open; FFmpeg's complaints become DecodeErrors."""
-    if not Path(path).is_file():
-        raise DecodeError(path, "no such file")
+    """The file, open; FFmpeg's complaints become DecodeErrors. It alone is read: no other file, no network."""
+    _check_is_file(path)
     try:
-        # an absolute path cannot be mistaken for an option or a protocol
-        with av.open(str(Path(path).absolute()), metadata_errors="replace") as container:
+        with _open(path) as container:
             yield container
     except av.FFmpegError as error:
         raise DecodeError(path, error.strerror or str(error)) from error
+
+
+def _open(path: str | Path) -> InputContainer:
+    try:
+        # an absolute path cannot be mistaken for an option or a protocol
+        return av.open(str(Path(path).absolute()), metadata_errors="replace", options=ALLOWED)
+    except av.ArgumentError as error:
+        reason = f"not a video or sound file of a format that is read ({', '.join(FORMATS)})"
+        raise DecodeError(path, reason) from error
+
+
+def _check_is_file(path: str | Path) -> None:
+    """Before anything opens it: to open a pipe waits for who writes into it, and a device may never end."""
+    try:
+        mode = Path(path).stat().st_mode
+    except OSError as error:
+        raise DecodeError(path, "no such file" if error.errno == ENOENT else str(error.strerror)) from error
+    if not S_ISREG(mode):
+        kind = "a folder" if S_ISDIR(mode) else "a pipe, a socket or a device"
+        raise DecodeError(path, f"{kind}, not a file")
 
 
 def video_stream(container: InputContainer) -> VideoStream | None:
@@ -97,65 +117,7 @@ def audio_stream(container: InputContainer) -> Any:
     return container.streams.best("audio")
 
 
-def file_start(container: InputContainer) -> float:
-    """Seconds at which the file's clock starts. Negative starts are encoder priming, before time zero."""
-    return max(0.0, (container.start_time or 0) / av.time_base)
-
-
 def seconds(ticks: int | None, time_base: Fraction | None) -> float:
     if ticks is None or time_base is None:
         return 0.0
     return ticks * time_base.numerator / time_base.denominator
-
-
-def decoded(path: str | Path, kind: Literal["video", "audio"], start: float) -> Iterator[tuple[float, Any]]:
-    """Decoded frames with their times, from no later than `start` on; none if there is no such stream."""
-    for seek in (True, False) if start > SEEK_MARGIN else (False,):
-        with opened(path) as container:
-            stream = video_stream(container) if kind == "video" else audio_stream(container)
-            if stream is None:
-                return
-            stream.thread_count = 1  # the store decodes many files at once
-            zero = file_start(container)
-            if seek:
-                container.seek(int((start - SEEK_MARGIN + zero) * av.time_base), backward=True)
-            frames = _timed(container, stream, zero)
-            first = next(frames, None)
-            if seek and (first is None or first[0] > start):
-                continue  # a broken index sent us too far: decode from the beginning
-            if first is not None:
-                yield first
-                yield from frames
-            return
-
-
-def _timed(container: InputContainer, stream: Stream, zero: float) -> Iterator[tuple[float, Any]]:
-    """Frames in presentation order with their times; a frame without a timestamp follows on the one before.
-
-    AVI stores decoding times only, so that frames around B-frames come in the right order with their times
-    swapped. Each frame therefore gets the smallest time among its next neighbours.
-    """
-    before: VideoFrame | AudioFrame | None = None
-    time = 0.0
-    frames: deque[Any] = deque()
-    times: list[float] = []
-    for frame in container.decode(stream):
-        assert isinstance(frame, (VideoFrame, AudioFrame))
-        stamp = frame.time
-        if stamp is not None:
-            time = stamp - zero
-        elif before is not None:
-            time += _duration(before, stream)
-        before = frame
-        frames.append(frame)
-        heappush(times, time)
-        if len(frames) > REORDER_DEPTH:
-            yield heappop(times), frames.popleft()
-    while frames:
-        yield heappop(times), frames.popleft()
-
-
-def _duration(frame: VideoFrame | AudioFrame, stream: Stream) -> float:
-    if isinstance(frame, AudioFrame):
-        return frame.samples / frame.sample_rate
-    return seconds(frame.duration, frame.time_base) or 1 / float(stream.average_rate or 25)

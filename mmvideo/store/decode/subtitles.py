@@ -7,7 +7,8 @@ from typing import Any
 
 from av.container import InputContainer
 
-from mmvideo.store.decode.container import DecodeError, file_start, opened, seconds
+from mmvideo.store.decode.clock import clock_of
+from mmvideo.store.decode.container import DecodeError, opened, seconds
 from mmvideo.store.subtitle_markup import plain_ass
 
 
@@ -24,7 +25,7 @@ def decode_subtitles(path: str | Path) -> list[tuple[float, float, str]]:
     with opened(path) as container:
         stream = _text_stream(container, path)
         # the clock of a file with subtitles alone starts at zero, not at the first cue
-        zero = file_start(container) if container.streams.video or container.streams.audio else 0.0
+        zero = clock_of(path).zero if container.streams.video or container.streams.audio else 0.0
         for packet in container.demux(stream):
             text = _text(packet) if packet.pts is not None and packet.size else ""
             if text:

@@ -1,4 +1,4 @@
-"""Frames sampled at a fixed rate, by decord where it is known to agree with PyAV, and by PyAV otherwise."""
+"""Frames sampled at a fixed rate, by decord where it is known to agree with PyAV, else by PyAV."""
 
 from __future__ import annotations
 
@@ -12,12 +12,17 @@ from typing import Literal
 import av
 import numpy as np
 from av.container import InputContainer
+from av.sidedata.sidedata import Type
 from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from mmvideo.store.decode.container import DecodeError, decoded, file_start, opened, seconds, video_stream
+from mmvideo.store.decode.clock import Clock, clock_of
+from mmvideo.store.decode.container import DecodeError, opened, seconds, video_stream
+from mmvideo.store.decode.filled import Filled
+from mmvideo.store.decode.frames import decoded, jumps_told
+from mmvideo.store.decode.geometry import Orientation, pixel_aspect, upright
 from mmvideo.store.media import TOLERANCE, Frame, Instants, instant, instants, resize_short_side, shown_at
 
 Backend = Literal["auto", "decord", "pyav"]
@@ -33,6 +38,8 @@ for HEVC at 10 bits, MPEG-2, and VP9 of odd size. In AVI, decord has no usable t
 and is a frame late after a dropped one (together 24 of 125 clips of UCF101)."""
 DECORD_BATCH = 32
 """Full-size frames held at once."""
+LONGEST_HELD = 1.0
+"""Seconds for which a frame is shown without being called frozen."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +49,8 @@ class DecodedVideo:
     frames: NDArray[np.uint8]  # (T, H, W, 3) RGB
     times: Instants  # (T,) seconds from the span's start
     decoder: Decoder
+    warnings: tuple[str, ...] = ()
+    """What is not as in the file, or not as one would expect of a film."""
 
 
 @dataclass(frozen=True)
@@ -55,12 +64,15 @@ class _Request:
 
 @dataclass(frozen=True)
 class _Facts:
-    """What the container says of its video stream, in seconds on the file's clock."""
+    """What the container says of its video stream."""
 
-    start: float
+    end: float | None
+    """When it should end, in seconds on the file's clock."""
     period: float
-    duration: float | None
-    suits_decord: bool
+    aspect: float
+    """Width of a pixel over its height."""
+    starts: Instants | None
+    """When each frame starts, (T,), if decord gives the same frames."""
 
 
 def decode_frames(
@@ -99,31 +111,33 @@ def decode_video(
 
     The instants are t_k = start + (k + 1/2) / rate before `end` and before the video's own end; each takes
     the last frame that starts at or before it, so a variable frame rate needs no special care. A span shorter
-    than half a period has one frame, the one at `start`. Frames are rotated as the file's metadata says, then
-    resized so that the short side has `size` pixels.
+    than half a period has one frame, the one at `start`. Frames are turned and mirrored as the file's metadata
+    says, their pixels made square, and the short side resized to `size` pixels.
 
     Args:
-        path: any container FFmpeg reads.
+        path: a file in one of the formats of `container.FORMATS`.
         rate: frames per second.
         start, end: seconds; the file's end if `end` is None.
         size: short side in pixels.
         backend: `auto` takes decord where it is installed and known to agree, else PyAV, which also gets what
-            decord fails on.
+            decord fails on. `decord` refuses what it is not known to be right for.
 
     Raises:
-        DecodeError: the file is damaged, the span lies behind its end, or less than half of the declared
-            duration can be decoded.
+        DecodeError: the file is damaged, the span lies behind its end, less than half of the declared
+            duration can be decoded, or almost all of it would be frozen pictures.
     """
-    facts = _facts(path)
+    facts = _facts(path, backend)
     if facts is None:
         return None
     request = _Request(Path(path), rate, start, float("inf") if end is None else end, size)
-    if backend == "decord" or (backend == "auto" and facts.suits_decord and decord_installed()):
+    if facts.starts is not None:
         try:
-            return _with_decord(request, facts)
+            return _with_decord(request, facts, facts.starts)
         except DecodeError:
             if backend == "decord":
                 raise
+    elif backend == "decord":
+        raise DecodeError(path, "decord is not known to give the right frames of this file; take `auto`")
     return _with_pyav(request, facts)
 
 
@@ -132,17 +146,30 @@ def decord_installed() -> bool:
     return importlib.util.find_spec("decord") is not None
 
 
-def _facts(path: str | Path) -> _Facts | None:
+def _facts(path: str | Path, backend: Backend) -> _Facts | None:
     with opened(path) as container:
         stream = video_stream(container)
         if stream is None:
             return None
+        try:
+            aspect = pixel_aspect(stream)
+        except ValueError as error:
+            raise DecodeError(path, str(error)) from error
+        clock = clock_of(path)
+        starts = clock.starts if backend != "pyav" and aspect == 1 and decord_installed() else None
+        if starts is not None and not _suits_decord(container, stream):
+            starts = None
+        length = _declared_duration(container, stream)
         return _Facts(
-            start=seconds(stream.start_time, stream.time_base) - file_start(container),
-            period=1 / float(stream.average_rate or stream.guessed_rate or Fraction(25)),
-            duration=_declared_duration(container, stream),
-            suits_decord=_suits_decord(container, stream),
+            end=clock.end if clock.jumps or not length else _start(stream, clock) + length,
+            period=min(1 / float(stream.average_rate or stream.guessed_rate or Fraction(25)), LONGEST_HELD),
+            aspect=aspect,
+            starts=starts,
         )
+
+
+def _start(stream: VideoStream, clock: Clock) -> float:
+    return seconds(stream.start_time, stream.time_base) - clock.zero
 
 
 def _declared_duration(container: InputContainer, stream: VideoStream) -> float | None:
@@ -159,18 +186,25 @@ def _suits_decord(container: InputContainer, stream: VideoStream) -> bool:
     context = stream.codec_context
     known = not DECORD_CONTAINERS.isdisjoint(container.format.name.split(","))
     progressive = int(context.field_order) <= 1
-    return known and progressive and context.name in DECORD_CODECS and context.pix_fmt in DECORD_PIXELS
+    if not (known and progressive and context.name in DECORD_CODECS and context.pix_fmt in DECORD_PIXELS):
+        return False
+    first = next(iter(container.decode(stream)), None)  # only a frame tells how it is turned
+    return first is not None and Type.DISPLAYMATRIX not in {data.type for data in first.side_data}
 
 
 class _Sampler:
     """Picks from frames that come in order of time the one shown at each instant."""
 
-    def __init__(self, request: _Request) -> None:
+    def __init__(self, request: _Request, aspect: float) -> None:
         self.request = request
         self.frames: list[Frame] = []
         self.times: list[float] = []
+        self.frozen = Filled(request.path, "frozen pictures")
         self.due = self._instant()
         """The next instant without a frame."""
+        self._aspect = aspect
+        self._reached = request.start
+        self._seen = 0
         self._reformatter = VideoReformatter()
 
     def _instant(self) -> float:
@@ -182,8 +216,12 @@ class _Sampler:
 
     def show(self, frame: VideoFrame, until: float) -> None:
         """Take the frame for all instants before `until` that have none yet."""
+        until = min(until, self.request.end)
+        self._seen += 1
+        self.frozen.add(max(0.0, until - self._reached - LONGEST_HELD), self._seen)
+        self._reached = max(self._reached, until)
         picture = None
-        while self.due < min(until, self.request.end) - TOLERANCE:
+        while self.due < until - TOLERANCE:
             if picture is None:
                 picture = self.picture(frame)
             self.take(picture, self.due)
@@ -196,18 +234,21 @@ class _Sampler:
         self.due = self._instant()
 
     def picture(self, frame: VideoFrame) -> Frame:
-        """The frame as RGB, upright, at the size asked for."""
+        """The frame as RGB, as it is shown, at the size asked for."""
         # bicubic is decord's choice too; it matters where chroma is subsampled
         rgb = self._reformatter.reformat(frame, format="rgb24", interpolation="BICUBIC", threads=1)
         pixels: Frame = rgb.to_ndarray().astype(np.uint8, copy=False)
-        return resize_short_side(np.rot90(pixels, round(frame.rotation / 90) % 4), self.request.size)
+        try:
+            return upright(pixels, Orientation.of(frame), self._aspect, self.request.size)
+        except ValueError as error:
+            raise DecodeError(self.request.path, str(error)) from error
 
 
 def _with_pyav(request: _Request, facts: _Facts) -> DecodedVideo:
-    sampler = _Sampler(request)
+    sampler = _Sampler(request, facts.aspect)
     at_start: VideoFrame | None = None
     current: VideoFrame | None = None
-    time = 0.0
+    time, interlaced = 0.0, False
     for time, frame in decoded(request.path, "video", request.start):
         if current is not None:
             sampler.show(current, until=time)
@@ -216,6 +257,7 @@ def _with_pyav(request: _Request, facts: _Facts) -> DecodedVideo:
         if at_start is None or time <= request.start + TOLERANCE:
             at_start = frame
         current = frame
+        interlaced |= frame.interlaced_frame
         if sampler.finished and time > request.start:
             break
     if current is None or at_start is None:
@@ -225,10 +267,13 @@ def _with_pyav(request: _Request, facts: _Facts) -> DecodedVideo:
     _check_covered(request, covered, facts)
     if not sampler.frames:
         sampler.take(sampler.picture(at_start), request.start)
-    return DecodedVideo(np.stack(sampler.frames), np.array(sampler.times) - request.start, "pyav")
+    told = (f"{request.path.name}: interlaced: each picture is two half pictures, woven",) if interlaced else ()
+    warnings = (*told, *sampler.frozen.warnings, *jumps_told(request.path))
+    times = np.array(sampler.times) - request.start
+    return DecodedVideo(np.stack(sampler.frames), times, "pyav", warnings)
 
 
-def _with_decord(request: _Request, facts: _Facts) -> DecodedVideo:
+def _with_decord(request: _Request, facts: _Facts, starts: Instants) -> DecodedVideo:
     import decord
 
     decord.logging.set_level(decord.logging.QUIET)
@@ -236,10 +281,9 @@ def _with_decord(request: _Request, facts: _Facts) -> DecodedVideo:
         # with the smallest tolerance, a frame that decord would replace by a neighbour is an error
         reader = decord.VideoReader(str(request.path.absolute()), num_threads=1, fault_tol=1e-9)
         # decord counts from the video stream's start
-        shown = reader.get_frame_timestamp(range(len(reader))).astype(np.float64) + facts.start
-        starts = shown[:, 0]
-        if not np.all(np.isfinite(starts)) or np.any(np.diff(starts) <= 0) or abs(starts[0]) > 1e9:
-            raise DecodeError(request.path, "decord reads no usable times from it")
+        shown = reader.get_frame_timestamp(range(len(reader))).astype(np.float64) + starts[0]
+        if len(shown) != len(starts) or np.abs(shown[:, 0] - starts).max() > TOLERANCE:
+            raise DecodeError(request.path, "decord reads other times from it than its packets have")
         covered = shown[-1, 1] if shown[-1, 1] > starts[-1] else starts[-1] + facts.period
         _check_covered(request, covered, facts)
         when = instants(request.rate, request.start, min(request.end, covered))
@@ -259,8 +303,8 @@ def _check_covered(request: _Request, covered: float, facts: _Facts) -> None:
     if covered <= request.start:
         reason = f"the span starts at {request.start:g} s but the video ends at {covered:.2f} s"
         raise DecodeError(request.path, reason)
-    if facts.duration is not None:
-        asked = min(request.end, facts.start + facts.duration) - request.start
+    if facts.end is not None:
+        asked = min(request.end, facts.end) - request.start
         got = min(request.end, covered) - request.start
         if got < LEAST_COVERED * asked:
             reason = f"only {got:.2f} of {asked:.2f} s of video can be decoded: truncated or damaged"

@@ -1,0 +1,232 @@
+"""What a file's packets say of its time, before anything is decoded.
+
+The rule: a clip is what a player shows from time zero on. Time zero is where the container says that it
+starts, for all its streams; what is only decoded and not shown (packets before an edit list's start, encoder
+priming) starts no clock. Where the clock jumps, as in transport streams that were joined, the parts are laid
+end to end, sound and picture by the same amount; where they do not jump together, the file is refused.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from functools import lru_cache
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+from av.container import InputContainer
+from av.packet import Packet
+from av.stream import Stream
+from numpy.typing import NDArray
+
+from mmvideo.store.decode.container import DecodeError, audio_stream, opened, seconds, video_stream
+
+STEP_BACK = 0.1
+STEP_AHEAD = 10.0
+"""Seconds by which decoding times go back, or ahead where a format's clock may do that, before it is a jump;
+FFmpeg's own."""
+CLOCK_MAY_JUMP = 0x200  # AVFMT_TS_DISCONT
+LONGEST_PLAIN = 1.0
+"""Seconds between frames, at most, in a stream of plain times."""
+SMALLEST_CODED = 20
+"""Bytes; MPEG-4 packets below may stand for a frame that is not there."""
+IDR = 5
+"""The kind of H.264's network unit from which decoding can start without a trace of what came before."""
+
+
+@dataclass(frozen=True)
+class Clock:
+    """The times of a file's first picture and sound streams."""
+
+    zero: float
+    """Seconds on the container's clock at which the file starts."""
+    shifts: dict[int, tuple[tuple[int, float], ...]]
+    """Per stream: the packets, by number, from which on so many seconds are added. Empty: no jump."""
+    timed: bool
+    """Every packet has its time, and none jumps: a seek can be trusted."""
+    starts: NDArray[np.float64] | None
+    """When each frame of the picture starts, (T,) seconds from `zero`, if its packets are as plain as can be:
+    each is one frame with its own time, all are shown, and each key frame starts afresh. Else None."""
+    end: float
+    """Seconds from `zero`."""
+
+    @property
+    def jumps(self) -> int:
+        return max((len(shifts) - 1 for shifts in self.shifts.values()), default=0)
+
+
+def clock_of(path: str | Path) -> Clock:
+    """The clock of a file, from one reading of its packets; remembered for the next span of the same file.
+
+    Raises:
+        DecodeError: not a media file, or its streams' clocks jump apart.
+    """
+    with opened(path):  # says what is wrong with the file, if something is
+        status = os.stat(path)
+    return _clock(str(path), status.st_size, status.st_mtime_ns)
+
+
+@lru_cache(maxsize=8)
+def _clock(path: str, _size: int, _changed: int) -> Clock:
+    with opened(path) as container:
+        streams: list[Any] = [s for s in (video_stream(container), audio_stream(container)) if s is not None]
+        tracks = {stream.index: _Track(container, stream) for stream in streams}
+        try:
+            for packet in container.demux(streams) if streams else ():
+                if packet.stream_index in tracks:
+                    tracks[packet.stream_index].add(packet)
+        except av.FFmpegError:
+            for track in tracks.values():
+                track.plain = False  # whoever decodes it meets the fault, and says what it is
+        start = (container.start_time or 0) / av.time_base
+    zero = start if start >= 0 else _first_shown(path)
+    used = [track for track in tracks.values() if track.parts]
+    offsets = _end_to_end(path, used)
+    video = next((track for track in used if track.is_video), None)
+    return Clock(
+        zero,
+        {
+            track.index: tuple((part.first, offset) for part, offset in zip(track.parts, offsets, strict=True))
+            for track in used
+        },
+        timed=len(offsets) == 1 and all(track.timed for track in used),
+        starts=video.starts(zero) if video and len(offsets) == 1 else None,
+        end=max((track.parts[-1].end + offsets[-1] for track in used), default=zero) - zero,
+    )
+
+
+def _first_shown(path: str) -> float:
+    """Where the picture or the sound sets in, in a file that starts below zero: what primes an encoder is
+    there but is not heard."""
+    firsts = []
+    for choose in (video_stream, audio_stream):
+        with opened(path) as container:
+            stream = choose(container)
+            frame = next(container.decode(stream), None) if stream is not None else None
+            if frame is not None and frame.time is not None:
+                firsts.append(frame.time)
+    return min(firsts, default=0.0)
+
+
+@dataclass
+class _Part:
+    """A stretch of a stream without a jump: the number of its first packet, and its first and last second."""
+
+    first: int
+    start: float
+    end: float
+
+
+@dataclass
+class _Track:
+    """Follows the packets of one stream."""
+
+    container: InputContainer
+    stream: Stream
+    parts: list[_Part] = field(default_factory=list)
+    timed: bool = True
+    plain: bool = True
+    count: int = 0
+    _times: list[int] = field(default_factory=list)
+    _before: float | None = None
+    _key: int = 0
+
+    def __post_init__(self) -> None:
+        self.index = self.stream.index
+        self.is_video = self.stream.type == "video"
+        self._base: Fraction = self.stream.time_base or Fraction(1, av.time_base)
+        self._codec = self.stream.codec_context.name
+        self._prefix = _length_size(self.stream)
+        names = self.container.format.name.split(",")
+        self._ahead = STEP_AHEAD if self.container.format.flags & CLOCK_MAY_JUMP else float("inf")
+        self._back = float("inf") if "mov" in names else STEP_BACK  # its times are sums of durations
+
+    def add(self, packet: Packet) -> None:
+        if not packet.size:
+            if packet.pts is not None:
+                self.plain = False
+            return
+        number, self.count = self.count, self.count + 1
+        shown = packet.pts is not None and not packet.is_discard
+        self.timed &= packet.pts is not None
+        if packet.is_corrupt or not shown:
+            self.plain = False
+        if not shown:
+            if not self.parts and packet.dts is not None and not packet.is_discard:
+                self._place(number, seconds(packet.dts, self._base), packet)
+            return
+        assert packet.pts is not None
+        self._place(number, seconds(packet.pts, self._base), packet)
+        if self.is_video and self.plain:
+            self._inspect(packet)
+            self._times.append(packet.pts)
+
+    def _place(self, number: int, time: float, packet: Packet) -> None:
+        """Into the last part, or a new one where the decoding time jumps."""
+        order = seconds(packet.dts, self._base) if packet.dts is not None else None
+        length = seconds(packet.duration, self._base)
+        step = order - self._before if order is not None and self._before is not None else 0.0
+        if not self.parts or step < -self._back or step > self._ahead:
+            self.parts.append(_Part(number, time, time + length))
+        part = self.parts[-1]
+        part.start, part.end = min(part.start, time), max(part.end, time + length)
+        self._before = order if order is not None else self._before
+
+    def _inspect(self, packet: Packet) -> None:
+        """Whether the packet is one frame, from which decoding can start if it says so."""
+        assert packet.pts is not None
+        if packet.is_keyframe:
+            self._key = packet.pts
+            if self._codec == "h264" and not _starts_afresh(bytes(packet), self._prefix):
+                self.plain = False
+        if not self._times and not packet.is_keyframe:
+            self.plain = False
+        elif packet.pts < self._key or (self._codec == "mpeg4" and packet.size < SMALLEST_CODED):
+            self.plain = False
+
+    def starts(self, zero: float) -> NDArray[np.float64] | None:
+        """`Clock.starts`."""
+        if not self.plain or not self._times or self.stream.frames not in (0, self.count):
+            return None
+        ticks = np.sort(np.array(self._times, np.int64))
+        times: NDArray[np.float64] = ticks * float(self._base) - zero
+        steps = np.append(np.diff(times), self.parts[-1].end - zero - times[-1])
+        whole = self.stream.start_time == ticks[0] and 0 <= times[0] <= LONGEST_PLAIN
+        return times if whole and np.all(np.diff(ticks) > 0) and steps.max() <= LONGEST_PLAIN else None
+
+
+def _end_to_end(path: str, tracks: Sequence[_Track]) -> list[float]:
+    """What is added to the times of each part, so that it starts where the one before has ended."""
+    counts = {len(track.parts) for track in tracks}
+    if len(counts) > 1:
+        reason = "its clock jumps, at other places for the picture than for the sound; encode it anew"
+        raise DecodeError(path, reason)
+    offsets = [0.0]
+    for before, part in pairwise(zip(*(track.parts for track in tracks), strict=True)):
+        starts = [one.start for one in part]
+        if max(starts) - min(starts) > STEP_AHEAD:
+            raise DecodeError(path, "its clock jumps, and picture and sound do not go on together; encode it anew")
+        offsets.append(max(one.end for one in before) + offsets[-1] - min(starts))
+    return offsets
+
+
+def _length_size(stream: Any) -> int:
+    """Bytes that tell each network unit's length in MP4 and Matroska; 0: start codes divide them."""
+    extra = stream.codec_context.extradata or b""
+    return (extra[4] & 3) + 1 if len(extra) > 4 and extra[0] == 1 else 0
+
+
+def _starts_afresh(data: bytes, prefix: int) -> bool:
+    """Whether the first picture in an H.264 packet is an instantaneous refresh, not a mere recovery point."""
+    place = 0
+    while prefix and place + prefix < len(data):
+        kind = data[place + prefix] & 31
+        if 1 <= kind <= IDR:
+            return kind == IDR
+        place += prefix + int.from_bytes(data[place : place + prefix])
+    return False

@@ -1,0 +1,71 @@
+"""From stored pixels to the picture as it is shown: turned, mirrored, and with square pixels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from av.sidedata.sidedata import Type
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from mmvideo.store.media import Frame, resize_short_side
+
+SLANT = 0.02
+"""Off a right angle by this share (about one degree) is a right angle."""
+LARGEST_ASPECT = 10.0
+
+
+@dataclass(frozen=True)
+class Orientation:
+    """What a display matrix asks for: rows and columns swapped, then either mirrored."""
+
+    transposed: bool = False
+    flip_rows: bool = False
+    flip_columns: bool = False
+
+    @classmethod
+    def of(cls, frame: VideoFrame) -> Orientation:
+        """Raises ValueError if the matrix turns the picture by anything but right angles."""
+        data = frame.side_data.get(Type.DISPLAYMATRIX)
+        if data is None:
+            return cls()
+        a, b, _, c, d, *_ = np.frombuffer(bytes(data), np.int32).astype(np.float64)
+        straight, across = max(abs(a), abs(d)), max(abs(b), abs(c))
+        if across <= SLANT * straight:
+            return cls(flip_rows=d < 0, flip_columns=a < 0)
+        if straight <= SLANT * across:
+            return cls(True, flip_rows=b < 0, flip_columns=c < 0)
+        raise ValueError(f"its display matrix turns the picture by {-frame.rotation % 360}°, not by right angles")
+
+    def apply(self, picture: Frame) -> Frame:
+        if self.transposed:
+            picture = picture.transpose(1, 0, 2)
+        if self.flip_rows:
+            picture = picture[::-1]
+        return picture[:, ::-1] if self.flip_columns else picture
+
+
+def upright(picture: Frame, orientation: Orientation, aspect: float, size: int) -> Frame:
+    """The picture as shown, its short side at `size` pixels.
+
+    Args:
+        picture: (H, W, 3), as stored.
+        aspect: width of a stored pixel over its height.
+    """
+    turned = orientation.apply(picture)
+    return resize_short_side(turned, size, 1 / aspect if orientation.transposed else aspect)
+
+
+def pixel_aspect(stream: VideoStream) -> float:
+    """Width of a pixel over its height; 1 where the file does not say.
+
+    Raises:
+        ValueError: it cannot be meant.
+    """
+    stated: Any = stream.sample_aspect_ratio
+    aspect = float(stated) if stated else 1.0
+    if not 1 / LARGEST_ASPECT <= aspect <= LARGEST_ASPECT:
+        raise ValueError(f"its pixels are said to be {aspect:g} times as wide as high")
+    return aspect
