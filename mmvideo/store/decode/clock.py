@@ -86,6 +86,9 @@ def _clock(path: str, _size: int, _changed: int) -> Clock:
         start = (container.start_time or 0) / av.time_base
     zero = start if start >= 0 else _first_shown(path)
     used = [track for track in tracks.values() if track.parts]
+    for track in used:
+        if track.untimed_first and "matroska" in track.formats:  # it gives all times, but none below zero
+            raise DecodeError(path, f"the first {track.untimed_first} packets have no time; cut or copy it anew")
     offsets = _end_to_end(path, used)
     video = next((track for track in used if track.is_video), None)
     return Clock(
@@ -94,7 +97,7 @@ def _clock(path: str, _size: int, _changed: int) -> Clock:
             track.index: tuple((part.first, offset) for part, offset in zip(track.parts, offsets, strict=True))
             for track in used
         },
-        timed=len(offsets) == 1 and all(track.timed for track in used),
+        timed=len(offsets) == 1 and all(track.timed for track in tracks.values()),
         starts=video.starts(zero) if video and len(offsets) == 1 else None,
         end=max((track.parts[-1].end + offsets[-1] for track in used), default=zero) - zero,
     )
@@ -132,6 +135,8 @@ class _Track:
     timed: bool = True
     plain: bool = True
     count: int = 0
+    untimed_first: int = 0
+    """Packets before the first that has a time."""
     _times: list[int] = field(default_factory=list)
     _before: float | None = None
     _key: int = 0
@@ -142,9 +147,9 @@ class _Track:
         self._base: Fraction = self.stream.time_base or Fraction(1, av.time_base)
         self._codec = self.stream.codec_context.name
         self._prefix = _length_size(self.stream)
-        names = self.container.format.name.split(",")
+        self.formats = self.container.format.name.split(",")
         self._ahead = STEP_AHEAD if self.container.format.flags & CLOCK_MAY_JUMP else float("inf")
-        self._back = float("inf") if "mov" in names else STEP_BACK  # its times are sums of durations
+        self._back = float("inf") if "mov" in self.formats else STEP_BACK  # its times are sums of durations
 
     def add(self, packet: Packet) -> None:
         if not packet.size:
@@ -156,15 +161,16 @@ class _Track:
         self.timed &= packet.pts is not None
         if packet.is_corrupt or not shown:
             self.plain = False
-        if not shown:
-            if not self.parts and packet.dts is not None and not packet.is_discard:
-                self._place(number, seconds(packet.dts, self._base), packet)
+        if packet.is_discard:
             return
-        assert packet.pts is not None
-        self._place(number, seconds(packet.pts, self._base), packet)
+        time = packet.pts if packet.pts is not None else packet.dts
+        if time is None:
+            self.untimed_first += not self.parts
+            return
+        self._place(number, seconds(time, self._base), packet)
         if self.is_video and self.plain:
-            self._inspect(packet)
-            self._times.append(packet.pts)
+            self._inspect(packet, time)
+            self._times.append(time)
 
     def _place(self, number: int, time: float, packet: Packet) -> None:
         """Into the last part, or a new one where the decoding time jumps."""
@@ -177,16 +183,15 @@ class _Track:
         part.start, part.end = min(part.start, time), max(part.end, time + length)
         self._before = order if order is not None else self._before
 
-    def _inspect(self, packet: Packet) -> None:
+    def _inspect(self, packet: Packet, time: int) -> None:
         """Whether the packet is one frame, from which decoding can start if it says so."""
-        assert packet.pts is not None
         if packet.is_keyframe:
-            self._key = packet.pts
+            self._key = time
             if self._codec == "h264" and not _starts_afresh(bytes(packet), self._prefix):
                 self.plain = False
         if not self._times and not packet.is_keyframe:
             self.plain = False
-        elif packet.pts < self._key or (self._codec == "mpeg4" and packet.size < SMALLEST_CODED):
+        elif time < self._key or (self._codec == "mpeg4" and packet.size < SMALLEST_CODED):
             self.plain = False
 
     def starts(self, zero: float) -> NDArray[np.float64] | None:

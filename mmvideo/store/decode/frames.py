@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from heapq import heappop, heappush
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any, Literal
 
@@ -38,15 +38,35 @@ def decoded(path: str | Path, kind: Literal["video", "audio"], start: float) -> 
                 return
             stream.thread_count = 1  # the store decodes many files at once
             if seek:
-                container.seek(int((start - SEEK_MARGIN + clock.zero) * av.time_base), backward=True)
-            frames = _timed(_laid_end_to_end(container, stream, clock), stream, clock.zero)
-            first = next(frames, None)
-            if seek and (first is None or first[0] > start):
-                continue  # a broken index sent us too far: decode from the beginning
-            if first is not None:
-                yield first
-                yield from frames
+                frames = _sought(container, stream, clock, start)
+                if frames is None:
+                    continue  # a broken index, or none: decode from the beginning
+            else:
+                frames = _timed(_laid_end_to_end(container, stream, clock), stream, clock.zero)
+            yield from frames
             return
+
+
+def _sought(
+    container: InputContainer, stream: Stream, clock: Clock, start: float
+) -> Iterator[tuple[float, Any]] | None:
+    """The frames from some key frame before `start` on; None if a seek leads to none."""
+    try:
+        container.seek(int((start - SEEK_MARGIN + clock.zero) * av.time_base), backward=True)
+        frames = _timed(_from_key_frame(container, stream), stream, clock.zero)
+        first = next(frames, None)
+    except av.FFmpegError:
+        return None
+    return chain([first], frames) if first is not None and first[0] <= start else None
+
+
+def _from_key_frame(container: InputContainer, stream: Any) -> Iterator[Any]:
+    """Some formats' seeks end anywhere, and some decoders make something of whatever they find there."""
+    begun = False
+    for packet in container.demux(stream):
+        begun = begun or packet.is_keyframe
+        if begun:
+            yield from packet.decode()
 
 
 def jumps_told(path: str | Path) -> tuple[str, ...]:
@@ -77,18 +97,19 @@ def _laid_end_to_end(container: InputContainer, stream: Any, clock: Clock) -> It
 def _timed(frames: Iterator[Any], stream: Stream, zero: float) -> Iterator[tuple[float, Any]]:
     """Frames in presentation order with their times; a frame without a timestamp follows on the one before.
 
-    AVI stores decoding times only, so that frames around B-frames come in the right order with their times
-    swapped. Each frame therefore gets the smallest time among its next neighbours.
+    AVI stores decoding times only: a frame comes when the packet is read that lets it out. Where frames come in
+    the right order with their times swapped, each gets the smallest time among its next neighbours.
     """
+    in_decoding_order = stream.type == "video" and stream.container.format.name == "avi"
     before: VideoFrame | AudioFrame | None = None
     time = 0.0
     waiting: deque[Any] = deque()
     times: list[float] = []
     for frame in frames:
         assert isinstance(frame, (VideoFrame, AudioFrame))
-        stamp = frame.time
-        if stamp is not None:
-            time = stamp - zero
+        ticks = frame.dts if in_decoding_order else frame.pts
+        if ticks is not None:
+            time = seconds(ticks, frame.time_base) - zero
         elif before is not None:
             time += _duration(before, stream)
         before = frame

@@ -160,16 +160,13 @@ def _facts(path: str | Path, backend: Backend) -> _Facts | None:
         if starts is not None and not _suits_decord(container, stream):
             starts = None
         length = _declared_duration(container, stream)
+        start = seconds(stream.start_time, stream.time_base) - clock.zero  # some count from the clock's zero
         return _Facts(
-            end=clock.end if clock.jumps or not length else _start(stream, clock) + length,
+            end=clock.end if clock.jumps or not length else length + min(start, -clock.zero),
             period=min(1 / float(stream.average_rate or stream.guessed_rate or Fraction(25)), LONGEST_HELD),
             aspect=aspect,
             starts=starts,
         )
-
-
-def _start(stream: VideoStream, clock: Clock) -> float:
-    return seconds(stream.start_time, stream.time_base) - clock.zero
 
 
 def _declared_duration(container: InputContainer, stream: VideoStream) -> float | None:
