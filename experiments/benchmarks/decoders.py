@@ -4,10 +4,9 @@
 
 Needs the `ffmpeg` and `ffprobe` binaries. Each frame of the source carries its number as a row of black and
 white blocks, and its sound is loud in every other second. A file is *same* if at every sampled instant, of
-the whole and of a span, the store's decoder gives the frame that ffmpeg lists for that time, and the sound
+the whole and of spans, the store's decoder gives the frame that ffmpeg lists for that time, and the sound
 there is that frame's; *refused* if it is refused with a reason; and else *other*, which is a fault. Time zero
-is the container's start (see `mmvideo.store.decode.clock`); where its clock jumps, ffmpeg's own times, which
-close the jumps, are taken.
+is the container's start (see `mmvideo.store.decode.clock`). Of joined files, ffmpeg lists the parts.
 """
 
 from __future__ import annotations
@@ -36,6 +35,10 @@ BLOCKS = 10
 """A white one, eight bits, a black one."""
 EDGE = 0.002
 """Seconds around a frame's start within which either frame is right: containers round."""
+JOIN = 0.03
+"""The same where parts are joined: durations are told less exactly."""
+HELD_FRAME = 0.1
+"""Seconds for which a frame tells what is to be heard; one held for longer bridges two pieces."""
 SHARE_OF_SOUND = 0.95
 SPANS = ((0.0, None), (1.37, 2.6), (3.1, None))
 
@@ -62,7 +65,8 @@ CODECS: dict[str, tuple[str, ...]] = {
     "mjpeg": ("mjpeg", "-q:v", "3", "-pix_fmt", "yuvj420p"),
     "gif": ("gif",),
 }
-SOUND = {"webm": "libopus", "ogv": "libvorbis", "avi": "libmp3lame", "flv": "libmp3lame", "mpg": "mp2", "wmv": "wmav2"}
+MP3 = "libmp3lame"
+SOUND = {"webm": "libopus", "ogv": "libvorbis", "avi": MP3, "flv": MP3, "mpg": "mp2", "wmv": "wmav2"}
 H264 = ("h264", "h264-nob", "h264-open", "h264-refresh", "h264-long", "h264-woven")
 HELD: dict[str, tuple[str, ...]] = {
     "mp4": (*H264, "hevc", "mpeg4", "mpeg4-b", "vp9", "av1", "mpeg2"),
@@ -98,9 +102,10 @@ class Case:
     path: Path
     kind: str
     upright: Callable[[NDArray[Any]], NDArray[Any]] = field(default=lambda picture: picture)
-    joined: bool = False
-    lag: float = 0.0
-    """Seconds by which the sound is behind the picture that it was made with."""
+    lag: float | None = 0.0
+    """Seconds by which the sound is behind the picture it was made with; None: the container cannot tell."""
+    parts: tuple[Path, ...] = ()
+    """Of what it was joined."""
 
 
 @dataclass
@@ -114,7 +119,9 @@ class Listed:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--keep", type=Path, help="a folder for the files")
     parser.add_argument("--only", default="", help="files whose name has this in it")
     parser.add_argument("--backend", choices=["auto", "pyav", "decord"], default="auto")
@@ -138,7 +145,8 @@ def main() -> None:
 
 def frames() -> Iterator[NDArray[np.uint8]]:
     """(H, W) grey pictures: blocks above, which tell the number, and below them something that moves."""
-    texture = np.kron(np.random.default_rng(0).integers(40, 215, (8, 20), np.uint8), np.ones((8, 8), np.uint8))
+    greys = np.random.default_rng(0).integers(40, 215, (8, 20), np.uint8)
+    texture = np.kron(greys, np.ones((8, 8), np.uint8))
     for number in range(FPS * SECONDS):
         bits = [1, *(number >> place & 1 for place in range(8)), 0]
         blocks = np.kron(np.array([bits], np.uint8) * 255, np.ones((HEIGHT - 64, WIDTH // BLOCKS), np.uint8))
@@ -160,7 +168,12 @@ def number(picture: NDArray[Any]) -> int:
 
 def ff(*arguments: str | Path, data: bytes | None = None) -> bytes:
     command = ["ffmpeg", "-v", "error", "-y", *map(str, arguments)]
-    return subprocess.run(command, input=data, check=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE).stdout
+    return subprocess.run(command, input=data, check=True, capture_output=True).stdout
+
+
+def probed(*arguments: str | Path) -> Any:
+    command = ["ffprobe", "-v", "error", "-of", "json", *map(str, arguments)]
+    return json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
 
 
 def made(target: Path, *arguments: str | Path) -> bool:
@@ -213,17 +226,19 @@ def copied(folder: Path, plain: Path) -> Iterator[Case]:
                 else:
                     done = made(target, *before, "-i", whole, *after, "-c", "copy")
                 if done:
-                    yield Case(target, kind, lag={"picture-late": -0.56, "sound-late": 0.56}.get(cut, 0.0))
+                    lag = {"picture-late": -0.56, "sound-late": 0.56}.get(cut, 0.0)
+                    yield Case(target, kind, lag=None if container == "avi" else lag)
 
 
 def odd_times(folder: Path, plain: Path) -> Iterator[Case]:
     """Variable rates, fragments, missing edit lists, jumps and what was lost."""
     base = {name: folder / f"{name}.whole.mp4" for name in ("h264", "h264-open", "hevc", "mpeg4-b")}
     uneven = "select='not(eq(mod(n,7),3)+between(n,60,85))'"
-    for container, codec in (("mp4", "h264"), ("mkv", "h264"), ("webm", "vp9"), ("mov", "mpeg4-b"), ("ts", "h264")):
+    for name in ("h264.mp4", "h264.mkv", "vp9.webm", "mpeg4-b.mov", "h264.ts"):
+        codec, container = name.split(".")
         target = folder / f"{codec}.uneven.{container}"
-        sound = SOUND.get(container, "aac")
-        if made(target, "-i", plain, "-vf", uneven, "-fps_mode", "vfr", "-c:v", *CODECS[codec], "-c:a", sound):
+        how = ("-vf", uneven, "-fps_mode", "vfr", "-c:v", *CODECS[codec])
+        if made(target, "-i", plain, *how, "-c:a", SOUND.get(container, "aac")):
             yield Case(target, "variable rate")
     for name, path in base.items():
         ways: dict[str, tuple[str, ...]] = {
@@ -237,9 +252,9 @@ def odd_times(folder: Path, plain: Path) -> Iterator[Case]:
                 target = folder / f"{name}.{way}-{cut}.mp4"
                 if made(target, *before, "-i", path, "-c", "copy", *flags):
                     yield Case(target, "edit lists")
-        for container, flags in (("mkv", ("-avoid_negative_ts", "disabled")), ("mp4", ("-avoid_negative_ts", "disabled"))):
+        for container in ("mkv", "mp4"):
             target = folder / f"{name}.negative.{container}"
-            if made(target, "-ss", "2.31", "-i", path, "-c", "copy", *flags):
+            if made(target, "-ss", "2.31", "-i", path, "-c", "copy", "-avoid_negative_ts", "disabled"):
                 yield Case(target, "negative")
         for container in ("mp4", "mkv", "ts"):
             target = folder / f"{name}.lost.{container}"
@@ -265,12 +280,14 @@ def jumping(folder: Path) -> Iterator[Case]:
             target = folder / f"{codec}.part{part}.{container}"
             how = ("-ss", start, "-i", whole, "-t", "3", "-c", "copy", "-output_ts_offset", offset)
             if made(target, *how):
-                parts.append(target.read_bytes())
+                parts.append(target)
         if len(parts) == 3:
-            for name, order in (("joined", (0, 1)), ("ahead", (0, 2)), ("back", (2, 0)), ("three", (1, 2, 0))):
+            orders = {"joined": (0, 1), "ahead": (0, 2), "back": (2, 0), "three": (1, 2, 0)}
+            for name, order in orders.items():
                 target = folder / f"{codec}.{name}.{container}"
-                target.write_bytes(b"".join(parts[part] for part in order))
-                yield Case(target, "clock", joined=True)
+                chosen = tuple(parts[part] for part in order)
+                target.write_bytes(b"".join(part.read_bytes() for part in chosen))
+                yield Case(target, "clock", parts=chosen)
 
 
 def geometry(folder: Path, plain: Path) -> Iterator[Case]:
@@ -308,11 +325,9 @@ def turned(data: bytes, matrix: tuple[int, int, int, int]) -> bytes:
 
 def listed(case: Case) -> Listed:
     """ffmpeg's own list of the frames it shows."""
-    keep = () if case.joined else ("-copyts",)
-    command = ["ffmpeg", "-v", "info", *keep, "-i", str(case.path), "-map", "0:V:0", "-vf", "showinfo"]
+    command = ["ffmpeg", "-v", "info", "-copyts", "-i", str(case.path), "-map", "0:V:0", "-vf", "showinfo"]
     out = ["-fps_mode", "passthrough", "-enc_time_base", "1:90000", "-f", "rawvideo", "-pix_fmt", "gray", "-"]
-    sound = ["-map", "0:a?", "-f", "null", "/dev/null"]  # a file's time zero is that of the streams in use
-    done = subprocess.run([*command, *out, *sound], capture_output=True)
+    done = subprocess.run([*command, *out], capture_output=True)
     base = re.search(rb"config in time_base: (\d+)/(\d+)", done.stderr)
     found = re.findall(rb"\bpts: *(-?\d+) .*? sar:(\d+)/(\d+) s:(\d+)x(\d+)", done.stderr)
     if not found or base is None:
@@ -325,18 +340,15 @@ def listed(case: Case) -> Listed:
     numbers = [number(case.upright(picture)) for picture in pictures]
     times = np.array([int(row[0]) * int(base[1]) / int(base[2]) for row in found[: len(numbers)]])
     shape = width * (wide or 1) / (height * (high or 1))
-    return Listed(numbers, times - (0.0 if case.joined else zero(case.path, times)), shape)
+    return Listed(numbers, times - zero(case.path, times), shape)
 
 
 def zero(path: Path, video: NDArray[np.float64]) -> float:
-    command = ["ffprobe", "-v", "error", "-of", "json", "-show_entries", "format=start_time", str(path)]
-    stated = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)["format"].get("start_time")
-    start = float(stated or 0)
+    start = float(probed("-show_entries", "format=start_time", path)["format"].get("start_time", 0))
     if start >= 0:
         return start
-    command = ["ffprobe", "-v", "error", "-of", "json", "-select_streams", "a:0", "-show_entries", "frame=pts_time"]
-    out = subprocess.run([*command, "-read_intervals", "%+1", str(path)], capture_output=True, check=True).stdout
-    heard = [float(one["pts_time"]) for one in json.loads(out).get("frames", []) if "pts_time" in one]
+    wanted = ("-select_streams", "a:0", "-show_entries", "frame=pts_time", "-read_intervals", "%+1")
+    heard = [float(one["pts_time"]) for one in probed(*wanted, path).get("frames", []) if "pts_time" in one]
     return min([*heard[:1], float(video.min())])
 
 
@@ -344,6 +356,8 @@ def judge(case: Case, backend: Backend) -> tuple[str, str, str]:
     """same, refused or other; the decoder; and what is to be said."""
     decoder = ""
     theirs = listed(case)
+    if case.parts:
+        theirs = end_to_end(case.parts)
     for start, end in SPANS:
         if len(theirs.times) and start >= theirs.times[-1]:
             continue
@@ -361,29 +375,46 @@ def judge(case: Case, backend: Backend) -> tuple[str, str, str]:
             return "other", decoder, f"it is {wide}x{high}, not {theirs.shape:.2f} as wide as high"
         ours = [number(case.upright(frame[..., 1])) for frame in video.frames]
         when = video.times + start
+        shown = shown_then(theirs, when, JOIN if case.parts else EDGE)
         wrong = [
             (round(float(time), 3), mine, right)
-            for time, mine, right in zip(when, ours, shown_then(theirs, when), strict=True)
+            for time, mine, right in zip(when, ours, shown, strict=True)
             if mine not in right
         ]
+        where = f"span from {start}: "
         if wrong:
-            return "other", decoder, f"span from {start}: {len(wrong)} of {len(ours)} frames, first {wrong[:4]}"
+            return "other", decoder, f"{where}{len(wrong)} of {len(ours)} frames, first {wrong[:4]}"
         lasts = min(end or 1e9, float(theirs.times[-1])) - start
         if not lasts - 0.15 <= len(ours) / 10 <= lasts + 0.5:
-            return "other", decoder, f"span from {start}: {len(ours) / 10} s instead of about {lasts}"
-        share = 1.0 if sound is None else in_step(sound[0], when, theirs, case.lag, start)
+            return "other", decoder, f"{where}{len(ours) / 10} s instead of about {lasts}"
+        share = 1.0 if sound is None or case.lag is None else in_step(sound[0], when, theirs, case.lag, start)
         if share < SHARE_OF_SOUND:
-            return "other", decoder, f"span from {start}: the sound is another one at {1 - share:.0%} of the frames"
+            return "other", decoder, f"{where}the sound is another one at {1 - share:.0%} of the frames"
     return "same", decoder, ""
 
 
-def shown_then(theirs: Listed, when: NDArray[np.float64]) -> list[set[int]]:
+def end_to_end(parts: tuple[Path, ...]) -> Listed:
+    """The parts' own lists, each starting where the longest stream of the one before ends."""
+    lists, begins = [listed(Case(part, "")) for part in parts], [0.0]
+    for part in parts[:-1]:
+        lasts = float(probed("-show_entries", "format=duration", part)["format"]["duration"])
+        begins.append(begins[-1] + lasts)
+    times = [one.times + begin for one, begin in zip(lists, begins, strict=True)]
+    numbers = [number for one in lists for number in one.numbers]
+    return Listed(numbers, np.concatenate(times), lists[0].shape)
+
+
+def shown_then(theirs: Listed, when: NDArray[np.float64], edge: float) -> list[set[int]]:
     """The frames that may be shown at each instant: more than one where one follows the other just then."""
     order = np.argsort(theirs.times, kind="stable")
     times, numbers = theirs.times[order], np.array(theirs.numbers)[order]
-    around = [times[shown_at(times, when + shift)] for shift in (-EDGE, EDGE)]
-    # some of ffmpeg's own lists have two frames at one time
-    return [set(numbers[(times >= a - EDGE) & (times <= b + EDGE)].tolist()) for a, b in zip(*around, strict=True)]
+    around = [times[shown_at(times, when + shift)] for shift in (-edge, edge)]
+    near = [(times >= a - EDGE) & (times <= b + EDGE) for a, b in zip(*around, strict=True)]
+    shown = [set(numbers[which].tolist()) for which in near]
+    if np.all(np.diff(theirs.times) > 0):
+        return shown
+    # ffmpeg's own list has frames at one time, or out of order: any of those between is as right
+    return [set(range(min(numbers), max(numbers) + 1)) if len(numbers) > 1 else numbers for numbers in shown]
 
 
 def in_step(
@@ -397,7 +428,7 @@ def in_step(
         source = theirs.numbers[order[index]] / FPS + (time - times[index]) - lag
         middle = round((time - start) * 8000)
         window = samples[max(0, middle - 80) : middle + 80]
-        if time < times[0] or not 0.15 < source % 1 < 0.85 or len(window) < 160:
+        if not 0 <= time - times[index] < HELD_FRAME or not 0.15 < source % 1 < 0.85 or len(window) < 160:
             continue
         total += 1
         right += (np.abs(window).max() > 0.1) == bool(int(source) % 2)

@@ -111,7 +111,7 @@ def decode_clip(job: Job) -> Decoded:
         seconds = max(len(frames) / job.frame_rate, len(samples) / (job.sample_rate or 1))
         subtitles = subtitles.until(seconds)
     clip = StoredClip(frames, times, samples, subtitles.words)
-    told = tuple(dict.fromkeys([*warnings, *subtitles.warnings]))  # of one file, picture and sound say the same
+    told = tuple(dict.fromkeys([*warnings, *subtitles.warnings]))  # picture and sound may say the same
     write_clip(job.target, clip, decoder, told, jpeg_quality=job.jpeg_quality, origin=job.origin)
     return Decoded(clip.present, decoder, told)
 

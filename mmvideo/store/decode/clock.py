@@ -48,7 +48,7 @@ class Clock:
     shifts: dict[int, tuple[tuple[int, float], ...]]
     """Per stream: the packets, by number, from which on so many seconds are added. Empty: no jump."""
     timed: bool
-    """Every packet has its time, and none jumps: a seek can be trusted."""
+    """Every packet has its time, and none jumps: a seek can be trusted. Never in AVI, which has none."""
     starts: NDArray[np.float64] | None
     """When each frame of the picture starts, (T,) seconds from `zero`, if its packets are as plain as can be:
     each is one frame with its own time, all are shown, and each key frame starts afresh. Else None."""
@@ -84,20 +84,18 @@ def _clock(path: str, _size: int, _changed: int) -> Clock:
             for track in tracks.values():
                 track.plain = False  # whoever decodes it meets the fault, and says what it is
         start = (container.start_time or 0) / av.time_base
+        seekable = container.format.name != "avi"
     zero = start if start >= 0 else _first_shown(path)
     used = [track for track in tracks.values() if track.parts]
     for track in used:
         if track.untimed_first and "matroska" in track.formats:  # it gives all times, but none below zero
-            raise DecodeError(path, f"the first {track.untimed_first} packets have no time; cut or copy it anew")
+            raise DecodeError(path, f"its first {track.untimed_first} packets have no time; cut it anew")
     offsets = _end_to_end(path, used)
     video = next((track for track in used if track.is_video), None)
     return Clock(
         zero,
-        {
-            track.index: tuple((part.first, offset) for part, offset in zip(track.parts, offsets, strict=True))
-            for track in used
-        },
-        timed=len(offsets) == 1 and all(track.timed for track in tracks.values()),
+        {track.index: track.shifts(offsets) for track in used},
+        timed=seekable and len(offsets) == 1 and all(track.timed for track in tracks.values()),
         starts=video.starts(zero) if video and len(offsets) == 1 else None,
         end=max((track.parts[-1].end + offsets[-1] for track in used), default=zero) - zero,
     )
@@ -151,7 +149,7 @@ class _Track:
         self._ahead = STEP_AHEAD if self.container.format.flags & CLOCK_MAY_JUMP else float("inf")
         self._back = float("inf") if "mov" in self.formats else STEP_BACK  # its times are sums of durations
 
-    def add(self, packet: Packet) -> None:
+    def add(self, packet: Packet[Any]) -> None:
         if not packet.size:
             if packet.pts is not None:
                 self.plain = False
@@ -172,7 +170,7 @@ class _Track:
             self._inspect(packet, time)
             self._times.append(time)
 
-    def _place(self, number: int, time: float, packet: Packet) -> None:
+    def _place(self, number: int, time: float, packet: Packet[Any]) -> None:
         """Into the last part, or a new one where the decoding time jumps."""
         order = seconds(packet.dts, self._base) if packet.dts is not None else None
         length = seconds(packet.duration, self._base)
@@ -183,23 +181,27 @@ class _Track:
         part.start, part.end = min(part.start, time), max(part.end, time + length)
         self._before = order if order is not None else self._before
 
-    def _inspect(self, packet: Packet, time: int) -> None:
+    def _inspect(self, packet: Packet[Any], time: int) -> None:
         """Whether the packet is one frame, from which decoding can start if it says so."""
         if packet.is_keyframe:
             self._key = time
             if self._codec == "h264" and not _starts_afresh(bytes(packet), self._prefix):
                 self.plain = False
-        if not self._times and not packet.is_keyframe:
+        begun = self._times or packet.is_keyframe
+        absent = self._codec == "mpeg4" and packet.size < SMALLEST_CODED
+        if not begun or absent or time < self._key:
             self.plain = False
-        elif time < self._key or (self._codec == "mpeg4" and packet.size < SMALLEST_CODED):
-            self.plain = False
+
+    def shifts(self, offsets: Sequence[float]) -> tuple[tuple[int, float], ...]:
+        """`Clock.shifts`."""
+        return tuple((part.first, offset) for part, offset in zip(self.parts, offsets, strict=True))
 
     def starts(self, zero: float) -> NDArray[np.float64] | None:
         """`Clock.starts`."""
         if not self.plain or not self._times or self.stream.frames not in (0, self.count):
             return None
         ticks = np.sort(np.array(self._times, np.int64))
-        times: NDArray[np.float64] = ticks * float(self._base) - zero
+        times = (ticks * float(self._base) - zero).astype(np.float64)
         steps = np.append(np.diff(times), self.parts[-1].end - zero - times[-1])
         whole = self.stream.start_time == ticks[0] and 0 <= times[0] <= LONGEST_PLAIN
         return times if whole and np.all(np.diff(ticks) > 0) and steps.max() <= LONGEST_PLAIN else None
@@ -215,7 +217,8 @@ def _end_to_end(path: str, tracks: Sequence[_Track]) -> list[float]:
     for before, part in pairwise(zip(*(track.parts for track in tracks), strict=True)):
         starts = [one.start for one in part]
         if max(starts) - min(starts) > STEP_AHEAD:
-            raise DecodeError(path, "its clock jumps, and picture and sound do not go on together; encode it anew")
+            reason = "its clock jumps, and picture and sound do not go on together; encode it anew"
+            raise DecodeError(path, reason)
         offsets.append(max(one.end for one in before) + offsets[-1] - min(starts))
     return offsets
 

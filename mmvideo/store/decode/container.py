@@ -100,7 +100,8 @@ def _check_is_file(path: str | Path) -> None:
     try:
         mode = Path(path).stat().st_mode
     except OSError as error:
-        raise DecodeError(path, "no such file" if error.errno == ENOENT else str(error.strerror)) from error
+        reason = "no such file" if error.errno == ENOENT else str(error.strerror)
+        raise DecodeError(path, reason) from error
     if not S_ISREG(mode):
         kind = "a folder" if S_ISDIR(mode) else "a pipe, a socket or a device"
         raise DecodeError(path, f"{kind}, not a file")

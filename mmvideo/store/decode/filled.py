@@ -1,4 +1,4 @@
-"""How much of a clip is filled in where the file has nothing: counted, told, and bounded by what was decoded."""
+"""How much of a clip is filled in where the file has nothing: counted, and bounded by what was decoded."""
 
 from __future__ import annotations
 

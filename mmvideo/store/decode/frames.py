@@ -20,6 +20,8 @@ from mmvideo.store.decode.container import audio_stream, opened, seconds, video_
 
 SEEK_MARGIN = 1.0
 """Seconds before a span's start at which decoding sets in, so that codecs with memory have settled."""
+SEEKS = (SEEK_MARGIN, 10.0)
+"""Seconds before a span's start to which a seek goes, and, where that leads nowhere, the next."""
 REORDER_DEPTH = 8
 """Frames among which times are put in order."""
 
@@ -31,33 +33,33 @@ def decoded(path: str | Path, kind: Literal["video", "audio"], start: float) -> 
     before an edit list's start for example, does not appear.
     """
     clock = clock_of(path)
-    for seek in (True, False) if start > SEEK_MARGIN and clock.timed else (False,):
+    for back in (*(back for back in SEEKS if clock.timed and start > back), None):
         with opened(path) as container:
             stream = video_stream(container) if kind == "video" else audio_stream(container)
             if stream is None:
                 return
             stream.thread_count = 1  # the store decodes many files at once
-            if seek:
-                frames = _sought(container, stream, clock, start)
-                if frames is None:
-                    continue  # a broken index, or none: decode from the beginning
-            else:
+            if back is None:
                 frames = _timed(_laid_end_to_end(container, stream, clock), stream, clock.zero)
+            elif (sought := _sought(container, stream, clock, start, back)) is not None:
+                frames = sought
+            else:
+                continue  # a broken index, or none
             yield from frames
             return
 
 
 def _sought(
-    container: InputContainer, stream: Stream, clock: Clock, start: float
+    container: InputContainer, stream: Stream, clock: Clock, start: float, back: float
 ) -> Iterator[tuple[float, Any]] | None:
-    """The frames from some key frame before `start` on; None if a seek leads to none."""
+    """The frames from some key frame well before `start` on; None if a seek leads to none."""
     try:
-        container.seek(int((start - SEEK_MARGIN + clock.zero) * av.time_base), backward=True)
+        container.seek(int((start - back + clock.zero) * av.time_base), backward=True)
         frames = _timed(_from_key_frame(container, stream), stream, clock.zero)
         first = next(frames, None)
     except av.FFmpegError:
         return None
-    return chain([first], frames) if first is not None and first[0] <= start else None
+    return chain([first], frames) if first is not None and first[0] <= start - SEEK_MARGIN else None
 
 
 def _from_key_frame(container: InputContainer, stream: Any) -> Iterator[Any]:
@@ -71,34 +73,43 @@ def _from_key_frame(container: InputContainer, stream: Any) -> Iterator[Any]:
 
 def jumps_told(path: str | Path) -> tuple[str, ...]:
     """A warning, if parts of the file had to be laid end to end."""
-    jumps = clock_of(path).jumps
-    return (f"{Path(path).name}: its clock jumps at {jumps} places, its parts are laid end to end",) if jumps else ()
+    parts = clock_of(path).jumps + 1
+    return (
+        () if parts == 1 else (f"{Path(path).name}: its clock jumps, its {parts} parts are laid end to end",)
+    )
 
 
 def _laid_end_to_end(container: InputContainer, stream: Any, clock: Clock) -> Iterator[Any]:
     """The stream's frames; behind a jump of the clock, packets are given the times that follow on."""
-    if not clock.jumps:
-        yield from container.decode(stream)
-        return
-    parts = iter(pairwise([*clock.shifts.get(stream.index, ()), (-1, 0.0)]))
-    (_, shift), (following, _) = next(parts, ((0, 0.0), (-1, 0.0)))
-    number = 0
+    parts = iter(pairwise([*clock.shifts.get(stream.index, ((0, 0.0),)), (-1, 0.0)]))
+    (_, shift), (following, _) = next(parts)
+    number, begun = 0, False
     for packet in container.demux(stream):
         if packet.size:
-            if number == following:
+            if number == following:  # nothing of one part takes part in another's pictures
+                yield from stream.codec_context.decode(None)
+                stream.codec_context.flush_buffers()
                 (_, shift), (following, _) = next(parts)
             number += 1
+        if shift and packet.size:
             ticks = round(shift / packet.time_base)
             packet.pts = None if packet.pts is None else packet.pts + ticks
             packet.dts = None if packet.dts is None else packet.dts + ticks
-        yield from packet.decode()
+        try:
+            for frame in packet.decode():
+                begun = True
+                yield frame
+        except av.InvalidDataError:
+            if begun:
+                raise
+            # what was cut out of something longer may begin with pieces
 
 
 def _timed(frames: Iterator[Any], stream: Stream, zero: float) -> Iterator[tuple[float, Any]]:
     """Frames in presentation order with their times; a frame without a timestamp follows on the one before.
 
-    AVI stores decoding times only: a frame comes when the packet is read that lets it out. Where frames come in
-    the right order with their times swapped, each gets the smallest time among its next neighbours.
+    AVI stores decoding times only: a frame comes when the packet is read that lets it out. Where frames come
+    in the right order with their times swapped, each gets the smallest time among its next neighbours.
     """
     in_decoding_order = stream.type == "video" and stream.container.format.name == "avi"
     before: VideoFrame | AudioFrame | None = None
@@ -109,7 +120,7 @@ def _timed(frames: Iterator[Any], stream: Stream, zero: float) -> Iterator[tuple
         assert isinstance(frame, (VideoFrame, AudioFrame))
         ticks = frame.dts if in_decoding_order else frame.pts
         if ticks is not None:
-            time = seconds(ticks, frame.time_base) - zero
+            time = seconds(ticks, frame.time_base or stream.time_base) - zero
         elif before is not None:
             time += _duration(before, stream)
         before = frame

@@ -15,6 +15,8 @@ from mmvideo.store.media import Frame, resize_short_side
 SLANT = 0.02
 """Off a right angle by this share (about one degree) is a right angle."""
 LARGEST_ASPECT = 10.0
+SQUARE = 0.01
+"""Off a square by this share is a square: encoders round the shape of a picture's pixels."""
 
 
 @dataclass(frozen=True)
@@ -28,16 +30,16 @@ class Orientation:
     @classmethod
     def of(cls, frame: VideoFrame) -> Orientation:
         """Raises ValueError if the matrix turns the picture by anything but right angles."""
-        data = frame.side_data.get(Type.DISPLAYMATRIX)
-        if data is None:
+        matrix = display_matrix(frame)
+        if matrix is None:
             return cls()
-        a, b, _, c, d, *_ = np.frombuffer(bytes(data), np.int32).astype(np.float64)
+        a, b, _, c, d, *_ = matrix
         straight, across = max(abs(a), abs(d)), max(abs(b), abs(c))
         if across <= SLANT * straight:
             return cls(flip_rows=d < 0, flip_columns=a < 0)
         if straight <= SLANT * across:
             return cls(True, flip_rows=b < 0, flip_columns=c < 0)
-        raise ValueError(f"its display matrix turns the picture by {-frame.rotation % 360}°, not by right angles")
+        raise ValueError(f"its metadata turn the picture by {-frame.rotation % 360}°, not by right angles")
 
     def apply(self, picture: Frame) -> Frame:
         if self.transposed:
@@ -45,6 +47,13 @@ class Orientation:
         if self.flip_rows:
             picture = picture[::-1]
         return picture[:, ::-1] if self.flip_columns else picture
+
+
+def display_matrix(frame: VideoFrame) -> list[float] | None:
+    """The nine numbers by which the picture is to be turned before it is shown, row by row."""
+    side: Any = frame.side_data
+    data = side.get(Type.DISPLAYMATRIX)
+    return None if data is None else np.frombuffer(bytes(data), np.int32).astype(float).tolist()
 
 
 def upright(picture: Frame, orientation: Orientation, aspect: float, size: int) -> Frame:
@@ -66,6 +75,8 @@ def pixel_aspect(stream: VideoStream) -> float:
     """
     stated: Any = stream.sample_aspect_ratio
     aspect = float(stated) if stated else 1.0
+    if abs(aspect - 1) <= SQUARE:
+        return 1.0
     if not 1 / LARGEST_ASPECT <= aspect <= LARGEST_ASPECT:
         raise ValueError(f"its pixels are said to be {aspect:g} times as wide as high")
     return aspect

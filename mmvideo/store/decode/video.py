@@ -12,18 +12,16 @@ from typing import Literal
 import av
 import numpy as np
 from av.container import InputContainer
-from av.sidedata.sidedata import Type
 from av.video.frame import VideoFrame
-from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from mmvideo.store.decode.clock import Clock, clock_of
+from mmvideo.store.decode.clock import clock_of
 from mmvideo.store.decode.container import DecodeError, opened, seconds, video_stream
-from mmvideo.store.decode.filled import Filled
 from mmvideo.store.decode.frames import decoded, jumps_told
-from mmvideo.store.decode.geometry import Orientation, pixel_aspect, upright
-from mmvideo.store.media import TOLERANCE, Frame, Instants, instant, instants, resize_short_side, shown_at
+from mmvideo.store.decode.geometry import display_matrix, pixel_aspect
+from mmvideo.store.decode.sampler import LONGEST_HELD, Request, Sampler
+from mmvideo.store.media import TOLERANCE, Instants, instants, resize_short_side, shown_at
 
 Backend = Literal["auto", "decord", "pyav"]
 Decoder = Literal["decord", "pyav"]
@@ -38,8 +36,6 @@ for HEVC at 10 bits, MPEG-2, and VP9 of odd size. In AVI, decord has no usable t
 and is a frame late after a dropped one (together 24 of 125 clips of UCF101)."""
 DECORD_BATCH = 32
 """Full-size frames held at once."""
-LONGEST_HELD = 1.0
-"""Seconds for which a frame is shown without being called frozen."""
 
 
 @dataclass(frozen=True)
@@ -51,15 +47,6 @@ class DecodedVideo:
     decoder: Decoder
     warnings: tuple[str, ...] = ()
     """What is not as in the file, or not as one would expect of a film."""
-
-
-@dataclass(frozen=True)
-class _Request:
-    path: Path
-    rate: float
-    start: float
-    end: float
-    size: int
 
 
 @dataclass(frozen=True)
@@ -111,8 +98,8 @@ def decode_video(
 
     The instants are t_k = start + (k + 1/2) / rate before `end` and before the video's own end; each takes
     the last frame that starts at or before it, so a variable frame rate needs no special care. A span shorter
-    than half a period has one frame, the one at `start`. Frames are turned and mirrored as the file's metadata
-    says, their pixels made square, and the short side resized to `size` pixels.
+    than half a period has one frame, the one at `start`. Frames are turned and mirrored as the file's
+    metadata say, their pixels made square, and the short side resized to `size` pixels.
 
     Args:
         path: a file in one of the formats of `container.FORMATS`.
@@ -129,7 +116,7 @@ def decode_video(
     facts = _facts(path, backend)
     if facts is None:
         return None
-    request = _Request(Path(path), rate, start, float("inf") if end is None else end, size)
+    request = Request(Path(path), rate, start, float("inf") if end is None else end, size)
     if facts.starts is not None:
         try:
             return _with_decord(request, facts, facts.starts)
@@ -186,63 +173,11 @@ def _suits_decord(container: InputContainer, stream: VideoStream) -> bool:
     if not (known and progressive and context.name in DECORD_CODECS and context.pix_fmt in DECORD_PIXELS):
         return False
     first = next(iter(container.decode(stream)), None)  # only a frame tells how it is turned
-    return first is not None and Type.DISPLAYMATRIX not in {data.type for data in first.side_data}
+    return first is not None and display_matrix(first) is None
 
 
-class _Sampler:
-    """Picks from frames that come in order of time the one shown at each instant."""
-
-    def __init__(self, request: _Request, aspect: float) -> None:
-        self.request = request
-        self.frames: list[Frame] = []
-        self.times: list[float] = []
-        self.frozen = Filled(request.path, "frozen pictures")
-        self.due = self._instant()
-        """The next instant without a frame."""
-        self._aspect = aspect
-        self._reached = request.start
-        self._seen = 0
-        self._reformatter = VideoReformatter()
-
-    def _instant(self) -> float:
-        return float(instant(len(self.times), self.request.rate, self.request.start))
-
-    @property
-    def finished(self) -> bool:
-        return self.due >= self.request.end - TOLERANCE
-
-    def show(self, frame: VideoFrame, until: float) -> None:
-        """Take the frame for all instants before `until` that have none yet."""
-        until = min(until, self.request.end)
-        self._seen += 1
-        self.frozen.add(max(0.0, until - self._reached - LONGEST_HELD), self._seen)
-        self._reached = max(self._reached, until)
-        picture = None
-        while self.due < until - TOLERANCE:
-            if picture is None:
-                picture = self.picture(frame)
-            self.take(picture, self.due)
-
-    def take(self, picture: Frame, time: float) -> None:
-        if self.frames and picture.shape != self.frames[0].shape:
-            raise DecodeError(self.request.path, "the picture's size changes within the span")
-        self.frames.append(picture)
-        self.times.append(time)
-        self.due = self._instant()
-
-    def picture(self, frame: VideoFrame) -> Frame:
-        """The frame as RGB, as it is shown, at the size asked for."""
-        # bicubic is decord's choice too; it matters where chroma is subsampled
-        rgb = self._reformatter.reformat(frame, format="rgb24", interpolation="BICUBIC", threads=1)
-        pixels: Frame = rgb.to_ndarray().astype(np.uint8, copy=False)
-        try:
-            return upright(pixels, Orientation.of(frame), self._aspect, self.request.size)
-        except ValueError as error:
-            raise DecodeError(self.request.path, str(error)) from error
-
-
-def _with_pyav(request: _Request, facts: _Facts) -> DecodedVideo:
-    sampler = _Sampler(request, facts.aspect)
+def _with_pyav(request: Request, facts: _Facts) -> DecodedVideo:
+    sampler = Sampler(request, facts.aspect)
     at_start: VideoFrame | None = None
     current: VideoFrame | None = None
     time, interlaced = 0.0, False
@@ -264,13 +199,14 @@ def _with_pyav(request: _Request, facts: _Facts) -> DecodedVideo:
     _check_covered(request, covered, facts)
     if not sampler.frames:
         sampler.take(sampler.picture(at_start), request.start)
-    told = (f"{request.path.name}: interlaced: each picture is two half pictures, woven",) if interlaced else ()
-    warnings = (*told, *sampler.frozen.warnings, *jumps_told(request.path))
+    warnings = (*sampler.frozen.warnings, *jumps_told(request.path))
+    if interlaced:
+        warnings = (f"{request.path.name}: interlaced, its half pictures are woven", *warnings)
     times = np.array(sampler.times) - request.start
     return DecodedVideo(np.stack(sampler.frames), times, "pyav", warnings)
 
 
-def _with_decord(request: _Request, facts: _Facts, starts: Instants) -> DecodedVideo:
+def _with_decord(request: Request, facts: _Facts, starts: Instants) -> DecodedVideo:
     import decord
 
     decord.logging.set_level(decord.logging.QUIET)
@@ -295,7 +231,7 @@ def _with_decord(request: _Request, facts: _Facts, starts: Instants) -> DecodedV
     return DecodedVideo(np.stack(frames)[place], when - request.start, "decord")
 
 
-def _check_covered(request: _Request, covered: float, facts: _Facts) -> None:
+def _check_covered(request: Request, covered: float, facts: _Facts) -> None:
     """A span behind the end is a mistake; a video that ends long before it says it does was truncated."""
     if covered <= request.start:
         reason = f"the span starts at {request.start:g} s but the video ends at {covered:.2f} s"
