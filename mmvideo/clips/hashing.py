@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import os
 import time
+from errno import EINVAL
 from pathlib import Path
+from stat import S_ISREG
 
 from mmvideo.files import read_json, update_json
 
@@ -37,7 +39,7 @@ class ContentHashes:
         """The file's SHA-256 as 64 hex digits.
 
         Raises:
-            OSError: the file is absent or cannot be read.
+            OSError: the file is absent, cannot be read, or is a folder, a pipe, a socket or a device.
         """
         name = os.path.abspath(path)
         state = _state(name)
@@ -59,4 +61,6 @@ class ContentHashes:
 
 def _state(name: str) -> list[int]:
     status = os.stat(name)
+    if not S_ISREG(status.st_mode):  # to open a pipe waits for who writes into it, and a device may never end
+        raise OSError(EINVAL, "a folder, a pipe, a socket or a device, not a file", name)
     return [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]

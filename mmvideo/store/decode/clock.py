@@ -85,8 +85,11 @@ def _clock(path: str, _size: int, _changed: int) -> Clock:
                 track.plain = False  # whoever decodes it meets the fault, and says what it is
         start = (container.start_time or 0) / av.time_base
         seekable = container.format.name != "avi"
-    zero = start if start >= 0 else _first_shown(path)
     used = [track for track in tracks.values() if track.parts]
+    earliest = min((track.parts[0].start for track in used), default=start)
+    zero = start if start >= 0 else _first_shown(path)
+    if earliest < zero - LONGEST_PLAIN:  # of a stream of very few packets FFmpeg may take another's start
+        zero = max(earliest, 0.0)
     for track in used:
         if track.untimed_first and "matroska" in track.formats:  # it gives all times, but none below zero
             raise DecodeError(path, f"its first {track.untimed_first} packets have no time; cut it anew")

@@ -77,7 +77,7 @@ def probe(path: str | Path) -> MediaInfo:
 
 @contextmanager
 def opened(path: str | Path) -> Iterator[InputContainer]:
-    """The file, open; FFmpeg's complaints become DecodeErrors. It alone is read: no other file, no network."""
+    """The file, open; FFmpeg's complaints become DecodeErrors. No other file is read, and no network."""
     _check_is_file(path)
     try:
         with _open(path) as container:
