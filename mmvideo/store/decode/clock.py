@@ -9,8 +9,8 @@ end to end, sound and picture by the same amount; where they do not jump togethe
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import InitVar, dataclass, field
 from fractions import Fraction
 from functools import lru_cache
 from itertools import pairwise
@@ -21,10 +21,18 @@ import av
 import numpy as np
 from av.container import InputContainer
 from av.packet import Packet
-from av.stream import Stream
 from numpy.typing import NDArray
 
-from mmvideo.store.decode.container import DecodeError, audio_stream, opened, seconds, video_stream
+from mmvideo.store.decode.container import (
+    DecodeError,
+    audio_stream,
+    check_is_file,
+    opened,
+    seconds,
+    video_stream,
+)
+from mmvideo.store.decode.geometry import display_matrix
+from mmvideo.store.decode.picture import Picture
 
 STEP_BACK = 0.1
 STEP_AHEAD = 10.0
@@ -51,9 +59,14 @@ class Clock:
     """Every packet has its time, and none jumps: a seek can be trusted. Never in AVI, which has none."""
     starts: NDArray[np.float64] | None
     """When each frame of the picture starts, (T,) seconds from `zero`, if its packets are as plain as can be:
-    each is one frame with its own time, all are shown, and each key frame starts afresh. Else None."""
+    each is one frame with its own time, all are shown, as they are, each key frame starts afresh, and
+    decord is known to read such files. Else None."""
     end: float
-    """Seconds from `zero`."""
+    """Seconds from `zero`, of whichever stream ends last."""
+    picture: Picture | None
+    """None: the file has no video stream."""
+    has: Mapping[str, bool]
+    """Whether there is a stream of `video`, and of `audio`."""
 
     @property
     def jumps(self) -> int:
@@ -66,25 +79,32 @@ def clock_of(path: str | Path) -> Clock:
     Raises:
         DecodeError: not a media file, or its streams' clocks jump apart.
     """
-    with opened(path):  # says what is wrong with the file, if something is
-        status = os.stat(path)
+    check_is_file(path)
+    status = os.stat(path)
     return _clock(str(path), status.st_size, status.st_mtime_ns)
 
 
 @lru_cache(maxsize=8)
 def _clock(path: str, _size: int, _changed: int) -> Clock:
     with opened(path) as container:
-        streams: list[Any] = [s for s in (video_stream(container), audio_stream(container)) if s is not None]
+        pictures = video_stream(container)
+        streams: list[Any] = [s for s in (pictures, audio_stream(container)) if s is not None]
         tracks = {stream.index: _Track(container, stream) for stream in streams}
+        picture = Picture.of(container, pictures) if pictures is not None else None
+        suited = look = picture is not None and picture.suits_decord
         try:
             for packet in container.demux(streams) if streams else ():
-                if packet.stream_index in tracks:
-                    tracks[packet.stream_index].add(packet)
+                track = tracks.get(packet.stream_index)
+                if track is not None:
+                    track.add(packet)
+                    if look and track.is_video:
+                        look = track.look(packet)
         except av.FFmpegError:
             for track in tracks.values():
                 track.plain = False  # whoever decodes it meets the fault, and says what it is
         start = (container.start_time or 0) / av.time_base
         seekable = container.format.name != "avi"
+        kinds = {stream.type for stream in streams}  # streams are gone once the file is closed
     used = [track for track in tracks.values() if track.parts]
     earliest = min((track.parts[0].start for track in used), default=start)
     zero = start if start >= 0 else _first_shown(path)
@@ -99,8 +119,10 @@ def _clock(path: str, _size: int, _changed: int) -> Clock:
         zero,
         {track.index: track.shifts(offsets) for track in used},
         timed=seekable and len(offsets) == 1 and all(track.timed for track in tracks.values()),
-        starts=video.starts(zero) if video and len(offsets) == 1 else None,
+        starts=video.starts(zero) if video and suited and len(offsets) == 1 else None,
         end=max((track.parts[-1].end + offsets[-1] for track in used), default=zero) - zero,
+        picture=picture,
+        has={kind: kind in kinds for kind in ("video", "audio")},
     )
 
 
@@ -130,8 +152,8 @@ class _Part:
 class _Track:
     """Follows the packets of one stream."""
 
-    container: InputContainer
-    stream: Stream
+    container: InitVar[InputContainer]
+    stream: InitVar[Any]
     parts: list[_Part] = field(default_factory=list)
     timed: bool = True
     plain: bool = True
@@ -142,14 +164,15 @@ class _Track:
     _before: float | None = None
     _key: int = 0
 
-    def __post_init__(self) -> None:
-        self.index = self.stream.index
-        self.is_video = self.stream.type == "video"
-        self._base: Fraction = self.stream.time_base or Fraction(1, av.time_base)
-        self._codec = self.stream.codec_context.name
-        self._prefix = _length_size(self.stream)
-        self.formats = self.container.format.name.split(",")
-        self._ahead = STEP_AHEAD if self.container.format.flags & CLOCK_MAY_JUMP else float("inf")
+    def __post_init__(self, container: InputContainer, stream: Any) -> None:
+        self.index = stream.index
+        self.is_video = stream.type == "video"
+        self._stated = (stream.frames, stream.start_time)
+        self._base: Fraction = stream.time_base or Fraction(1, av.time_base)
+        self._codec = stream.codec_context.name
+        self._prefix = _length_size(stream)
+        self.formats = container.format.name.split(",")
+        self._ahead = STEP_AHEAD if container.format.flags & CLOCK_MAY_JUMP else float("inf")
         self._back = float("inf") if "mov" in self.formats else STEP_BACK  # its times are sums of durations
 
     def add(self, packet: Packet[Any]) -> None:
@@ -172,6 +195,13 @@ class _Track:
         if self.is_video and self.plain:
             self._inspect(packet, time)
             self._times.append(time)
+
+    def look(self, packet: Packet[Any]) -> bool:
+        """Decode for the first frame, which alone tells how it is to be turned; whether to look on."""
+        for frame in packet.decode():
+            self.plain &= display_matrix(frame) is None
+            return False
+        return True
 
     def _place(self, number: int, time: float, packet: Packet[Any]) -> None:
         """Into the last part, or a new one where the decoding time jumps."""
@@ -201,12 +231,13 @@ class _Track:
 
     def starts(self, zero: float) -> NDArray[np.float64] | None:
         """`Clock.starts`."""
-        if not self.plain or not self._times or self.stream.frames not in (0, self.count):
+        frames, start = self._stated
+        if not self.plain or not self._times or frames not in (0, self.count):
             return None
         ticks = np.sort(np.array(self._times, np.int64))
         times = (ticks * float(self._base) - zero).astype(np.float64)
         steps = np.append(np.diff(times), self.parts[-1].end - zero - times[-1])
-        whole = self.stream.start_time == ticks[0] and 0 <= times[0] <= LONGEST_PLAIN
+        whole = start == ticks[0] and 0 <= times[0] <= LONGEST_PLAIN
         return times if whole and np.all(np.diff(ticks) > 0) and steps.max() <= LONGEST_PLAIN else None
 
 

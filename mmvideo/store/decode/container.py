@@ -78,7 +78,7 @@ def probe(path: str | Path) -> MediaInfo:
 @contextmanager
 def opened(path: str | Path) -> Iterator[InputContainer]:
     """The file, open; FFmpeg's complaints become DecodeErrors. No other file is read, and no network."""
-    _check_is_file(path)
+    check_is_file(path)
     try:
         with _open(path) as container:
             yield container
@@ -95,8 +95,12 @@ def _open(path: str | Path) -> InputContainer:
         raise DecodeError(path, reason) from error
 
 
-def _check_is_file(path: str | Path) -> None:
-    """Before anything opens it: to open a pipe waits for who writes into it, and a device may never end."""
+def check_is_file(path: str | Path) -> None:
+    """Before anything opens it: to open a pipe waits for who writes into it, and a device may never end.
+
+    Raises:
+        DecodeError: it is not there, or not a file.
+    """
     try:
         mode = Path(path).stat().st_mode
     except OSError as error:

@@ -33,11 +33,12 @@ def decoded(path: str | Path, kind: Literal["video", "audio"], start: float) -> 
     before an edit list's start for example, does not appear.
     """
     clock = clock_of(path)
+    if not clock.has[kind]:
+        return
     for back in (*(back for back in SEEKS if clock.timed and start > back), None):
         with opened(path) as container:
             stream = video_stream(container) if kind == "video" else audio_stream(container)
-            if stream is None:
-                return
+            assert stream is not None
             stream.thread_count = 1  # the store decodes many files at once
             if back is None:
                 frames = _timed(_laid_end_to_end(container, stream, clock), stream, clock.zero)

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from av.sidedata.sidedata import Type
 from av.video.frame import VideoFrame
-from av.video.stream import VideoStream
 
 from mmvideo.store.media import Frame, resize_short_side
 
@@ -67,14 +66,12 @@ def upright(picture: Frame, orientation: Orientation, aspect: float, size: int) 
     return resize_short_side(turned, size, 1 / aspect if orientation.transposed else aspect)
 
 
-def pixel_aspect(stream: VideoStream) -> float:
-    """Width of a pixel over its height; 1 where the file does not say.
+def pixel_aspect(aspect: float) -> float:
+    """Width of a pixel over its height, from what the file says.
 
     Raises:
         ValueError: it cannot be meant.
     """
-    stated: Any = stream.sample_aspect_ratio
-    aspect = float(stated) if stated else 1.0
     if abs(aspect - 1) <= SQUARE:
         return 1.0
     if not 1 / LARGEST_ASPECT <= aspect <= LARGEST_ASPECT:

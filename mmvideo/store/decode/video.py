@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import importlib.util
-import re
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 from typing import Literal
 
-import av
 import numpy as np
-from av.container import InputContainer
 from av.video.frame import VideoFrame
-from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from mmvideo.store.decode.clock import clock_of
-from mmvideo.store.decode.container import DecodeError, opened, seconds, video_stream
+from mmvideo.store.decode.container import DecodeError, seconds
 from mmvideo.store.decode.frames import decoded, jumps_told
-from mmvideo.store.decode.geometry import display_matrix, pixel_aspect
+from mmvideo.store.decode.geometry import pixel_aspect
 from mmvideo.store.decode.sampler import LONGEST_HELD, Request, Sampler
 from mmvideo.store.media import TOLERANCE, Instants, instants, resize_short_side, shown_at
 
@@ -28,12 +23,6 @@ Decoder = Literal["decord", "pyav"]
 
 LEAST_COVERED = 0.5
 """Share of the declared duration that must decode. Less is a truncated file, not a short one."""
-DECORD_CONTAINERS = frozenset({"mov", "mp4", "matroska"})
-DECORD_CODECS = frozenset({"h264", "mpeg4"})
-DECORD_PIXELS = frozenset({"yuv420p", "yuvj420p", "yuv444p", "yuvj444p"})
-"""Where decord and PyAV were measured to give the same frames; `auto` reads all else with PyAV. They differ
-for HEVC at 10 bits, MPEG-2, and VP9 of odd size. In AVI, decord has no usable times where there are B-frames,
-and is a frame late after a dropped one (together 24 of 125 clips of UCF101)."""
 DECORD_BATCH = 32
 """Full-size frames held at once."""
 
@@ -53,7 +42,7 @@ class DecodedVideo:
 class _Facts:
     """What the container says of its video stream."""
 
-    end: float | None
+    end: float
     """When it should end, in seconds on the file's clock."""
     period: float
     aspect: float
@@ -134,46 +123,24 @@ def decord_installed() -> bool:
 
 
 def _facts(path: str | Path, backend: Backend) -> _Facts | None:
-    with opened(path) as container:
-        stream = video_stream(container)
-        if stream is None:
-            return None
-        try:
-            aspect = pixel_aspect(stream)
-        except ValueError as error:
-            raise DecodeError(path, str(error)) from error
-        clock = clock_of(path)
-        starts = clock.starts if backend != "pyav" and aspect == 1 and decord_installed() else None
-        if starts is not None and not _suits_decord(container, stream):
-            starts = None
-        length = _declared_duration(container, stream)
-        start = seconds(stream.start_time, stream.time_base) - clock.zero  # some count from the clock's zero
-        return _Facts(
-            end=clock.end if clock.jumps or not length else length + min(start, -clock.zero),
-            period=min(1 / float(stream.average_rate or stream.guessed_rate or Fraction(25)), LONGEST_HELD),
-            aspect=aspect,
-            starts=starts,
-        )
-
-
-def _declared_duration(container: InputContainer, stream: VideoStream) -> float | None:
-    if stream.duration:
-        return seconds(stream.duration, stream.time_base)
-    if re.fullmatch(r"\d+:\d+:\d+(\.\d+)?", tag := stream.metadata.get("DURATION", "")):  # Matroska
-        hours, minutes, rest = tag.split(":")
-        return int(hours) * 3600 + int(minutes) * 60 + float(rest)
-    alone = len(container.streams.get()) == 1
-    return container.duration / av.time_base if alone and container.duration else None
-
-
-def _suits_decord(container: InputContainer, stream: VideoStream) -> bool:
-    context = stream.codec_context
-    known = not DECORD_CONTAINERS.isdisjoint(container.format.name.split(","))
-    progressive = int(context.field_order) <= 1
-    if not (known and progressive and context.name in DECORD_CODECS and context.pix_fmt in DECORD_PIXELS):
-        return False
-    first = next(iter(container.decode(stream)), None)  # only a frame tells how it is turned
-    return first is not None and display_matrix(first) is None
+    clock = clock_of(path)
+    picture = clock.picture
+    if picture is None:
+        return None
+    try:
+        aspect = pixel_aspect(picture.aspect)
+    except ValueError as error:
+        raise DecodeError(path, str(error)) from error
+    start = picture.start - clock.zero
+    end = clock.end
+    if picture.duration and not clock.jumps:
+        end = picture.duration + min(start, -clock.zero)  # some count from the clock's zero
+    return _Facts(
+        end=end,
+        period=min(1 / picture.rate, LONGEST_HELD),
+        aspect=aspect,
+        starts=clock.starts if backend != "pyav" and aspect == 1 and decord_installed() else None,
+    )
 
 
 def _with_pyav(request: Request, facts: _Facts) -> DecodedVideo:
@@ -236,9 +203,8 @@ def _check_covered(request: Request, covered: float, facts: _Facts) -> None:
     if covered <= request.start:
         reason = f"the span starts at {request.start:g} s but the video ends at {covered:.2f} s"
         raise DecodeError(request.path, reason)
-    if facts.end is not None:
-        asked = min(request.end, facts.end) - request.start
-        got = min(request.end, covered) - request.start
-        if got < LEAST_COVERED * asked:
-            reason = f"only {got:.2f} of {asked:.2f} s of video can be decoded: truncated or damaged"
-            raise DecodeError(request.path, reason)
+    asked = min(request.end, facts.end) - request.start
+    got = min(request.end, covered) - request.start
+    if got < LEAST_COVERED * asked:
+        reason = f"only {got:.2f} of {asked:.2f} s of video can be decoded: truncated or damaged"
+        raise DecodeError(request.path, reason)
