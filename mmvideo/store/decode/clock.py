@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import InitVar, dataclass, field
-from fractions import Fraction
 from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
@@ -28,7 +27,6 @@ from mmvideo.store.decode.container import (
     audio_stream,
     check_is_file,
     opened,
-    seconds,
     video_stream,
 )
 from mmvideo.store.decode.geometry import display_matrix
@@ -92,8 +90,10 @@ def _clock(path: str, _size: int, _changed: int) -> Clock:
         tracks = {stream.index: _Track(container, stream) for stream in streams}
         picture = Picture.of(container, pictures) if pictures is not None else None
         suited = look = picture is not None and picture.suits_decord
+        # the times of AVI are places in it, and neither jump nor can be trusted: there is nothing to read
+        counted = container.format.name == "avi"
         try:
-            for packet in container.demux(streams) if streams else ():
+            for packet in container.demux(streams) if streams and not counted else ():
                 track = tracks.get(packet.stream_index)
                 if track is not None:
                     track.add(packet)
@@ -103,7 +103,7 @@ def _clock(path: str, _size: int, _changed: int) -> Clock:
             for track in tracks.values():
                 track.plain = False  # whoever decodes it meets the fault, and says what it is
         start = (container.start_time or 0) / av.time_base
-        seekable = container.format.name != "avi"
+        lasts = (container.duration or 0) / av.time_base
         kinds = {stream.type for stream in streams}  # streams are gone once the file is closed
     used = [track for track in tracks.values() if track.parts]
     earliest = min((track.parts[0].start for track in used), default=start)
@@ -118,9 +118,9 @@ def _clock(path: str, _size: int, _changed: int) -> Clock:
     return Clock(
         zero,
         {track.index: track.shifts(offsets) for track in used},
-        timed=seekable and len(offsets) == 1 and all(track.timed for track in tracks.values()),
+        timed=not counted and len(offsets) == 1 and all(track.timed for track in tracks.values()),
         starts=video.starts(zero) if video and suited and len(offsets) == 1 else None,
-        end=max((track.parts[-1].end + offsets[-1] for track in used), default=zero) - zero,
+        end=max((track.parts[-1].end + offsets[-1] for track in used), default=zero + lasts) - zero,
         picture=picture,
         has={kind: kind in kinds for kind in ("video", "audio")},
     )
@@ -168,7 +168,7 @@ class _Track:
         self.index = stream.index
         self.is_video = stream.type == "video"
         self._stated = (stream.frames, stream.start_time)
-        self._base: Fraction = stream.time_base or Fraction(1, av.time_base)
+        self._base = float(stream.time_base)
         self._codec = stream.codec_context.name
         self._prefix = _length_size(stream)
         self.formats = container.format.name.split(",")
@@ -191,7 +191,7 @@ class _Track:
         if time is None:
             self.untimed_first += not self.parts
             return
-        self._place(number, seconds(time, self._base), packet)
+        self._place(number, time * self._base, packet)
         if self.is_video and self.plain:
             self._inspect(packet, time)
             self._times.append(time)
@@ -205,14 +205,18 @@ class _Track:
 
     def _place(self, number: int, time: float, packet: Packet[Any]) -> None:
         """Into the last part, or a new one where the decoding time jumps."""
-        order = seconds(packet.dts, self._base) if packet.dts is not None else None
-        length = seconds(packet.duration, self._base)
-        step = order - self._before if order is not None and self._before is not None else 0.0
+        end = time + (packet.duration or 0) * self._base
+        step = 0.0
+        if (ticks := packet.dts) is not None:
+            order = ticks * self._base
+            step = order - self._before if self._before is not None else 0.0
+            self._before = order
         if not self.parts or step < -self._back or step > self._ahead:
-            self.parts.append(_Part(number, time, time + length))
+            self.parts.append(_Part(number, time, end))
+            return
         part = self.parts[-1]
-        part.start, part.end = min(part.start, time), max(part.end, time + length)
-        self._before = order if order is not None else self._before
+        part.start = min(part.start, time)
+        part.end = max(part.end, end)
 
     def _inspect(self, packet: Packet[Any], time: int) -> None:
         """Whether the packet is one frame, from which decoding can start if it says so."""
@@ -235,7 +239,7 @@ class _Track:
         if not self.plain or not self._times or frames not in (0, self.count):
             return None
         ticks = np.sort(np.array(self._times, np.int64))
-        times = (ticks * float(self._base) - zero).astype(np.float64)
+        times = (ticks * self._base - zero).astype(np.float64)
         steps = np.append(np.diff(times), self.parts[-1].end - zero - times[-1])
         whole = start == ticks[0] and 0 <= times[0] <= LONGEST_PLAIN
         return times if whole and np.all(np.diff(ticks) > 0) and steps.max() <= LONGEST_PLAIN else None

@@ -88,7 +88,9 @@ def _laid_end_to_end(container: InputContainer, stream: Any, clock: Clock) -> It
     for packet in container.demux(stream):
         if packet.size:
             if number == following:  # nothing of one part takes part in another's pictures
-                yield from stream.codec_context.decode(None)
+                for frame in stream.codec_context.decode(None):
+                    frame.time_base = stream.time_base
+                    yield frame
                 stream.codec_context.flush_buffers()
                 (_, shift), (following, _) = next(parts)
             number += 1
@@ -112,6 +114,7 @@ def _timed(frames: Iterator[Any], stream: Stream, zero: float) -> Iterator[tuple
     AVI stores decoding times only: a frame comes when the packet is read that lets it out. Where frames come
     in the right order with their times swapped, each gets the smallest time among its next neighbours.
     """
+    base = stream.time_base
     in_decoding_order = stream.type == "video" and stream.container.format.name == "avi"
     before: VideoFrame | AudioFrame | None = None
     time = 0.0
@@ -119,9 +122,12 @@ def _timed(frames: Iterator[Any], stream: Stream, zero: float) -> Iterator[tuple
     times: list[float] = []
     for frame in frames:
         assert isinstance(frame, (VideoFrame, AudioFrame))
-        ticks = frame.dts if in_decoding_order else frame.pts
-        if ticks is not None:
-            time = seconds(ticks, frame.time_base or stream.time_base) - zero
+        if not in_decoding_order:
+            stamp = frame.time
+        else:
+            stamp = None if frame.dts is None else seconds(frame.dts, base)
+        if stamp is not None:
+            time = stamp - zero
         elif before is not None:
             time += _duration(before, stream)
         before = frame
