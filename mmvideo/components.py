@@ -188,6 +188,7 @@ FUSIONS = Table(
     "mmvideo.fusion.base:Fusion",
     {
         "early": "mmvideo.fusion.early:EarlyFusion",
+        "linear": "mmvideo.fusion.linear:LinearFusion",
         "late": "mmvideo.fusion.late:LateFusion",
         "late_sum": "mmvideo.fusion.late_sum:LateSumFusion",
         "hierarchical": "mmvideo.fusion.hierarchical:HierarchicalFusion",

@@ -70,7 +70,7 @@ def test_query_projections_get_gradient() -> None:
     assert all(grad.abs().max() > 0 for grad in queries.values())
 
 
-def test_late_sum_is_additive_and_late_is_not() -> None:
+def test_late_sum_and_linear_are_additive_and_late_is_not() -> None:
     """Another picture moves the logits of `late_sum` by the same amount whatever the text says."""
     everything = torch.ones(6, 3, dtype=torch.bool)
     a, b, rest = (draw(MODALITIES, everything, seed) for seed in (0, 1, 2))
@@ -87,4 +87,5 @@ def test_late_sum_is_additive_and_late_is_not() -> None:
         return float(both.detach().abs().max())
 
     assert interaction("late_sum") < 1e-5
+    assert interaction("linear") < 1e-5
     assert interaction("late") > 1e-3
