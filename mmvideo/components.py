@@ -240,7 +240,9 @@ ENCODERS = Table(
     "mmvideo.encoders.base:Encoder",
     {
         "cnn_lstm": "mmvideo.encoders.visual:CnnLstm",
+        "pixels": "mmvideo.encoders.pixels:Pixels",
         "spectrogram_cnn": "mmvideo.encoders.audio:SpectrogramCnn",
+        "mfcc": "mmvideo.encoders.mfcc:MfccColumns",
         "transformer": "mmvideo.encoders.text:TextTransformer",
         "feature_lstm": "mmvideo.encoders.features:FeatureLstm",
     },

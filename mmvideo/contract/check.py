@@ -197,5 +197,10 @@ def encoder_case(cls: Any, config: Any) -> encoders.Case:
         raise InputError(
             f"an encoder that takes '{kind}' cannot be tried: items are made up of {', '.join(cases)} only"
         )
-    draw, told = cases[kind]
-    return encoders.Case(lambda levels: cls(config, told, fusions.WIDTH, levels), draw())
+    make, told = cases[kind]
+    draw = make()
+    if getattr(needs, "measure", None) is not None:
+        measured = needs.measure(draw(max(encoders.LENGTHS), 0))
+        of_each = (tuple(part.tolist()) for part in (measured.mean(dim=0), measured.std(dim=0) + 1e-3))
+        told = FeatureInput(measured.shape[1], max(encoders.LENGTHS), *of_each)
+    return encoders.Case(lambda levels: cls(config, told, fusions.WIDTH, levels), draw)

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from mmvideo.clips.manifest import Clip
 from mmvideo.modalities.base import ClipSource, Modality, Window
+from mmvideo.modalities.measured import Measure, MeasuredModality
 from mmvideo.schema import Finite, Fraction, NotNegative
 from mmvideo.seeding import derive_seed
 from mmvideo.store.clip_format import OpenClip
@@ -26,9 +27,11 @@ class Sound:
 
     sample_rate: int
     hop: int
+    measure: Measure | None = None
+    """What of the items is measured on the training clips, and told to the encoder."""
 
 
-class Audio(Modality):
+class Audio(MeasuredModality):
     """Waveforms as the store has them → hops of samples (N, hop), float in [-1, 1]."""
 
     kind: ClassVar[str] = "audio"

@@ -15,6 +15,8 @@ from mmvideo.store.clip_format import OpenClip
 from mmvideo.store.store import Store
 
 T = TypeVar("T")
+ENDLESS = 1e9
+"""Seconds that no clip lasts."""
 
 
 @dataclass(frozen=True)
@@ -145,3 +147,7 @@ class Modality:
         """The window's items: values (N, ...) and times (N,) in seconds from its start; N is 0 where
         absent."""
         raise NotImplementedError(f"{type(self).__name__} defines no read")
+
+    def whole(self, clip: Clip, stored: OpenClip) -> tuple[Tensor, Tensor]:
+        """All of the clip's items, as `read` gives them in evaluation."""
+        return self.read(clip, stored, Window(0.0, ENDLESS, 0.0, 0, View()), training=False)

@@ -103,7 +103,7 @@ def read_features(
 def survey(manifest: Manifest, clips: Iterable[Clip], modality: str, config: FeatureConfig) -> Survey:
     """Read every clip's features once: all should be readable and of one width; the training split is
     measured."""
-    moments = _Moments()
+    moments = Moments()
     widths: dict[str, int] = {}
     problems: dict[str, str] = {}
     longest, zeroed = 1, 0
@@ -139,7 +139,7 @@ def _odd_widths(widths: Mapping[str, int], modality: str) -> list[str]:
     ]
 
 
-class _Moments:
+class Moments:
     """Mean and deviation per dimension, merged block by block (Chan et al., 1983).
 
     https://doi.org/10.1080/00031305.1983.10483115

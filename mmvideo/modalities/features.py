@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -18,10 +18,11 @@ from torch import Tensor
 
 from mmvideo.clips.manifest import Clip, Manifest
 from mmvideo.errors import InputError, unknown
-from mmvideo.files import read_json, write_json
+from mmvideo.files import write_json
 from mmvideo.memory import Memory
 from mmvideo.modalities.base import ClipSource, Modality, Window
 from mmvideo.modalities.feature_survey import FeatureConfig, Survey, read_features, survey
+from mmvideo.modalities.measured import load_measured
 from mmvideo.store.clip_format import OpenClip
 from mmvideo.types import FeatureInput
 
@@ -58,7 +59,7 @@ class PrecomputedFeatures(Modality):
         self.manifest, found = source.manifest, self._survey(source)
         self.zeroed, self.measured = found.zeroed, found.input()
         if learnt is not None:
-            before = _loaded(learnt / f"{self.name}.json")
+            before = load_measured(learnt / f"{self.name}.json")
             if before.width != self.measured.width:
                 raise InputError(
                     f"The {self.name} features have {self.measured.width} numbers each; the run was "
@@ -109,21 +110,6 @@ class PrecomputedFeatures(Modality):
                 f"those of this run have {self.measured.width}."
             )
         return values if len(values) else np.zeros((0, self.measured.width), np.float32)
-
-
-def _loaded(path: Path) -> FeatureInput:
-    """What `save` kept.
-
-    Raises:
-        InputError: it is not there, or is something else.
-    """
-    record: dict[str, Any] = read_json(path)
-    try:
-        return FeatureInput(
-            int(record["width"]), int(record["longest"]), tuple(record["mean"]), tuple(record["std"])
-        )
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{path} does not hold what a run has learnt of its features ({error}).") from error
 
 
 def in_window(

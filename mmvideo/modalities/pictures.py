@@ -55,10 +55,13 @@ class ClipTransform:
     """Rotate, flip, crop and recolour (T, 3, H, W) uint8 frames; in evaluation, only crop.
 
     Frames smaller than `size`, the side of the crop, are first resized so that it fits.
+
+    Args:
+        whole: squeeze all of a frame into the square, where nothing else is asked for, instead of cropping.
     """
 
-    def __init__(self, config: PictureConfig, size: int, *, training: bool) -> None:
-        self.config, self.size, self.training = config, size, training
+    def __init__(self, config: PictureConfig, size: int, *, training: bool, whole: bool = False) -> None:
+        self.config, self.size, self.training, self.whole = config, size, training, whole
 
     def __call__(self, frames: Tensor, seed: int, place: tuple[float, float] = CENTRE) -> Tensor:
         """The same seed gives the same draw. (T, 3, size, size).
@@ -70,17 +73,22 @@ class ClipTransform:
         if min(frames.shape[2:]) < size:
             frames = F.resize(frames, [size], antialias=True)
         if not self.training:
-            return _crop(frames, size, place)
+            return self._squeezed(frames) if self.whole else _crop(frames, size, place)
         draw = np.random.default_rng(seed)
         most = self.config.rotate_degrees
         degrees = draw.uniform(-most, most) if most else None
         flipped = draw.random() < self.config.flip_probability
-        if self.config.smallest_crop < 1:
+        if self.config.smallest_crop < 1 or self.whole:
             frames = frames if degrees is None else rotate(frames, degrees)
-            frames = self._resized_crop(frames.flip(-1) if flipped else frames, draw)
+            frames = frames.flip(-1) if flipped else frames
+            squeeze = self.config.smallest_crop == 1
+            frames = self._squeezed(frames) if squeeze else self._resized_crop(frames, draw)
         else:
             frames = self._square(frames, degrees, flipped, draw)
         return self._recolour(frames, seed)
+
+    def _squeezed(self, frames: Tensor) -> Tensor:
+        return F.resize(frames, [self.size] * 2, antialias=True)
 
     def _square(
         self, frames: Tensor, degrees: float | None, flipped: bool, draw: np.random.Generator

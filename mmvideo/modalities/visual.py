@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mmvideo.clips.manifest import Clip
-from mmvideo.modalities.base import ClipSource, Modality, Window
+from mmvideo.modalities.base import ClipSource, Window
+from mmvideo.modalities.measured import Measure, MeasuredModality
 from mmvideo.modalities.pictures import CENTRE, ClipTransform, PictureConfig
 from mmvideo.schema import Positive
 from mmvideo.seeding import derive_seed
@@ -36,15 +37,19 @@ class Pictures:
     size: int
     unchanging: bool = False
     """Each frame the same whenever it is asked for, since what was made of it is kept."""
+    whole: bool = False
+    """All of each frame, squeezed into the square; else a crop."""
+    measure: Measure | None = None
+    """What of the pictures is measured on the training clips, and told to the encoder."""
 
 
-class Visual(Modality):
+class Visual(MeasuredModality):
     """Frames as the store has them → uint8 pictures (N, 3, size, size)."""
 
     kind: ClassVar[str] = "visual"
     default_encoder: ClassVar[str] = "cnn_lstm"
 
-    class Config(PictureConfig, Modality.Config):
+    class Config(PictureConfig, MeasuredModality.Config):
         """Which frames are stored and shown, and how they are changed in training."""
 
         frame_size: Positive = 64
@@ -68,7 +73,9 @@ class Visual(Modality):
     def __init__(self, config: Config, name: str, needs: Pictures, frame_rate: float) -> None:
         super().__init__(config, name, needs, frame_rate)
         self.variants = config.eval_crops
-        self.transforms = {on: ClipTransform(config, needs.size, training=on) for on in (True, False)}
+        self.transforms = {
+            on: ClipTransform(config, needs.size, training=on, whole=needs.whole) for on in (True, False)
+        }
 
     @classmethod
     def check(cls, config: Config, needs: Pictures) -> None:
@@ -77,6 +84,8 @@ class Visual(Modality):
                 f"the encoder's picture_size {needs.size} is larger than frame_size {config.frame_size}, at "
                 "which frames are stored; lower the one or raise the other"
             )
+        if needs.whole and config.eval_crops > 1:
+            raise ValueError(f"the encoder sees whole frames, so there are no {config.eval_crops} eval_crops")
         changing = [*config.changing(), *(["eval_crops"] if config.eval_crops > 1 else [])]
         if needs.unchanging and changing:
             raise ValueError(

@@ -1,0 +1,54 @@
+"""Columns of MFCC: an encoder that has next to nothing to learn."""
+
+from __future__ import annotations
+
+from collections.abc import Set
+from dataclasses import replace
+from typing import ClassVar, Literal
+
+from mmvideo.encoders.base import Encoder
+from mmvideo.encoders.features import FeatureLstm
+from mmvideo.modalities.audio import Sound
+from mmvideo.modalities.plain import Mfcc
+from mmvideo.schema import Positive, PositiveFloat
+from mmvideo.types import FeatureInput, Tokens
+from mmvideo.vocabulary import Level
+
+
+class MfccColumns(FeatureLstm):
+    """Stem: 40 MFCC of each hop, standardised and projected.
+
+    It holds what the floor of `mmvideo.evaluation.floor` holds of sound. Inputs are waveforms cut into items
+    of `hop` samples, (B, N, hop) float in [-1, 1].
+
+    Args:
+        told: mean and deviation of each coefficient over the training clips; they are kept in the weights.
+    """
+
+    takes: ClassVar[str] = "audio"
+
+    class Config(Encoder.Config):
+        """The coefficients, and what stands on them."""
+
+        sample_rate: Positive = 16000
+        """Audio samples per second (mono)."""
+        hop_seconds: PositiveFloat = 0.02
+        """Seconds of audio per item, which is one column."""
+        coefficients: Positive = 40
+        trunk: Literal["none", "lstm"] = "none"
+        """Whether an LSTM's states are added to the stem."""
+
+    @classmethod
+    def needs(cls, config: Config) -> Sound:
+        hop = max(1, round(config.hop_seconds * config.sample_rate))
+        return Sound(config.sample_rate, hop, Mfcc(config.sample_rate, hop, config.coefficients))
+
+    def __init__(self, config: Config, told: FeatureInput, width: int, levels: Set[Level]) -> None:
+        longest = told.longest if config.trunk == "lstm" else 1
+        super().__init__(config, replace(told, longest=longest), width, levels)
+        self.mfcc = self.needs(config).measure
+
+    def stem(self, inputs: Tokens) -> Tokens:
+        assert self.mfcc is not None
+        hops = inputs.values.masked_fill(~inputs.mask[..., None], 0.0)
+        return super().stem(inputs.replace_values(self.mfcc(hops)))
