@@ -317,6 +317,7 @@ def test_a_study_ends_in_a_report_and_fails_if_a_run_did(
     monkeypatch.setattr(ablate, "run_grid", grid)
     whole = ("visual", "audio", "text")
     monkeypatch.setattr(ablate, "_opened", lambda study: ("data", {arm.name: whole for arm in study.arms}))
+    monkeypatch.setattr(ablate, "_keep_floor", lambda *_: None)
     monkeypatch.setattr(ablate, "_report", report)
     monkeypatch.setattr(ablate, "_mirror", lambda *_: None)
     code = call("ablate", "fusions.py", "--workers", "2", "--root", "r", "--", "--width", "16")

@@ -22,6 +22,7 @@ LIBRARY = Path(__file__).resolve().parents[1] / "mmvideo"
 TABLES = ((FUSIONS, 19), (OBJECTIVES, 8), (ENCODERS, 6), (MODALITY_KINDS, 4))
 """With the least number of names, so that an emptied table is seen."""
 
+PLAIN = "plain features, for the floor"
 # component → the files that know its class beside its own and the table → why
 CLASS_KNOWN = {
     "spectrogram_cnn": {"inspection/views.py inspection/panels.py": "shows what that encoder sees"},
@@ -29,11 +30,16 @@ CLASS_KNOWN = {
     "visual": {
         "encoders/visual.py encoders/ahead.py": "the frames that encoders take and compute ahead",
         "encoders/pixels.py": "the frames that encoders take",
+        "data/plain_features.py": PLAIN,
     },
-    "audio": {"encoders/audio.py encoders/mfcc.py": "the sound that encoders take"},
+    "audio": {
+        "encoders/audio.py encoders/mfcc.py": "the sound that encoders take",
+        "data/plain_features.py": PLAIN,
+    },
     "text": {
         "encoders/text.py": "the word pieces that encoders take",
         "inspection/opened.py inspection/views.py": "shows text as text",
+        "data/plain_features.py": PLAIN,
     },
     "features": {"inspection/opened.py": "shows features although some files are at fault"},
 }

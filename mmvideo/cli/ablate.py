@@ -18,7 +18,8 @@ import tyro
 from mmvideo.cli.options import parse
 from mmvideo.config_diff import flatten
 from mmvideo.errors import InputError
-from mmvideo.files import locked, make_folder
+from mmvideo.evaluation.floor_record import FLOOR
+from mmvideo.files import locked, make_folder, write_whole
 from mmvideo.runs.tracking import log_study, offline_hint
 from mmvideo.studies.availability import restricted
 from mmvideo.studies.grid import run_grid
@@ -92,6 +93,7 @@ def ablate(arguments: list[str]) -> int:
         command = f"mmvideo ablate {shlex.join(arguments)}"
         busy = f"Another process is writing the report of '{study.name}'; waiting for it."
         with locked(options.out / study.name, busy):
+            _keep_floor(study, report.folder)
             comparison, changed = _report(report.folder, options.out, command, keep=not report.trained)
             if changed:
                 _mirror(comparison, study, report.folder, options.out)
@@ -192,6 +194,13 @@ def _carried_out(study: Study, available: Mapping[str, Collection[str]]) -> Stud
         print(note, file=sys.stderr)
     arms = [dataclasses.replace(arm, config=with_sources(arm.config)) for arm in _sized(study).arms]
     return dataclasses.replace(study, arms=tuple(arms))
+
+
+def _keep_floor(study: Study, study_dir: Path) -> None:
+    """What a linear model finds in the study's data, beside its runs, where the report looks for it."""
+    from mmvideo.runs.floor import floor_of
+
+    write_whole(study_dir / FLOOR, floor_of([arm.config for arm in study.arms]).text())
 
 
 def _report(study_dir: Path, out: Path, command: str, *, keep: bool = False) -> tuple[Comparison, bool]:

@@ -46,8 +46,8 @@ class FloorRecord(Sealed):
     """Of reading plain features."""
     floors: tuple[Floor, ...]
 
-    def predictions(self, ids: Sequence[str]) -> dict[str, Float[ndarray, "n C"]]:
-        """By name (`floor visual`, `floor all`), outputs of the test clips in the order of their ids.
+    def predictions(self, ids: Sequence[str]) -> dict[tuple[str, ...], Float[ndarray, "n C"]]:
+        """By the floor's modalities, outputs of the test clips in the order of their ids.
 
         Raises:
             InputError: it was made on other test clips.
@@ -58,10 +58,9 @@ class FloorRecord(Sealed):
             )
         row = {name: place for place, name in enumerate(self.clips)}
         order = [row[name] for name in ids]
-        return {floor_name(floor, self): np.array(floor.outputs)[order] for floor in self.floors}
+        return {floor.modalities: np.array(floor.outputs)[order] for floor in self.floors}
 
 
-def floor_name(floor: Floor, record: FloorRecord) -> str:
-    """How a floor is called in tables."""
-    alone = len(floor.modalities) == 1
-    return f"floor {floor.modalities[0] if alone else 'all'}"
+def floor_name(modalities: Sequence[str]) -> str:
+    """How a floor is called in tables: `floor visual`, `floor all`."""
+    return f"floor {modalities[0] if len(modalities) == 1 else 'all'}"

@@ -18,6 +18,7 @@ from mmvideo.report.answer import plain_answer
 from mmvideo.report.comparisons import AGAINST_UNIMODAL, compare_pairs
 from mmvideo.report.costs import costs_of, step_notes
 from mmvideo.report.epochs import epoch_notes, epochs_of
+from mmvideo.report.floors import against_floor, warning
 from mmvideo.report.rows import KINDS, Row, build_rows
 from mmvideo.report.runs import StudyRuns
 
@@ -32,10 +33,11 @@ class Comparison:
 
     study: StudyRuns
     table: pd.DataFrame
-    """A row per arm, then per control. `kind` is fusion, single modality, control or no training; `low` and
-    `high` are the 95 % interval of `accuracy`; `difference…`, `p`, `adjusted_p` and `verdict` are against
-    `best_unimodal`; `permuted_accuracy` is the permutation control's; `bayes_accuracy` is the best that any
-    model with the arm's modalities can reach, if known."""
+    """A row per arm, then per control. `kind` is fusion, single modality, control, no training or floor;
+    `low` and `high` are the 95 % interval of `accuracy`; `difference…`, `p`, `adjusted_p` and `verdict` are
+    against `best_unimodal`; `permuted_accuracy` is the permutation control's; `bayes_accuracy` is the best
+    that any model with the arm's modalities can reach, if known; `floor_difference…` are against the floor
+    of the same modalities, and `floor` says where an arm underfits."""
     pairs: pd.DataFrame
     """A row per paired comparison of `a` with `b`, in three families, each with its own Holm adjustment."""
     limits: pd.DataFrame
@@ -93,6 +95,7 @@ def compare(study: StudyRuns) -> Comparison:
     pairs = compare_pairs(study, rows, best)
     table = pd.DataFrame([_describe(study, row) for row in rows])
     table = table.join(pd.DataFrame([_against(study, row, rows, best, pairs) for row in rows]))
+    table = table.join(against_floor(study, rows))
     task = study.task
     table = table.sort_values(task.score, ascending=not task.higher_is_better, kind="stable")
     table = table.sort_values(
@@ -132,7 +135,7 @@ def compare(study: StudyRuns) -> Comparison:
         notes=(*study.notes, *notes),
         cost_notes=step_notes([row.members[0] for row in rows if row.kind == "fusion"]),
         failed_clips=failed,
-        answer=plain_answer(study, table, pairs, leader, best),
+        answer=f"{warning(study, table)} {plain_answer(study, table, pairs, leader, best)}".lstrip(),
     )
 
 

@@ -75,7 +75,7 @@ def _scores(comparison: Comparison, wording: MetricDisplay) -> Table:
         kind = row["kind"]
         difference = "reference" if row["verdict"] == "reference" else _difference(row, wording)
         table.add_row(
-            escape(row["arm"]),
+            escape(row["arm"]) + (f" [yellow]{row['floor']}[/]" if row["floor"] else ""),
             _or_dash(row["n_seeds"], "{:.0f}"),
             escape(
                 f"{wording.value(row[score])} [{wording.value(row['low'])}, {wording.value(row['high'])}]"

@@ -8,10 +8,11 @@ import numpy as np
 from jaxtyping import Float, Shaped
 from numpy import ndarray
 
+from mmvideo.evaluation.floor_record import floor_name
 from mmvideo.report import controls
 from mmvideo.report.runs import ArmRuns, StudyRuns
 
-KINDS = ("fusion", "single modality", "control", "no training")
+KINDS = ("fusion", "single modality", "control", "no training", "floor")
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +48,10 @@ def build_rows(study: StudyRuns) -> tuple[list[Row], list[str]]:
     for name in each[0]:  # seeds may have drawn their own validation split, so their own training split
         outputs = np.stack([found[name] for found in each])
         rows.append(Row(name, "no training", (), outputs, False, ()))
+    floors = study.floor.predictions(study.clips.ids) if study.floor else {}
+    for read, outputs in floors.items():
+        same = np.stack([outputs] * len(study.seeds))
+        rows.append(Row(floor_name(read), "floor", read, same, False, ()))
     return rows, notes
 
 

@@ -12,6 +12,7 @@ import pandas as pd
 from jaxtyping import Bool, Float, Shaped
 from numpy import ndarray
 
+from mmvideo.evaluation.floor_record import FloorRecord
 from mmvideo.evaluation.tasks import TASKS, Task
 from mmvideo.records import Environment, RunResult
 from mmvideo.vocabulary import TaskKind
@@ -122,6 +123,8 @@ class StudyRuns:
     clips: Clips
     notes: tuple[str, ...] = ()
     """What is to be known of the study as it was carried out."""
+    floor: FloorRecord | None = None
+    """The floors of its data; None: none were made."""
 
     @property
     def task(self) -> Task:

@@ -10,6 +10,7 @@ import pytest
 
 from mmvideo.errors import InputError
 from mmvideo.runs import floor
+from mmvideo.vocabulary import MODALITIES
 
 configure = planted_runs.configure
 
@@ -24,12 +25,12 @@ def arms(configure: planted_runs.Configure, tmp_path: Path):
 def test_a_floor_for_each_modality_and_all_made_once(arms, monkeypatch: pytest.MonkeyPatch) -> None:
     record = floor.floor_of(arms)
     found = record.predictions(record.clips)
-    assert list(found) == ["floor visual", "floor audio", "floor text", "floor all"]
+    assert list(found) == [("visual",), ("audio",), ("text",), MODALITIES]
     assert all(outputs.shape == (16, len(record.classes)) for outputs in found.values())
     for outputs in found.values():
         np.testing.assert_allclose(np.exp(outputs).sum(axis=1), 1.0, atol=1e-4)
     turned = record.predictions(record.clips[::-1])
-    assert np.array_equal(turned["floor all"], found["floor all"][::-1])
+    assert np.array_equal(turned[MODALITIES], found[MODALITIES][::-1])
     assert record.training_clips == 48
     monkeypatch.setattr(floor, "plain_features", None)  # it is not made again
     assert floor.floor_of(arms[1:]) == record
@@ -45,7 +46,7 @@ def test_a_modality_that_arms_read_differently_has_none(arms) -> None:
     other = first.model_copy(update={"inputs": {**first.inputs, "audio": noisy}})
     record = floor.floor_of([first, other])
     assert record.left_out == ("audio",)
-    assert list(record.predictions(record.clips)) == ["floor visual", "floor text", "floor all"]
+    assert [one.modalities for one in record.floors] == [("visual",), ("text",), ("visual", "text")]
     assert record.key != floor.floor_of([first]).key != floor.floor_of([other]).key
 
 

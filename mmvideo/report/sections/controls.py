@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from mmvideo.report.compare import Comparison
 from mmvideo.report.controls import EXPLANATIONS
+from mmvideo.report.floors import explanations
 from mmvideo.report.sections import Content
 
 POSITION = 60
 
 
 def content(comparison: Comparison) -> Content:
-    return Content({"explanations": EXPLANATIONS[comparison.study.task.kind]})
+    study = comparison.study
+    return Content({"explanations": EXPLANATIONS[study.task.kind] | explanations(study)})

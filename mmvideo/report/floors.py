@@ -1,0 +1,74 @@
+"""The floor as a control: its rows, the arms that stay below it, and what follows from that."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from mmvideo.evaluation.floor_record import floor_name
+from mmvideo.evaluation.statistics import compare_arms
+from mmvideo.report.rows import Row
+from mmvideo.report.runs import StudyRuns
+
+UNDERFITS = "underfits"
+COLUMNS = ("floor", "floor_difference", "floor_low", "floor_high")
+_METHOD = {
+    "single_label": "logistic regression",
+    "multi_label": "one logistic regression a class",
+    "regression": "ridge regression",
+}
+_EXPLANATION = (
+    "{} on plain features of whole clips, which need no training and no download: pixels at 16×16 (mean, "
+    "deviation, change), MFCC (mean, deviation), TF-IDF of the words, or mean and deviation of given "
+    "features; and means of parts in time where validation gains by them. For each modality, and for all. An "
+    "arm whose interval against the floor of its modalities lies below zero underfits: its encoders have not "
+    "learnt what a linear model finds."
+)
+
+
+def explanations(study: StudyRuns) -> dict[str, str]:
+    """What the floor is, by the name it is explained under; empty where the study has none."""
+    if study.floor is None or not study.floor.floors:
+        return {}
+    return {"floor": _EXPLANATION.format(_METHOD[study.task.kind])}
+
+
+def against_floor(study: StudyRuns, rows: Sequence[Row]) -> pd.DataFrame:
+    """For each row its paired difference to the floor of its modalities, and whether it underfits.
+
+    The columns are empty for rows that are no arms, and where there is no floor of the same modalities.
+    """
+    floors = {row.modalities: row for row in rows if row.kind == "floor"}
+    return pd.DataFrame([_against(study, row, floors.get(row.modalities)) for row in rows], columns=COLUMNS)
+
+
+def _against(study: StudyRuns, row: Row, floor: Row | None) -> tuple[str, float, float, float]:
+    if floor is None or row.kind not in ("fusion", "single modality"):
+        return "", np.nan, np.nan, np.nan
+    scores = row.scores(study), floor.scores(study)
+    test = compare_arms(*scores, study.clips.groups, limits=study.task.range)
+    below = test.high < 0 if study.task.higher_is_better else test.low > 0
+    return UNDERFITS if below else "", test.difference, test.low, test.high
+
+
+def warning(study: StudyRuns, table: pd.DataFrame) -> str:
+    """What has to be said before any claim about fusion: which single modalities underfit; else nothing."""
+    wording, score = study.task.display, study.task.score
+    scores = dict(zip(table["arm"], table[score], strict=True))
+    found = table[(table["kind"] == "single modality") & (table["floor"] == UNDERFITS)]
+    if not len(found):
+        return ""
+    told = [
+        f"{row['arm']} has {wording.value(row[score])}{wording.unit} against "
+        f"{wording.value(scores[floor_name([row['modalities']])])}{wording.unit} "
+        f"({wording.change(row['floor_difference'])}{wording.change_unit} "
+        f"[{wording.value(row['floor_low'])}, {wording.value(row['floor_high'])}])"
+        for row in found.to_dict("records")
+    ]
+    return (
+        f"Nothing can be concluded about fusion with these encoders: {', '.join(found['arm'])} "
+        f"{'underfits' if len(found) == 1 else 'underfit'}, below what a linear model finds in plain "
+        f"features (the floor): {'; '.join(told)}."
+    )

@@ -1,0 +1,112 @@
+"""The floor in a report: its rows, the arms below it, and that nothing is concluded from these."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from io import StringIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+from made_records import rewrite
+from rich.console import Console
+
+from mmvideo.evaluation.floor_record import FLOOR, Floor, FloorRecord
+from mmvideo.files import Damaged
+from mmvideo.report.compare import Comparison, compare
+from mmvideo.report.console import print_comparison
+from mmvideo.report.load import load_study
+from mmvideo.report.page import render
+
+CLASSES = ("left", "right", "up", "down")
+SHARES = {("visual",): 0.9, ("audio",): 0.3, ("visual", "audio", "text"): 0.95}
+
+
+def write_floor(folder: Path, shares: dict[tuple[str, ...], float] = SHARES, **changes: str) -> None:
+    """Floors that are right on these shares of the clips."""
+    lines = next(folder.glob("*/predictions_test.jsonl")).read_text().splitlines()
+    clips = [json.loads(line) for line in lines][::-1]
+    labels = np.array([CLASSES.index(clip["label"]) for clip in clips])
+    floors = []
+    for modalities, share in shares.items():
+        right = np.random.default_rng(0).random(len(labels)) < share
+        outputs = np.full((len(labels), 4), np.log(0.1))
+        outputs[np.arange(len(labels)), np.where(right, labels, (labels + 1) % 4)] = np.log(0.7)
+        rows = tuple(tuple(row) for row in outputs.round(6).tolist())
+        floors.append(
+            Floor(
+                modalities=modalities, outputs=rows, in_parts=False, strength=0.1, val_loss=1.0, seconds=1.0
+            )
+        )
+    run = json.loads(next(folder.glob("*/result.json")).read_text())
+    known = {"data_fingerprint": run["data_fingerprint"]} | changes
+    record = FloorRecord(
+        key="k", task="single_label", classes=CLASSES, clips=tuple(clip["id"] for clip in clips),
+        training_clips=9, left_out=("text",), seconds=1.0, floors=tuple(floors), **known,
+    )  # fmt: skip
+    rewrite(folder / FLOOR, record)
+
+
+@pytest.fixture
+def compared(make_study: Callable[..., Path]) -> Comparison:
+    folder = make_study()
+    write_floor(folder)
+    return compare(load_study(folder))
+
+
+def test_floors_are_rows_of_their_own(compared: Comparison) -> None:
+    rows = compared.table[compared.table["kind"] == "floor"].set_index("arm")
+    assert list(rows.index) == ["floor all", "floor visual", "floor audio"]
+    assert rows["accuracy"].tolist() == pytest.approx([0.95, 0.9, 0.3], abs=0.05)
+    assert rows.loc["floor visual", "bayes_accuracy"] == 0.5
+    assert rows["n_seeds"].isna().all()
+
+
+def test_an_arm_below_the_floor_of_its_modalities_underfits(compared: Comparison) -> None:
+    arms = compared.table.set_index("arm")
+    assert arms.loc[["hierarchical", "late", "visual"], "floor"].tolist() == ["underfits"] * 3
+    assert arms.loc[["audio", "text", "score averaging", "floor visual"], "floor"].tolist() == [""] * 4
+    assert arms.loc["visual", "floor_high"] < 0 < arms.loc["audio", "floor_low"]
+    assert arms.loc["text", ["floor_low", "floor_high"]].isna().all()
+
+
+def test_nothing_is_concluded_from_encoders_that_underfit(compared: Comparison) -> None:
+    assert compared.answer.startswith(
+        "Nothing can be concluded about fusion with these encoders: visual underfits, below what a linear "
+        "model finds in plain features (the floor): visual has "
+    )
+    page, printed = render(compared, ""), StringIO()
+    assert "<small>underfits</small>" in page
+    assert "logistic regression on plain features of whole clips" in page
+    print_comparison(compared, Console(file=printed, width=200))
+    assert "visual underfits" in printed.getvalue()
+
+
+def test_a_fusion_below_the_floor_alone_is_marked_and_leaves_the_answer(
+    make_study: Callable[..., Path],
+) -> None:
+    folder = make_study()
+    write_floor(folder, {("visual",): 0.3, ("visual", "audio", "text"): 0.95})
+    comparison = compare(load_study(folder))
+    marked = comparison.table.loc[comparison.table["floor"] != "", "kind"]
+    assert set(marked) == {"fusion"}
+    assert "Nothing can be concluded" not in comparison.answer
+
+
+def test_without_floors_nothing_is_marked(make_study: Callable[..., Path]) -> None:
+    comparison = compare(load_study(make_study()))
+    assert set(comparison.table["floor"]) == {""}
+    assert "floor" not in set(comparison.table["kind"])
+    assert "<dt>floor</dt>" not in render(comparison, "")
+
+
+def test_floors_of_other_data_or_changed_ones_are_refused(make_study: Callable[..., Path]) -> None:
+    folder = make_study()
+    write_floor(folder, data_fingerprint="other")
+    with pytest.raises(Damaged, match=r"floor\.json was made on other data.*Delete it"):
+        load_study(folder)
+    write_floor(folder)
+    (folder / FLOOR).write_text((folder / FLOOR).read_text().replace("0.1", "0.2", 1))
+    with pytest.raises(Damaged, match="changed after it was written"):
+        load_study(folder)
