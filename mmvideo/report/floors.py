@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+from jaxtyping import Bool
+from numpy import ndarray
 
 from mmvideo.evaluation.floor_record import floor_name
 from mmvideo.evaluation.statistics import compare_arms
@@ -23,8 +25,8 @@ _EXPLANATION = (
     "{} on plain features of whole clips, which need no training and no download: pixels at 16×16 (mean, "
     "deviation, change), MFCC (mean, deviation), TF-IDF of the words, or mean and deviation of given "
     "features; and means of parts in time where validation gains by them. For each modality, and for all. An "
-    "arm whose interval against the floor of its modalities lies below zero underfits: its encoders have not "
-    "learnt what a linear model finds."
+    "arm whose interval against the floor of its modalities lies below zero, on the clips that have any of "
+    "them, underfits: its encoders have not learnt what a linear model finds."
 )
 
 
@@ -36,7 +38,8 @@ def explanations(study: StudyRuns) -> dict[str, str]:
 
 
 def against_floor(study: StudyRuns, rows: Sequence[Row]) -> pd.DataFrame:
-    """For each row its paired difference to the floor of its modalities, and whether it underfits.
+    """For each row its paired difference to the floor of its modalities, and whether it underfits; on the
+    clips that have any of these modalities.
 
     The columns are empty for rows that are no arms, and where there is no floor of the same modalities.
     """
@@ -45,30 +48,36 @@ def against_floor(study: StudyRuns, rows: Sequence[Row]) -> pd.DataFrame:
 
 
 def _against(study: StudyRuns, row: Row, floor: Row | None) -> tuple[str, float, float, float]:
-    if floor is None or row.kind not in ("fusion", "single modality"):
+    readable = _readable(study, row)
+    if floor is None or row.kind not in ("fusion", "single modality") or not readable.any():
         return "", np.nan, np.nan, np.nan
-    scores = row.scores(study), floor.scores(study)
-    test = compare_arms(*scores, study.clips.groups, limits=study.task.range)
+    own, linear = (of.scores(study)[:, readable] for of in (row, floor))
+    test = compare_arms(own, linear, study.clips.groups[readable], limits=study.task.range)
     below = test.high < 0 if study.task.higher_is_better else test.low > 0
     return UNDERFITS if below else "", test.difference, test.low, test.high
 
 
+def _readable(study: StudyRuns, row: Row) -> Bool[ndarray, " n"]:
+    """The test clips that have any of its modalities: on others an arm answers by the training prior, while
+    the floor, to which an absent modality is zeros, may have learnt what absence tells."""
+    present, none = study.arms[0].runs[0].present, np.zeros(len(study.clips.ids), dtype=bool)
+    return np.any([none, *(present.get(modality, none) for modality in row.modalities)], axis=0)
+
+
 def warning(study: StudyRuns, table: pd.DataFrame) -> str:
     """What has to be said before any claim about fusion: which single modalities underfit; else nothing."""
-    wording, score = study.task.display, study.task.score
-    scores = dict(zip(table["arm"], table[score], strict=True))
+    wording = study.task.display
     found = table[(table["kind"] == "single modality") & (table["floor"] == UNDERFITS)]
     if not len(found):
         return ""
     told = [
-        f"{row['arm']} has {wording.value(row[score])}{wording.unit} against "
-        f"{wording.value(scores[floor_name([row['modalities']])])}{wording.unit} "
-        f"({wording.change(row['floor_difference'])}{wording.change_unit} "
-        f"[{wording.value(row['floor_low'])}, {wording.value(row['floor_high'])}])"
+        f"{row['arm']} {wording.change(row['floor_difference'])}{wording.change_unit} "
+        f"[{wording.value(row['floor_low'])}, {wording.value(row['floor_high'])}] against "
+        f"{floor_name([row['modalities']])}"
         for row in found.to_dict("records")
     ]
     return (
         f"Nothing can be concluded about fusion with these encoders: {', '.join(found['arm'])} "
         f"{'underfits' if len(found) == 1 else 'underfit'}, below what a linear model finds in plain "
-        f"features (the floor): {'; '.join(told)}."
+        f"features ({'; '.join(told)})."
     )

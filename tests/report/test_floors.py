@@ -74,8 +74,9 @@ def test_an_arm_below_the_floor_of_its_modalities_underfits(compared: Comparison
 def test_nothing_is_concluded_from_encoders_that_underfit(compared: Comparison) -> None:
     assert compared.answer.startswith(
         "Nothing can be concluded about fusion with these encoders: visual underfits, below what a linear "
-        "model finds in plain features (the floor): visual has "
+        "model finds in plain features (visual −"
     )
+    assert "against floor visual)." in compared.answer
     page, printed = render(compared, ""), StringIO()
     assert "<small>underfits</small>" in page
     assert "logistic regression on plain features of whole clips" in page
@@ -92,6 +93,23 @@ def test_a_fusion_below_the_floor_alone_is_marked_and_leaves_the_answer(
     marked = comparison.table.loc[comparison.table["floor"] != "", "kind"]
     assert set(marked) == {"fusion"}
     assert "Nothing can be concluded" not in comparison.answer
+
+
+def test_clips_without_the_modality_do_not_count(make_study: Callable[..., Path]) -> None:
+    """Every tenth clip has no audio: there the arm knows nothing, and the floor what absence tells."""
+    folder = make_study()
+    write_floor(folder, {("audio",): 0.5})
+    study = load_study(folder)
+    difference = compare(study).table.set_index("arm").loc["audio", "floor_difference"]
+    audio = next(arm for arm in study.arms if arm.name == "audio")
+    here = audio.runs[0].present["audio"]
+    floor = study.floor.predictions(study.clips.ids)["audio",]
+    own, other = ((o.argmax(axis=-1) == study.clips.labels)[..., here] for o in (audio.outputs, floor))
+    assert here.sum() == 270
+    assert difference == pytest.approx(own.mean() - other.mean())
+    assert difference != pytest.approx(
+        (audio.outputs.argmax(-1) == study.clips.labels).mean() - 0.5, abs=1e-4
+    )
 
 
 def test_without_floors_nothing_is_marked(make_study: Callable[..., Path]) -> None:
