@@ -18,7 +18,7 @@ import tyro
 from mmvideo.cli.options import parse
 from mmvideo.config_diff import flatten
 from mmvideo.errors import InputError
-from mmvideo.evaluation.floor_record import FLOOR
+from mmvideo.evaluation.floor_record import floor_file
 from mmvideo.files import locked, make_folder, write_whole
 from mmvideo.runs.tracking import log_study, offline_hint
 from mmvideo.studies.availability import restricted
@@ -200,7 +200,9 @@ def _keep_floor(study: Study, study_dir: Path) -> None:
     """What a linear model finds in the study's data, beside its runs, where the report looks for it."""
     from mmvideo.runs.floor import floor_of
 
-    write_whole(study_dir / FLOOR, floor_of([arm.config for arm in study.arms]).text())
+    for seed in study.seeds:
+        configs = [arm.config.model_copy(update={"seed": seed}) for arm in study.arms]
+        write_whole(study_dir / floor_file(seed), floor_of(configs).text())
 
 
 def _report(study_dir: Path, out: Path, command: str, *, keep: bool = False) -> tuple[Comparison, bool]:

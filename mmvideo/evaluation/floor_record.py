@@ -13,7 +13,10 @@ from mmvideo.records import Sealed
 from mmvideo.schema import Part
 from mmvideo.vocabulary import TaskKind
 
-FLOOR = "floor.json"
+
+def floor_file(seed: int) -> str:
+    """Where a study keeps the floors of a seed's split; they differ where each seed draws its validation."""
+    return f"floor-s{seed}.json"
 
 
 class Floor(Part):
@@ -30,7 +33,7 @@ class Floor(Part):
 
 
 class FloorRecord(Sealed):
-    """floor.json: a floor for each modality, then, where there are several, for all together."""
+    """floor-s<seed>.json: a floor for each modality, then, where there are several, for all together."""
 
     key: str
     """What decides the numbers: the data, and how they are read."""

@@ -32,7 +32,7 @@ _EXPLANATION = (
 
 def explanations(study: StudyRuns) -> dict[str, str]:
     """What the floor is, by the name it is explained under; empty where the study has none."""
-    if study.floor is None or not study.floor.floors:
+    if not any(floor.floors for floor in study.floors):
         return {}
     return {"floor": _EXPLANATION.format(_METHOD[study.task.kind])}
 

@@ -15,7 +15,7 @@ from numpy import ndarray
 from mmvideo.clips.labels import target
 from mmvideo.config_diff import differing_keys
 from mmvideo.errors import InputError
-from mmvideo.evaluation.floor_record import FLOOR, FloorRecord
+from mmvideo.evaluation.floor_record import FloorRecord, floor_file
 from mmvideo.evaluation.tasks import TASKS
 from mmvideo.files import Damaged, read_record, read_rows
 from mmvideo.records import (
@@ -87,24 +87,25 @@ def load_study(directory: Path) -> StudyRuns:
         unlisted=tuple(folder.name for folder in everything if folder not in used),
         clips=clips,
         notes=record.notes,
-        floor=_read_floor(directory, arms[0].runs[0].result.data_fingerprint),
+        floors=_read_floors(directory, record.seeds, arms[0].runs[0].result.data_fingerprint),
     )
 
 
-def _read_floor(directory: Path, data_fingerprint: str) -> FloorRecord | None:
-    """The floors beside the study.
+def _read_floors(directory: Path, seeds: Sequence[int], data_fingerprint: str) -> tuple[FloorRecord, ...]:
+    """The floors beside the study, one record a seed; none where one is lacking.
 
     Raises:
-        Damaged: they were changed, or made on other data than the runs.
+        Damaged: one was changed, or made on other data than the runs.
     """
-    file = directory / FLOOR
-    if not file.exists():
-        return None
+    files = [directory / floor_file(seed) for seed in seeds]
+    if not all(file.exists() for file in files):
+        return ()
     remedy = "Delete it; the study, run again, makes it again and trains nothing twice."
-    floor = read_record(file, FloorRecord, remedy)
-    if floor.data_fingerprint != data_fingerprint:
-        raise Damaged(f"{file} was made on other data than the study's runs. {remedy}")
-    return floor
+    floors = tuple(read_record(file, FloorRecord, remedy) for file in files)
+    for file, floor in zip(files, floors, strict=True):
+        if floor.data_fingerprint != data_fingerprint:
+            raise Damaged(f"{file} was made on other data than the study's runs. {remedy}")
+    return floors
 
 
 def _by_arm_and_seed(finished: Sequence[Path], directory: Path) -> dict[tuple[str, int], Found]:

@@ -48,10 +48,10 @@ def build_rows(study: StudyRuns) -> tuple[list[Row], list[str]]:
     for name in each[0]:  # seeds may have drawn their own validation split, so their own training split
         outputs = np.stack([found[name] for found in each])
         rows.append(Row(name, "no training", (), outputs, False, ()))
-    floors = study.floor.predictions(study.clips.ids) if study.floor else {}
-    for read, outputs in floors.items():
-        same = np.stack([outputs] * len(study.seeds))
-        rows.append(Row(floor_name(read), "floor", read, same, False, ()))
+    floors = [floor.predictions(study.clips.ids) for floor in study.floors]
+    for read in floors[0] if floors else ():
+        outputs = np.stack([found[read] for found in floors])
+        rows.append(Row(floor_name(read), "floor", read, outputs, False, ()))
     return rows, notes
 
 

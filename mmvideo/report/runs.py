@@ -123,8 +123,8 @@ class StudyRuns:
     clips: Clips
     notes: tuple[str, ...] = ()
     """What is to be known of the study as it was carried out."""
-    floor: FloorRecord | None = None
-    """The floors of its data; None: none were made."""
+    floors: tuple[FloorRecord, ...] = ()
+    """Those of its data, for each seed, in their order; empty: they were not made."""
 
     @property
     def task(self) -> Task:

@@ -16,7 +16,7 @@ from mmvideo.data.run_data import RunData
 from mmvideo.evaluation.floor import fit_floor
 from mmvideo.evaluation.floor_record import Floor, FloorRecord
 from mmvideo.files import digest_of, read_record, write_whole
-from mmvideo.runs.identity import component_contents, manifest_digest
+from mmvideo.runs.identity import manifest_digest, source_digest
 from mmvideo.schema import decisive
 from mmvideo.seeding import derive_seed
 from mmvideo.vocabulary import in_order
@@ -66,7 +66,7 @@ def _common(configs: Sequence[RunConfig]) -> dict[str, Input]:
 
 def _key(config: RunConfig, source: Opened) -> str:
     read = {name: {"kind": i.kind, "options": decisive(i.options)} for name, i in config.inputs.items()}
-    own = component_contents({"inputs": read})
+    own = {given.kind: source_digest(given.kind) for given in config.inputs.values() if ":" in given.kind}
     data = [source.fingerprint, manifest_digest(source.manifest), config.data.task, config.data.frame_rate]
     return digest_of([VERSION, *data, read, own])
 

@@ -12,7 +12,7 @@ import pytest
 from made_records import rewrite
 from rich.console import Console
 
-from mmvideo.evaluation.floor_record import FLOOR, Floor, FloorRecord
+from mmvideo.evaluation.floor_record import Floor, FloorRecord, floor_file
 from mmvideo.files import Damaged
 from mmvideo.report.compare import Comparison, compare
 from mmvideo.report.console import print_comparison
@@ -45,7 +45,8 @@ def write_floor(folder: Path, shares: dict[tuple[str, ...], float] = SHARES, **c
         key="k", task="single_label", classes=CLASSES, clips=tuple(clip["id"] for clip in clips),
         training_clips=9, left_out=("text",), seconds=1.0, floors=tuple(floors), **known,
     )  # fmt: skip
-    rewrite(folder / FLOOR, record)
+    for seed in (0, 1, 2):
+        rewrite(folder / floor_file(seed), record)
 
 
 @pytest.fixture
@@ -103,7 +104,7 @@ def test_clips_without_the_modality_do_not_count(make_study: Callable[..., Path]
     difference = compare(study).table.set_index("arm").loc["audio", "floor_difference"]
     audio = next(arm for arm in study.arms if arm.name == "audio")
     here = audio.runs[0].present["audio"]
-    floor = study.floor.predictions(study.clips.ids)["audio",]
+    floor = study.floors[0].predictions(study.clips.ids)["audio",]
     own, other = ((o.argmax(axis=-1) == study.clips.labels)[..., here] for o in (audio.outputs, floor))
     assert here.sum() == 270
     assert difference == pytest.approx(own.mean() - other.mean())
@@ -113,7 +114,10 @@ def test_clips_without_the_modality_do_not_count(make_study: Callable[..., Path]
 
 
 def test_without_floors_nothing_is_marked(make_study: Callable[..., Path]) -> None:
-    comparison = compare(load_study(make_study()))
+    folder = make_study()
+    write_floor(folder)
+    (folder / floor_file(2)).unlink()
+    comparison = compare(load_study(folder))
     assert set(comparison.table["floor"]) == {""}
     assert "floor" not in set(comparison.table["kind"])
     assert "<dt>floor</dt>" not in render(comparison, "")
@@ -122,9 +126,10 @@ def test_without_floors_nothing_is_marked(make_study: Callable[..., Path]) -> No
 def test_floors_of_other_data_or_changed_ones_are_refused(make_study: Callable[..., Path]) -> None:
     folder = make_study()
     write_floor(folder, data_fingerprint="other")
-    with pytest.raises(Damaged, match=r"floor\.json was made on other data.*Delete it"):
+    with pytest.raises(Damaged, match=r"floor-s0\.json was made on other data.*Delete it"):
         load_study(folder)
     write_floor(folder)
-    (folder / FLOOR).write_text((folder / FLOOR).read_text().replace("0.1", "0.2", 1))
+    file = folder / floor_file(1)
+    file.write_text(file.read_text().replace("0.1", "0.2", 1))
     with pytest.raises(Damaged, match="changed after it was written"):
         load_study(folder)

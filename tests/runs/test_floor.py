@@ -57,3 +57,13 @@ def test_of_many_training_clips_some_are_drawn(arms, monkeypatch: pytest.MonkeyP
     assert record.training_clips == 20
     assert [one.modalities for one in record.floors] == [("text",)]
     assert len(record.clips) == 16
+
+
+def test_where_each_seed_draws_its_validation_each_has_its_floor(arms, planted: Path, tmp_path: Path) -> None:
+    listed = planted.with_name("unsplit.jsonl")
+    listed.write_text(planted.read_text().replace('"split":"val"', '"split":"train"'))
+    data = arms[3].data.model_copy(update={"manifest": str(listed)})
+    seeds = [arms[3].model_copy(update={"data": data, "seed": seed}) for seed in (0, 1)]
+    first, second = (floor.floor_of([config]) for config in seeds)
+    assert first.key != second.key
+    assert first.clips == second.clips
