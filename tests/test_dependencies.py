@@ -38,7 +38,7 @@ def imported(*folders: str) -> set[str]:
                 found |= {alias.name.split(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.module:
                 found.add(node.module.split(".")[0])
-    return {providers.get(name, [name])[0].lower() for name in found - ours}
+    return {providers.get(name, [name])[0].lower().replace("_", "-") for name in found - ours}
 
 
 def test_the_library_imports_its_dependencies_and_no_others() -> None:

@@ -73,7 +73,9 @@ NAME_KNOWN = {
         "recipes/mmsa.py planted/tasks.py": "of its data",
         "store/clip_format.py": "the format's arrays",
         "clips/audit.py clips/manifest.py recipes/prepare.py transcribe/transcribe.py": "a manifest's field",
-        "store/decode/container.py store/decode/audio.py": "a container's stream",
+        "store/decode/container.py store/decode/audio.py store/decode/frames.py store/decode/clock.py": (
+            "a container's stream"
+        ),
     },
     "text": {
         "vocabulary.py": "the three default modalities",
