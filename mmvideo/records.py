@@ -20,7 +20,7 @@ from mmvideo.files import Damaged, digest_of, read_record, sha256
 from mmvideo.schema import Part
 from mmvideo.vocabulary import Split, TaskKind
 
-VERSION = 2
+VERSION = 3
 """Raise it when records hold other things, or when the same configuration would give other numbers."""
 
 RESULT, CONFIG, ENVIRONMENT, METRICS = "result.json", "config.json", "env.json", "metrics.jsonl"
@@ -50,7 +50,7 @@ class Sealed(Part):
 
     model_config = ConfigDict(ser_json_inf_nan="constants")
 
-    version: Literal[2] = 2
+    version: Literal[3] = 3
     seal: str | None = None
     """SHA-256 of all the rest."""
 
@@ -71,7 +71,7 @@ class Sealed(Part):
 class Environment(Part):
     """env.json: what a run was made with. Host name and paths are left out: directories get published."""
 
-    version: Literal[2] = 2
+    version: Literal[3] = 3
     git_sha: str | None
     git_dirty: bool | None
     python: str
@@ -150,6 +150,20 @@ class Costs(Part):
     peak_memory_mb: float
 
 
+class SplitContent(Part):
+    """What the readable clips of a split hold."""
+
+    clips: int
+    groups: int
+    classes: int
+    failed: int
+    """Further clips, which could not be decoded."""
+    present: dict[str, int]
+    """By modality, how many clips have it."""
+    blank: dict[str, int]
+    """By modality, in how many of these it is digital silence, or pictures of one colour."""
+
+
 class RunResult(Sealed):
     """result.json: written last, so that it is there if and only if the run is finished."""
 
@@ -189,6 +203,10 @@ class RunResult(Sealed):
     train_presence: dict[str, tuple[int | float, ...]]
     """For each pattern of present modalities in training: clips of each class, or outputs that know only
     the pattern."""
+    content: dict[Split, SplitContent]
+    """What the clips hold, of modalities too that the run is not given."""
+    data_notices: tuple[str, ...]
+    """What is to be known of the data, as it was told before training."""
     failed_clips: dict[str, str]
     """Clips that could not be decoded, with the reason."""
     subtitle_warnings: dict[str, tuple[str, ...]]

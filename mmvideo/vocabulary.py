@@ -23,6 +23,11 @@ def in_order(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(m for m in MODALITIES if m in given) + tuple(m for m in given if m not in MODALITIES)
 
 
+def counted(count: int, one: str, many: str | None = None) -> str:
+    """`1 clip`, `1,200 clips`; `many` where it is not `one` with an s."""
+    return f"{count:,} {one if count == 1 else many or f'{one}s'}"
+
+
 def presence_pattern(names: Iterable[str]) -> str:
     """`visual+audio`: what a set of modalities, given in order, is called in records and on the command
     line."""

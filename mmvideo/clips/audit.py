@@ -16,7 +16,7 @@ from mmvideo.clips.labels import classes_of, task_of
 from mmvideo.clips.manifest import Clip, Manifest, natural_key, shown
 from mmvideo.errors import InputError
 from mmvideo.seeding import derive_seed
-from mmvideo.vocabulary import SPLITS, Split, TaskKind
+from mmvideo.vocabulary import SPLITS, Split, TaskKind, counted
 
 FeatureDigest = tuple[Clip, str, str, str]
 """A clip, a modality, the digest of its feature file, and the steps within that."""
@@ -65,15 +65,15 @@ def audit(manifest: Manifest, *, hashes: ContentHashes, task: TaskKind = "single
     Empty files are not compared: they hold nothing that could leak, and decoding lists them.
 
     Raises:
-        InputError: a label that is not the task's, an id given twice, a group or a file's content in two
-            splits, no clips to train or to test on, or none that could be validation, a class in val or test
-            that train lacks, or a multi-label split in which no clip has a label. Every finding names its
-            culprits; all findings come at once.
+        InputError: a label that is not the task's, one label for all, an id given twice, a group or a file's
+            content in two splits, no clips to train or to test on, or none that could be validation, a class
+            in val or test that train lacks, or a multi-label split in which no clip has a label. Every
+            finding names its culprits; all findings come at once.
     """
     clips = manifest.clips
     contents, features = file_digests(manifest, hashes), feature_digests(manifest, hashes)
     findings = [*_foreign_labels(clips, task), *_repeated_ids(clips), *_empty_splits(clips)]
-    findings += [*_untrained_classes(clips), *_unlabelled_splits(clips)]
+    findings += [*_one_label(clips), *_untrained_classes(clips), *_unlabelled_splits(clips)]
     findings += _shared(
         "group",
         ((clip.group, clip) for clip in clips),
@@ -217,6 +217,17 @@ def _empty_splits(clips: Sequence[Clip]) -> list[str]:
     if filled == {"train", "test"} and not _groups_to_move(_train_groups(clips), 0.5, seed=0):
         findings.append(f"- {NO_VALIDATION}")
     return findings
+
+
+def _one_label(clips: Sequence[Clip]) -> list[str]:
+    """Where there is nothing to tell apart: every model would be right on every clip."""
+    labels = list({clip.label for clip in clips})
+    if len(clips) == 1 or len(labels) > 1 or labels == [()]:  # unlabelled clips are a finding of their own
+        return []
+    return [
+        f"- all {counted(len(clips), 'clip')} have the label {labels[0]!r}, so there is nothing to learn or "
+        "to compare. Give clips of at least two labels."
+    ]
 
 
 def _untrained_classes(clips: Sequence[Clip]) -> list[str]:

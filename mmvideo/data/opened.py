@@ -31,6 +31,8 @@ class Opened(ClipSource):
     """Clips that could not be decoded, with the reason. They take part in nothing; records count them."""
     warnings: Mapping[str, tuple[str, ...]] = field(kw_only=True)
     """What of a clip's subtitles could not be read, or had to be guessed."""
+    blank: Mapping[str, tuple[str, ...]] = field(kw_only=True, default_factory=dict)
+    """Which of visual and audio are there in a clip and hold nothing; clips without any are left out."""
     fingerprint: str = field(kw_only=True)
     """Names the content of the data, wherever it lies."""
     listed: Manifest = field(kw_only=True)
@@ -109,6 +111,7 @@ def _opened(config: DataConfig, settings: StoreSettings, progress: bool) -> Open
         audit=checked,
         failed=report.failed,
         warnings=report.warnings,
+        blank=report.blank,
         fingerprint=_with_features(fingerprint(manifest, report), checked.features),
         listed=manifest,
     )

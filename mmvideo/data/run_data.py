@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,11 +15,12 @@ import numpy as np
 from mmvideo.clips.labels import target, task_of
 from mmvideo.clips.manifest import Clip
 from mmvideo.config import RunConfig
+from mmvideo.data.content import DataContent, content_of
 from mmvideo.data.dataset import ClipDataset
 from mmvideo.data.opened import Opened, make_modality, open_data
 from mmvideo.evaluation.tasks import TASKS, prior_outputs
 from mmvideo.modalities.base import Modality
-from mmvideo.vocabulary import Split, TaskKind, in_order, presence_pattern
+from mmvideo.vocabulary import Split, TaskKind, presence_pattern
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,11 @@ class RunData:
         }
         for name, modality in modalities.items():
             modality.open(source, learnt.get(name))
-        return cls(config, source, modalities)
+        data = cls(config, source, modalities)
+        if progress:
+            for notice in data.content.notices:
+                print(f"Note: {notice}", file=sys.stderr)
+        return data
 
     def save(self, folder: Path) -> None:
         """Keep with the run what its modalities have learnt."""
@@ -90,18 +96,13 @@ class RunData:
         return tuple(clip for clip in self.source.clips if clip.split == split)
 
     @cached_property
-    def _present(self) -> dict[str, frozenset[str]]:
-        """By input, active or not, the ids of the clips that have it."""
-        config = self.config
-        of = {
-            name: self.modalities.get(name) or make_modality(name, given, config.data.frame_rate)
-            for name, given in config.inputs.items()
-        }
-        return {name: of[name].where(self.source) for name in in_order(of)}
+    def content(self) -> DataContent:
+        """What the clips have of all inputs, active or not, and what is told of it."""
+        return content_of(self.config, self.source, self.modalities)
 
     def present(self, clip: Clip) -> tuple[str, ...]:
         """Which of the inputs the clip has, those that the run is not given among them."""
-        return tuple(name for name, ids in self._present.items() if clip.id in ids)
+        return tuple(name for name, ids in self.content.present.items() if clip.id in ids)
 
     def labels(self, clips: Sequence[Clip]) -> np.ndarray:
         """The clips' labels as a batch holds them: (n,) classes, (n, C) of 0 and 1, or (n,) numbers."""

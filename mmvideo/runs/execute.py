@@ -161,6 +161,8 @@ def _counted(data: RunData, progress: Progress) -> dict[str, Any]:
         "counts": {split: len(data.clips(split)) for split in SPLITS},
         "train_prior": data.train_prior(),
         "train_presence": data.train_presence(),
+        "content": dict(data.content.splits),
+        "data_notices": data.content.notices,
         "failed_clips": dict(data.source.failed),
         "subtitle_warnings": dict(data.source.warnings),
         "feature_values_zeroed": {

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from mmvideo.clips.manifest import Manifest, shown
 from mmvideo.errors import InputError
+from mmvideo.store.clip_format import BLANK
 from mmvideo.vocabulary import presence_pattern
 
 
@@ -22,6 +23,8 @@ class BuildReport:
     failed: dict[str, str] = field(default_factory=dict)
     keys: dict[str, str] = field(default_factory=dict)
     present: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    blank: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Which of what a readable clip has holds nothing: digital silence, pictures of one colour."""
     decoders: Counter[str] = field(default_factory=Counter)
     """How many clips' frames each decoder gave."""
     warnings: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -33,6 +36,9 @@ class BuildReport:
         counts = f"{self.built} clips decoded, {self.reused} already there, {len(self.failed)} failed"
         lines = [f"{counts}, {len(self.warnings)} with warnings."]
         lines += [f"  {count:>7,} with {pattern}" for pattern, count in patterns.most_common()]
+        for kind, word in BLANK.items():
+            count = sum(kind in kinds for kinds in self.blank.values())
+            lines += [f"  {count:>7,} with {kind} that is {word}"] if count else []
         lines += [f"  failed {name}: {reason}" for name, reason in self.failed.items()]
         lines += [f"  warning {name}: {'; '.join(told)}" for name, told in self.warnings.items()]
         return "\n".join(lines)

@@ -54,6 +54,8 @@ class Decoded:
     decoder: str | None
     warnings: tuple[str, ...] = ()
     """What of it could not be read, had to be guessed or filled in, or is not as one would expect."""
+    blank: tuple[str, ...] = ()
+    """Which of what is present holds nothing."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +115,7 @@ def decode_clip(job: Job) -> Decoded:
     clip = StoredClip(frames, times, samples, subtitles.words)
     told = tuple(dict.fromkeys([*warnings, *subtitles.warnings]))  # picture and sound may say the same
     write_clip(job.target, clip, decoder, told, jpeg_quality=job.jpeg_quality, origin=job.origin)
-    return Decoded(clip.present, decoder, told)
+    return Decoded(clip.present, decoder, told, clip.blank)
 
 
 def attempt(job: Job) -> Decoded | Lost | Unwritable:

@@ -6,6 +6,7 @@ import io
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from mmvideo.store.blank import is_one_colour, is_silent
 from mmvideo.store.object_store import Arrays, opened, read_object, read_record, unreadable, write_object
 from mmvideo.store.subtitles import Word
 
 PCM_PEAK = 32767
 FRAMES = ("frames", "jpeg", "jpeg_ends")
 """The arrays that hold pictures."""
+BLANK = {"visual": "of one colour throughout", "audio": "digital silence"}
+"""What a clip may have that holds nothing, and how that is called."""
 
 
 def _no_frames() -> NDArray[np.uint8]:
@@ -41,6 +45,15 @@ class StoredClip:
     frame_times: NDArray[np.float64] = field(default_factory=_no_times)  # (T,)
     samples: NDArray[np.float32] = field(default_factory=_no_samples)  # (S,) mono
     words: tuple[Word, ...] = ()
+
+    @cached_property
+    def blank(self) -> tuple[str, ...]:
+        """Which of visual and audio are present and hold nothing (see `mmvideo.store.blank`)."""
+        holds_nothing = {
+            "visual": len(self.frames) and is_one_colour(self.frames),
+            "audio": len(self.samples) and is_silent(self.samples),
+        }
+        return tuple(name for name, is_so in holds_nothing.items() if is_so)
 
     @property
     def present(self) -> tuple[str, ...]:
@@ -83,6 +96,7 @@ def write_clip(
         "scale": scale,
         "decoder": decoder,
         "present": clip.present,
+        "blank": clip.blank,
         "warnings": list(warnings),
         **({"origin": dict(origin)} if origin else {}),
     }
@@ -176,6 +190,8 @@ class Header:
     warnings: tuple[str, ...] = ()
     origin: Mapping[str, Any] | None = None
     """What it was made from and how; None: an earlier version did not record it."""
+    blank: tuple[str, ...] = ()
+    """Which of what is present holds nothing: digital silence, pictures of one colour."""
 
 
 def read_header(path: Path) -> Header:
@@ -191,7 +207,7 @@ def read_header(path: Path) -> Header:
         ):
             raise TypeError("its origin is not one")
         decoder, warnings = record.get("decoder"), tuple(record.get("warnings", ()))
-        return Header(tuple(record["present"]), decoder, warnings, origin)
+        return Header(tuple(record["present"]), decoder, warnings, origin, tuple(record.get("blank", ())))
     except (KeyError, TypeError) as error:
         raise unreadable(path, f"its record is damaged: {error}") from error
 

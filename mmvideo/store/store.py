@@ -216,7 +216,9 @@ class Store:
         try:
             for job, outcome in outcomes:
                 if isinstance(outcome, Decoded):
-                    found[job.key] = Header(outcome.present, outcome.decoder, outcome.warnings, job.origin)
+                    found[job.key] = Header(
+                        outcome.present, outcome.decoder, outcome.warnings, job.origin, outcome.blank
+                    )
                     continue
                 limit = time_limit if outcome.killed else None
                 failure = {"clip": job.origin["clip"], "reason": outcome.reason, "time_limit": limit}
@@ -249,6 +251,8 @@ class Store:
             report.keys[clip.id] = key
             header = known[key]
             report.present[clip.id] = header.present
+            if header.blank:
+                report.blank[clip.id] = header.blank
             if header.warnings:
                 report.warnings[clip.id] = header.warnings
             report.built += key in built

@@ -84,7 +84,7 @@ def test_copies_of_one_file_in_two_splits_are_an_error(check, tmp_path):
 
 def test_one_file_cut_into_spans_within_a_split_is_fine(check, tmp_path):
     (tmp_path / "a.mp4").write_bytes(b"same")
-    spans = [clip(f"s{i}", video="a.mp4", start=float(i), end=i + 1.0) for i in range(3)]
+    spans = [clip(f"s{i}", label="b", video="a.mp4", start=float(i), end=i + 1.0) for i in range(3)]
     assert check([*SOUND, *spans]).repeated == 0
     again = clip("again", video="a.mp4", start=0.0, end=1.0)
     assert check([*SOUND, *spans, again]).repeated == 2
@@ -93,7 +93,8 @@ def test_one_file_cut_into_spans_within_a_split_is_fine(check, tmp_path):
 def test_empty_files_are_no_leak(check, tmp_path):
     for name in "ab":
         (tmp_path / f"{name}.mp4").touch()
-    assert check([*SOUND, clip("4", video="a.mp4"), clip("5", "test", video="b.mp4")]).clips["test"] == 2
+    clips = [*SOUND, clip("4", label="b", video="a.mp4"), clip("5", "test", video="b.mp4")]
+    assert check(clips).clips["test"] == 2
 
 
 def test_missing_files_are_named(check):

@@ -81,7 +81,7 @@ def test_written_study_holds_what_a_report_needs(tmp_path: Path) -> None:
     record = json.loads((folder / "study.json").read_text())
     assert len(record.pop("seal")) == 64
     assert record == {
-        "version": 2,
+        "version": 3,
         "name": "demo",
         "title": "Demo",
         "axes": ["fusion"],

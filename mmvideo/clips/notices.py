@@ -1,0 +1,141 @@
+"""What is to be known of a data set before anything is trained on it, beside what the audit refuses."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+
+import numpy as np
+
+from mmvideo.clips.labels import classes_of
+from mmvideo.clips.manifest import Clip, natural_key, shown
+from mmvideo.errors import InputError
+from mmvideo.vocabulary import SPLITS, Split, counted
+
+MOSTLY = 0.5
+"""Share of a split's clips above which blank ones are told."""
+ASSOCIATED = 0.01
+"""p below which blankness and class are said to go together."""
+_ALONE: dict[Split, str] = {
+    "train": "it is all there is to learn from",
+    "val": "the checkpoint is chosen on it alone",
+    "test": "no interval can be given and no arms compared",
+}
+
+
+def split_notices(clips: Sequence[Clip]) -> list[str]:
+    """What splits are too small or too narrow to tell: of one clip, one group, one class."""
+    found = []
+    of = {split: [clip for clip in clips if clip.split == split] for split in SPLITS}
+    for split, members in of.items():
+        if len(members) == 1:
+            found.append(f"The {split} split has one clip: {_ALONE[split]}.")
+    test = of["test"]
+    if len(test) > 1 and len({clip.group for clip in test}) == 1:
+        found.append(
+            f"All {counted(len(test), 'test clip')} are of one group ({test[0].group}): intervals are over "
+            "clips, and tell nothing of what another group would give."
+        )
+    trained, tested = (
+        {name for clip in of[split] for name in classes_of(clip.label)} for split in ("train", "test")
+    )
+    lacking = sorted(trained - tested, key=natural_key)
+    if tested and lacking:
+        found.append(
+            f"{counted(len(lacking), 'class', 'classes')} of {len(trained)} in train "
+            f"{'has' if len(lacking) == 1 else 'have'} no test clip: {shown(lacking)}."
+        )
+    return found
+
+
+def presence_notices(clips: Sequence[Clip], present: Mapping[str, Collection[str]]) -> list[str]:
+    """Where a split has nothing of a modality that training clips have, and clips that have none at all.
+
+    Args:
+        present: by modality, ids of the clips that have it.
+
+    Raises:
+        InputError: no clip of a split has any modality, so that all of them look alike.
+    """
+    found = []
+    anything = frozenset().union(*present.values())
+    for split in SPLITS:
+        members = {clip.id for clip in clips if clip.split == split}
+        empty = members - anything
+        if not members:
+            raise InputError(f"No clip of the {split} split could be decoded, so no result can come.")
+        if empty == members:
+            raise InputError(
+                f"None of the {counted(len(members), 'readable clip')} of the {split} split has any of "
+                f"{', '.join(present)}, so there is nothing to tell them apart by. Name their files in the "
+                "manifest, or give other clips."
+            )
+        if empty:
+            found.append(
+                f"{counted(len(empty), f'{split} clip')} of {len(members)} "
+                f"{'has' if len(empty) == 1 else 'have'} none of {', '.join(present)}: "
+                f"{shown(sorted(empty, key=natural_key))}."
+            )
+    trained = {clip.id for clip in clips if clip.split == "train"}
+    for name, ids in present.items():
+        for split in SPLITS[1:]:
+            if trained & set(ids) and not any(clip.id in ids for clip in clips if clip.split == split):
+                found.append(f"No {split} clip has {name}, which training clips have.")
+    return found
+
+
+def blank_notices(
+    clips: Sequence[Clip],
+    present: Mapping[str, Collection[str]],
+    blank: Mapping[str, Collection[str]],
+    words: Mapping[str, str],
+) -> list[str]:
+    """Which modalities are mostly there in name only, and where that goes with the class.
+
+    Args:
+        present: by modality, ids of the clips that have it.
+        blank: by modality, ids of those in which it holds nothing.
+        words: by modality, what that is called, such as `digital silence`.
+    """
+    found = []
+    for name, ids in blank.items():
+        counts = {
+            split: (
+                sum(clip.split == split and clip.id in ids for clip in clips),
+                sum(clip.split == split and clip.id in present[name] for clip in clips),
+            )
+            for split in SPLITS
+        }
+        if any(some > MOSTLY * all_ for some, all_ in counts.values()):
+            some, all_ = (sum(column) for column in zip(*counts.values(), strict=True))
+            by_split = ", ".join(f"{split} {some:,} of {all_:,}" for split, (some, all_) in counts.items())
+            found.append(
+                f"{name} is {words[name]} in {some:,} of the {counted(all_, 'clip')} that "
+                f"{'has' if all_ == 1 else 'have'} it ({by_split}): there it counts as present, and tells "
+                "nothing."
+            )
+        found += _by_class(clips, name, present[name], ids, words[name])
+    return found
+
+
+def _by_class(
+    clips: Sequence[Clip], name: str, present: Collection[str], blank: Collection[str], word: str
+) -> list[str]:
+    """Whether a training clip's class goes with its being blank: a model can then learn that instead."""
+    having = [clip for clip in clips if clip.split == "train" and clip.id in present]
+    total = Counter(clip.label for clip in having if isinstance(clip.label, str))
+    empty = Counter(clip.label for clip in having if isinstance(clip.label, str) and clip.id in blank)
+    if len(total) < 2 or not 0 < empty.total() < total.total():
+        return []
+    from scipy.stats import chi2_contingency
+
+    p = chi2_contingency(np.array([[empty[label], total[label] - empty[label]] for label in total])).pvalue
+    if p >= ASSOCIATED:
+        return []
+    by_share = sorted(total, key=lambda label: (empty[label] / total[label], natural_key(label)))
+    least, most = (f"{empty[at]:,} of {total[at]:,} of '{at}'" for at in (by_share[0], by_share[-1]))
+    return [
+        f"Whether {name} is {word} goes with the class in training (chi-square test, "
+        f"p {'< 0.001' if p < 0.001 else f'= {p:.3f}'}): from {least} to {most}. What a model gains from "
+        f"{name} may be this alone."
+    ]
