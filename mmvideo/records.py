@@ -270,6 +270,8 @@ class ComparisonRecord(Sealed):
     seeds: tuple[int, ...]
     n_clips: int
     n_groups: int
+    intervals_over: str
+    """Groups of clips; or clips, where all are of one group."""
     task: TaskKind
     answer: str
     best_unimodal: str | None

@@ -28,6 +28,7 @@ from mmvideo.studies.overrides import overridden
 from mmvideo.studies.study import Study
 
 if TYPE_CHECKING:
+    from mmvideo.config import RunConfig
     from mmvideo.report import Comparison
 
 
@@ -180,8 +181,28 @@ def _opened(study: Study) -> tuple[str, Mapping[str, Collection[str]]]:
             f"The arms of '{study.name}' read different data, so their runs cannot be compared clip by clip. "
             "Give all arms the same data.manifest, frame_rate, frame_size and sample_rate."
         )
+    _tell_of_data(study.arms[0].config)
     available = {arm.name: available_modalities(arm.config, progress=True) for arm in study.arms}
     return fingerprints.pop(), available
+
+
+def _tell_of_data(config: RunConfig) -> None:
+    """Print what is to be known before hours of training.
+
+    Raises:
+        InputError: what would end them without a table.
+    """
+    from mmvideo.data.content import content_of
+    from mmvideo.data.opened import open_data
+
+    content = content_of(config, open_data(config, progress=True))
+    if content.splits["test"].clips < 2:
+        raise InputError(
+            f"{config.data.manifest}: one test clip can be read, and of one no interval can be given, so no "
+            "arms can be compared. Give the test split more clips; `mmvideo train` trains on these."
+        )
+    for notice in content.notices:
+        print(f"Note: {notice}", file=sys.stderr)
 
 
 def _carried_out(study: Study, available: Mapping[str, Collection[str]]) -> Study:

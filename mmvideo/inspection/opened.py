@@ -46,6 +46,16 @@ class Inspected:
     """What a run would refuse, beside what the audit finds."""
 
     @property
+    def blank(self) -> dict[str, frozenset[str]]:
+        """By input, ids of the clips in which it is there and holds nothing."""
+        found = self.report.blank.items()
+        kinds = {name: given.kind for name, given in self.config.inputs.items()}
+        return {
+            name: ids & {id for id, blank in found if kinds[name] in blank}
+            for name, ids in self.present.items()
+        }
+
+    @property
     def trains_tokenizer(self) -> bool:
         """Whether word pieces are those of a tokenizer that was trained on these very clips."""
         return any(isinstance(m, Text) and m.needs.model is None for m in self.modalities.values())

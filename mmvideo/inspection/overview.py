@@ -11,9 +11,11 @@ import numpy as np
 from mmvideo.clips.audit import audit
 from mmvideo.clips.labels import classes_of
 from mmvideo.clips.manifest import check_files
+from mmvideo.clips.notices import blank_notices, split_notices
 from mmvideo.errors import InputError
 from mmvideo.inspection.opened import Inspected
 from mmvideo.inspection.views import media_seconds
+from mmvideo.store.clip_format import BLANK
 from mmvideo.vocabulary import SPLITS, Split, presence_pattern
 
 
@@ -31,6 +33,12 @@ class Overview:
     """Clips per pattern of present modalities (`visual+audio`) and split."""
     presence_by_class: Mapping[str, Mapping[str, int]]
     """Class → modality → training clips that have it."""
+    blank: Mapping[str, Mapping[Split, int]]
+    """Modality → split → clips in which it is there and holds nothing; without those where it never does."""
+    blank_by_class: Mapping[str, Mapping[str, int]]
+    """Class → modality → such clips in training."""
+    notices: tuple[str, ...]
+    """What the splits cannot tell, and modalities that are mostly there in name only."""
     durations: Mapping[Split, tuple[float, float, float, float]]
     """Least, median, 95th percentile and most, in seconds, of the clips that have a length of their own."""
     total_seconds: float
@@ -47,6 +55,8 @@ def survey_manifest(inspected: Inspected) -> Overview:
     having: dict[str, Counter[str]] = {label: Counter() for label in manifest.classes}
     patterns: dict[str, dict[Split, int]] = {}
     seconds: dict[Split, list[float]] = {split: [] for split in SPLITS}
+    blank = {name: ids for name, ids in inspected.blank.items() if ids}
+    empty: dict[str, Counter[str]] = {label: Counter() for label in manifest.classes}
     for clip in manifest.clips:
         readable = clip.id in report.keys
         present = [name for name, ids in inspected.present.items() if clip.id in ids]
@@ -54,6 +64,7 @@ def survey_manifest(inspected: Inspected) -> Overview:
             per_class[label][clip.split] += 1
             if clip.split == "train":
                 having[label].update(present)
+                empty[label].update(name for name, ids in blank.items() if clip.id in ids)
         pattern = presence_pattern(present) if readable else "failed to decode"
         patterns.setdefault(pattern, dict.fromkeys(SPLITS, 0))[clip.split] += 1
         length = media_seconds(inspected, clip) if readable else 0.0
@@ -65,12 +76,24 @@ def survey_manifest(inspected: Inspected) -> Overview:
         classes=per_class,
         presence=dict(sorted(patterns.items(), key=lambda item: -sum(item[1].values()))),
         presence_by_class=having,
+        blank={
+            name: {split: sum(clip.id in ids for clip in manifest.split(split)) for split in SPLITS}
+            for name, ids in blank.items()
+        },
+        blank_by_class=empty,
+        notices=tuple(_notices(inspected, blank)),
         durations={split: _spread(values) for split, values in seconds.items() if values},
         total_seconds=sum(map(sum, seconds.values())),
         failed=report.failed,
         warnings=report.warnings,
         findings=(*_audited(inspected), *inspected.findings),
     )
+
+
+def _notices(inspected: Inspected, blank: Mapping[str, frozenset[str]]) -> list[str]:
+    clips = inspected.source.clips
+    words = {name: BLANK[inspected.config.inputs[name].kind] for name in blank}
+    return [*split_notices(clips), *blank_notices(clips, inspected.present, blank, words)]
 
 
 def _audited(inspected: Inspected) -> list[str]:

@@ -21,6 +21,7 @@ from mmvideo.errors import InputError
 from mmvideo.inspection.opened import Inspected
 from mmvideo.modalities.base import Modality
 from mmvideo.modalities.text import Text
+from mmvideo.store.clip_format import BLANK
 from mmvideo.vocabulary import SPLITS
 
 
@@ -95,6 +96,11 @@ def view_clip(inspected: Inspected, clip: Clip) -> ClipView:
     lost = [name for name, ids in inspected.unreadable.items() if clip.id in ids]
     read = [m for name, m in inspected.modalities.items() if name not in lost]
     warnings = [*inspected.report.warnings.get(clip.id, ()), *(f"{name} cannot be read." for name in lost)]
+    warnings += [
+        f"{name} is {BLANK[config.inputs[name].kind]}."
+        for name, ids in inspected.blank.items()
+        if clip.id in ids
+    ]
     inputs: Mapping[str, tuple[Tensor, Tensor]] = {}
     try:
         inputs = ClipDataset([clip], inspected.source, read, config.data, training=False)[0].inputs

@@ -49,6 +49,11 @@ def plain_answer(
             f"Its interval lies above the additive bound ({wording.value(ceiling)} %), what any rule that "
             "adds up the modalities' votes can reach."
         )
+    if study.clips.n_groups == 1:
+        sentences.append(
+            "All test clips are of one group: intervals and verdicts are over its clips, and do not say what "
+            "another group would give."
+        )
     if len(study.seeds) == 1:
         sentences.append(
             "A single seed gives no verdict: its intervals allow for other clips only, so no arm is called "

@@ -69,7 +69,8 @@ class Comparison:
             axes=study.axes,
             seeds=study.seeds,
             n_clips=len(study.clips.ids),
-            n_groups=len(np.unique(study.clips.groups)),
+            n_groups=study.clips.n_groups,
+            intervals_over=study.clips.over,
             task=study.task.kind,
             answer=self.answer,
             best_unimodal=self.best_unimodal,
@@ -132,7 +133,7 @@ def compare(study: StudyRuns) -> Comparison:
         confusion={row.name: _confusion(study, row) for row in rows if task.kind == "single_label"},
         best_unimodal=best,
         leader=leader,
-        notes=(*study.notes, *notes),
+        notes=(*study.notes, *_data_notices(study), *notes),
         cost_notes=step_notes([row.members[0] for row in rows if row.kind == "fusion"]),
         failed_clips=failed,
         answer=f"{warning(study, table)} {plain_answer(study, table, pairs, leader, best)}".lstrip(),
@@ -148,7 +149,7 @@ def _best_on_validation(study: StudyRuns, rows: list[Row], kind: str) -> str | N
 def _describe(study: StudyRuns, row: Row) -> dict[str, Any]:
     """The row's own numbers: metrics averaged over seeds, the score's interval, costs, Bayes accuracy."""
     task = study.task
-    interval = interval_for_arm(row.scores(study), study.clips.groups, limits=task.range)
+    interval = interval_for_arm(row.scores(study), study.clips.units, limits=task.range)
     metrics = pd.DataFrame([task.metrics(outputs, study.clips.labels) for outputs in row.outputs]).mean()
     permuted = [
         run.result.test_permuted[task.score]
@@ -188,7 +189,7 @@ def _against(
         )
     reference = next(other for other in rows if other.name == best)
     scores = row.scores(study), reference.scores(study)
-    test = compare_arms(*scores, study.clips.groups, limits=study.task.range)
+    test = compare_arms(*scores, study.clips.units, limits=study.task.range)
     return dict(zip(names, (test.difference, test.low, test.high, np.nan, np.nan, ""), strict=True))
 
 
@@ -209,6 +210,12 @@ def _limits(study: StudyRuns) -> pd.DataFrame:
     }
     lines += [(wording[name], limits["additive"][name]) for name in wording if name in limits["additive"]]
     return pd.DataFrame(lines, columns=["what", "accuracy"])
+
+
+def _data_notices(study: StudyRuns) -> list[str]:
+    """What was told of the data before training, each once."""
+    told = (notice for arm in study.arms for run in arm.runs for notice in run.result.data_notices)
+    return list(dict.fromkeys(told))
 
 
 def _missing_note(study: StudyRuns) -> str:

@@ -38,7 +38,7 @@ def compare_pairs(study: StudyRuns, rows: list[Row], best: str | None) -> pd.Dat
             compare_arms(
                 by_name[a].scores(study),
                 by_name[b].scores(study),
-                study.clips.groups,
+                study.clips.units,
                 comparisons=len(names),
                 limits=study.task.range,
             )
@@ -51,6 +51,6 @@ def compare_pairs(study: StudyRuns, rows: list[Row], best: str | None) -> pd.Dat
                 "difference": test.difference, "low": test.low, "high": test.high,
                 "p": test.p, "adjusted_p": p, "verdict": verdict(test, p, higher_is_better=up),
                 "seeds_needed": test.seeds_needed,
-                "n_seeds": test.n_seeds, "n_clips": test.n_clips, "n_groups": test.n_groups,
+                "n_seeds": test.n_seeds, "n_clips": test.n_clips, "n_groups": study.clips.n_groups,
             })  # fmt: skip
     return pd.DataFrame(records, columns=PAIR_COLUMNS)

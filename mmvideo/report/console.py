@@ -60,8 +60,10 @@ def _or_dash(value: float, form: str = "{:.1f}") -> str:
 
 def _scores(comparison: Comparison, wording: MetricDisplay) -> Table:
     reference = escape(comparison.best_unimodal or "best single modality")
+    over = " over clips of one group" if comparison.study.clips.n_groups == 1 else ""
     title = (
-        f"Test {wording.axis} [95 % interval]; difference to {reference} (best single modality on validation)"
+        f"Test {wording.axis} [95 % interval{over}]; difference to {reference} "
+        "(best single modality on validation)"
     )
     score = comparison.study.task.score
     shown = [column for column in wording.columns if column.terminal and column.key in comparison.table]

@@ -29,6 +29,20 @@ class Clips:
     classes: tuple[str, ...]
     task: TaskKind = "single_label"
 
+    @cached_property
+    def n_groups(self) -> int:
+        return len(np.unique(self.groups))
+
+    @property
+    def units(self) -> ndarray:
+        """What intervals are over, (n,) str: the groups; or the clips, where all are of a single group."""
+        return np.array(self.ids) if self.n_groups == 1 else self.groups
+
+    @property
+    def over(self) -> str:
+        """What intervals are over, in words."""
+        return "clips, which are all of one group" if self.n_groups == 1 else "groups of clips"
+
 
 @dataclass(frozen=True, eq=False)
 class FinishedRun:

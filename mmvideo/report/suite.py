@@ -52,8 +52,8 @@ def suite_table(study_dirs: Sequence[Path], margin: float = MARGIN) -> pd.DataFr
             raise InputError(f"{folder}: the task's limits are not known; a suite takes planted tasks only")
         for arm in study.arms:
             correct = arm.outputs.argmax(axis=2) == study.clips.labels
-            interval = interval_for_arm(correct, study.clips.groups)
-            tested = interval_for_arm(correct, study.clips.groups, level=TOST_LEVEL)
+            interval = interval_for_arm(correct, study.clips.units)
+            tested = interval_for_arm(correct, study.clips.units, level=TOST_LEVEL)
             limit = float(study.limits["bayes"]["+".join(arm.modalities)])
             additive = study.limits["additive"] if len(arm.modalities) > 1 else {}
             rows.append(

@@ -163,6 +163,7 @@ def test_a_run_directory_brings_the_tokenizer_that_it_trained(clips, tmp_path):
     data = DataConfig(manifest=str(tmp_path / "whole.jsonl"), store=str(tmp_path / "s"))
     config = RunConfig(inputs=VIDEO, data=data)
     rows = [Clip(id=s, label="a", group=s, split=s, subtitles="full.srt") for s in SPLITS]
+    rows.append(Clip(id="other", label="b", group="train", split="train", subtitles="full.srt"))
     write_manifest(tmp_path / "whole.jsonl", rows)
     RunData.open(RunConfig(inputs={"text": VIDEO["text"]}, data=data)).save(tmp_path / "run" / "inputs")
     (tmp_path / "run" / "config.json").write_text(config.model_dump_json())
