@@ -18,6 +18,7 @@ from mmvideo.components import (
     names_a_part,
 )
 from mmvideo.errors import InputError
+from mmvideo.names import PathName
 from mmvideo.schema import (
     Fraction,
     ModalityName,
@@ -163,9 +164,9 @@ def _video() -> dict[str, Input]:
 class RunConfig(Part):
     """Everything that decides a run. `config.json` holds this and alone re-runs the run."""
 
-    study: str = "train"
+    study: PathName = "train"
     """The study the run belongs to (a W&B group)."""
-    arm: str = "run"
+    arm: PathName = "run"
     """The study's arm: runs that differ only in seed."""
     seed: Annotated[int, at.Ge(0)] = 0
     inputs: dict[ModalityName, Input] = Field(default_factory=_video, min_length=1)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import annotated_types as at
-from pydantic import AllowInfNan, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import AfterValidator, AllowInfNan, BaseModel, ConfigDict, Field, ValidationError
 
 Option = bool | int | float | str
 Fraction = Annotated[float, at.Ge(0), at.Le(1)]
@@ -19,7 +20,18 @@ Dropout = Annotated[float, at.Ge(0), at.Lt(1)]
 WeightsFile = Annotated[str | None, Field(json_schema_extra={"mmvideo:content": True})]
 """A file, a folder or a name of pretrained weights: where it is a file or folder, its content decides a run's
 numbers, and its path does not."""
-ModalityName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,63}$")]
+
+
+def _modality_name(name: str) -> str:
+    if not re.fullmatch("[A-Za-z][A-Za-z0-9_]{0,63}", name):
+        raise ValueError(
+            f"{name!r} cannot name a modality: that starts with a letter and goes on with letters, digits "
+            "and '_', at most 64 in all (ASCII)"
+        )
+    return name
+
+
+ModalityName = Annotated[str, AfterValidator(_modality_name)]
 """What a manifest may call a modality: it names files, flags and parts of the model too."""
 Finite = Annotated[float, AllowInfNan(False)]
 """A number that JSON can hold."""

@@ -22,6 +22,8 @@ from multiprocessing import Pipe
 from multiprocessing.connection import Connection, wait
 from typing import Any, Generic, Self, TypeVar
 
+from mmvideo.errors import InputError
+
 Job = TypeVar("Job")
 Answer = TypeVar("Answer")
 
@@ -47,6 +49,15 @@ class NoAnswer:
     details: str = ""
 
 
+def check_workers(workers: int | None, flag: str = "--workers") -> None:
+    """
+    Raises:
+        InputError: with so many nothing would ever be done.
+    """
+    if workers is not None and workers < 1:
+        raise InputError(f"{flag} is how many processes work at once: 1 or more; got {workers}.")
+
+
 class Pool(Generic[Job, Answer]):
     """A context that runs `function` on jobs, each in one of some worker processes.
 
@@ -58,6 +69,9 @@ class Pool(Generic[Job, Answer]):
         time_limit: seconds a job may take.
         jobs_per_worker: after so many a worker is replaced; None: never.
         environment: variables that the processes are given beside those of this one.
+
+    Raises:
+        InputError: fewer than one worker.
     """
 
     def __init__(
@@ -69,6 +83,7 @@ class Pool(Generic[Job, Answer]):
         jobs_per_worker: int | None = None,
         environment: Mapping[str, str] | None = None,
     ) -> None:
+        check_workers(workers, "workers")
         assert function.__module__ != "__main__", "a worker does not run the caller's script"
         self._function = f"{function.__module__}:{function.__qualname__}"
         self._most, self._time_limit, self._share = workers, time_limit, jobs_per_worker

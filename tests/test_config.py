@@ -99,7 +99,7 @@ class TestReading:
         ({"inputs": {"visual": {"kind": "visual", "encoder": {"nam": "x"}}}}, "visual.encoder.nam: Extra"),
         ({"inputs": {"visual": {"options": {}}}}, "inputs.visual.kind: Field required"),
         ({"inputs": {}}, "inputs: .*at least 1"),
-        ({"inputs": {"my flow": "features"}}, "inputs.my flow.*match pattern"),
+        ({"inputs": {"my flow": "features"}}, "inputs.my flow.*starts with a letter"),
     ])  # fmt: skip
     def test_a_mistake_in_a_component_is_named_with_its_place(
         self, changes: dict[str, Any], message: str

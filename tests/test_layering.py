@@ -29,6 +29,7 @@ CORE = {
     "records",
     "workers",
     "memory",
+    "names",
 }
 STORED = {"clips", "store"}
 INPUTS = STORED | {"modalities", "data"}

@@ -26,6 +26,8 @@ from mmvideo.studies.grid import run_grid
 from mmvideo.studies.loading import load_study
 from mmvideo.studies.overrides import overridden
 from mmvideo.studies.study import Study
+from mmvideo.vocabulary import counted
+from mmvideo.workers import check_workers
 
 if TYPE_CHECKING:
     from mmvideo.config import RunConfig
@@ -68,6 +70,7 @@ def ablate(arguments: list[str]) -> int:
     began = time.monotonic()
     own, of_study = _split(arguments)
     options = parse(Ablate, "ablate", own)
+    check_workers(options.workers)
     study = _study(options, of_study)
     if options.dry_run:
         print(_list(_sized(study)))
@@ -81,7 +84,7 @@ def ablate(arguments: list[str]) -> int:
     study = _carried_out(study, available)
     from mmvideo.runs.execute import train_missing
 
-    print(f"{study.title}: {_counted(len(study.arms), 'arm')} × {_counted(len(study.seeds), 'seed')}")
+    print(f"{study.title}: {counted(len(study.arms), 'arm')} × {counted(len(study.seeds), 'seed')}")
     report = run_grid(
         study,
         partial(train_missing, root=options.root),
@@ -118,7 +121,8 @@ def compare(arguments: list[str]) -> int:
     if not options.study_dirs:
         raise InputError("compare needs at least one study's folder, such as runs/mixed.")
     for folder in options.study_dirs:
-        _report(folder, options.out, f"mmvideo compare {shlex.join(arguments)}")
+        named = folder.resolve() if folder.name in ("", "..") else folder  # the report's folder is called so
+        _report(named, options.out, f"mmvideo compare {shlex.join(arguments)}")
     return 0
 
 
@@ -138,7 +142,10 @@ def _study(options: Ablate, arguments: list[str]) -> Study:
 
     study = load_study(options.study, fill_in)
     seeds = study.seeds if options.seeds is None else options.seeds
-    study = dataclasses.replace(study, name=options.name or study.name, seeds=seeds)
+    name = study.name if options.name is None else options.name
+    study = dataclasses.replace(study, name=name, seeds=seeds)
+    if () in options.overrides:
+        raise InputError("--set takes field=value, such as train.epochs=40; got none.")
     return overridden(study, [assignment for given in options.overrides for assignment in given])
 
 
@@ -163,7 +170,7 @@ def _list(study: Study) -> str:
         "  ".join([label, *(f"{key}={json.dumps(values.get(key))}" for key in differing)])
         for label, values in flat.items()
     ]
-    return "\n".join([f"{study.title}: {_counted(len(lines), 'run')}", *lines])
+    return "\n".join([f"{study.title}: {counted(len(lines), 'run')}", *lines])
 
 
 def _opened(study: Study) -> tuple[str, Mapping[str, Collection[str]]]:
@@ -268,10 +275,6 @@ def _mirror(comparison: Comparison, study: Study, study_dir: Path, out: Path) ->
     hint = offline_hint(study_dir)
     if hint is not None:
         print(f"W&B runs were recorded offline. To look at them, or to upload them:\n{hint}")
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def _duration(seconds: float) -> str:

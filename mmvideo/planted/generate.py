@@ -18,7 +18,7 @@ from mmvideo.planted.tasks import Task, World, get_task
 from mmvideo.planted.write import write_mp4, write_srt
 from mmvideo.seeding import derive_seed
 from mmvideo.vocabulary import SPLITS, Split
-from mmvideo.workers import NoAnswer, run_all
+from mmvideo.workers import NoAnswer, check_workers, run_all
 
 GENERATOR_VERSION = 4  # raise when the same seed gives other files
 CLIPS_PER_GROUP = 8
@@ -53,6 +53,7 @@ def generate(
     Raises:
         InputError: unknown task, a split without clips, or a folder that cannot be written.
     """
+    check_workers(workers)
     get_task(spec.task)  # a name that is not known ends here
     for split in SPLITS:
         if spec.count(split) < CLIPS_PER_GROUP:

@@ -35,6 +35,7 @@ from mmvideo.files import (
     remove_abandoned,
     write_whole,
 )
+from mmvideo.names import path_name
 from mmvideo.records import (
     ALWAYS,
     CHECKPOINT,
@@ -66,9 +67,13 @@ class RunDirectory:
 
     @classmethod
     def locate(cls, root: Path, config: RunConfig, data_fingerprint: str) -> RunDirectory:
-        """Where this configuration's run on this data stands or would stand. Nothing is written."""
-        name = run_name(config.arm, config.seed, signature(config, data_fingerprint))
-        return cls(Path(root) / config.study / name)
+        """Where this configuration's run on this data stands or would stand. Nothing is written.
+
+        Raises:
+            InputError: study or arm is no folder's name, as a configuration changed unchecked may have.
+        """
+        name = run_name(path_name(config.arm), config.seed, signature(config, data_fingerprint))
+        return cls(Path(root) / path_name(config.study) / name)
 
     @classmethod
     def create(cls, root: Path, config: RunConfig, data_fingerprint: str) -> RunDirectory:

@@ -5,6 +5,7 @@ Offline files lie in `<root>/<study>/wandb/`, one folder a run, so that they go 
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shlex
 import shutil
@@ -40,6 +41,8 @@ ROWS = 10_000
 """Rows that a table of the dashboard may have, and cells that a confusion matrix may."""
 CONFUSED = 100
 """Pairs of classes that stand for a confusion matrix of more cells."""
+ID_LENGTH = 128
+"""Characters that W&B allows for a run's id."""
 _unreachable = (
     False  # after one failure to reach the server, the process goes on offline instead of waiting again
 )
@@ -281,7 +284,11 @@ def _mode(base_url: str) -> str:
 
 
 def _id(*parts: str) -> str:
-    return "-".join(parts).replace(".", "-").replace("+", "-")
+    whole = "-".join(parts).replace(".", "-").replace("+", "-")
+    if len(whole) <= ID_LENGTH:
+        return whole
+    digest = hashlib.sha256(whole.encode()).hexdigest()[:10]
+    return f"{whole[: ID_LENGTH - len(digest) - 1]}-{digest}"
 
 
 def _numbers(nested: Mapping[str, Any]) -> dict[str, bool | int | float]:

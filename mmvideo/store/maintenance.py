@@ -100,9 +100,14 @@ def collect_garbage(
     Do not delete while another process builds the store or trains from it for a manifest that is not given.
 
     Raises:
-        InputError: there is no store, one of its files cannot be read, or a file of a manifest is missing
+        InputError: no manifest, or to delete for manifests that no file of the store belongs to; there is no
+            store, one of its files cannot be read, or a file of a manifest is missing
             (what was made from it cannot be told from garbage).
     """
+    if not manifests or not any(given.clips for given in manifests):
+        raise InputError(
+            "Name the manifests whose clips are to stay, with --manifest; without one, everything would go."
+        )
     needed = {_source(given, clip, hashes) for given in manifests for clip in given.clips}
     hashes.save()
     garbage = Garbage()
@@ -117,6 +122,12 @@ def collect_garbage(
     old = time.time() - ABANDONED
     garbage.abandoned = [path for path in root.glob(f"objects/*/{TEMPORARY}*") if path.stat().st_mtime < old]
     garbage.bytes = sum(path.stat().st_size for path in [*garbage.unneeded, *garbage.abandoned])
+    if delete and garbage.unneeded and not garbage.kept:
+        raise InputError(
+            f"No file of the store {root} belongs to these manifests, so all {len(garbage.unneeded):,} that "
+            "are known would be deleted. Give the manifest and the store that go together; to delete a whole "
+            "store, delete its folder."
+        )
     if delete:
         _delete([*garbage.unneeded, *garbage.abandoned])
     return garbage

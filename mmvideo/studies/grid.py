@@ -18,7 +18,8 @@ from mmvideo.files import Busy
 from mmvideo.runs.directory import RunDirectory
 from mmvideo.studies.progress import GridProgress, Outcome
 from mmvideo.studies.study import Study
-from mmvideo.workers import NoAnswer, Pool
+from mmvideo.vocabulary import counted
+from mmvideo.workers import NoAnswer, Pool, check_workers
 
 REFRESH_SECONDS = 1.0
 RETRY_SECONDS = 5.0
@@ -47,8 +48,7 @@ class GridReport:
 
     def summary(self) -> str:
         """Counts, and for each failed run its reason and where to read more."""
-        runs = "run" if self.trained == 1 else "runs"
-        lines = [f"{self.trained} {runs} trained, {self.reused} reused, {len(self.failures)} failed"]
+        lines = [f"{counted(self.trained, 'run')} trained, {self.reused} reused, {len(self.failures)} failed"]
         for failure in self.failures:
             lines.append(f"  failed: {failure.label}: {failure.reason}")
             if failure.file is not None:
@@ -102,8 +102,9 @@ def run_grid(
         workers: runs at once; None: one on a GPU, else as many as the cores allow.
 
     Raises:
-        InputError: `root` cannot be written to, or holds this study on other data.
+        InputError: fewer than one worker, or `root` cannot be written to or holds this study on other data.
     """
+    check_workers(workers)
     configs = study.runs()
     runs = {config.label: RunDirectory.locate(root, config, data_fingerprint) for config in configs}
     folder = study.write(root, data_fingerprint, [run.path.name for run in runs.values()])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import os
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +15,8 @@ from mmvideo.config import RunConfig
 from mmvideo.config_diff import check_axes, differing_keys
 from mmvideo.errors import InputError
 from mmvideo.files import make_folder, read_record, remove_abandoned, write_whole
+from mmvideo.names import path_name
 from mmvideo.records import STUDY, ArmRecord, Role, StudyRecord
-
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,99}")
 
 
 @dataclass(frozen=True)
@@ -59,11 +57,7 @@ class Study:
         check_axes(self.axes, [config.model_dump(mode="json") for config in every])
         names = [arm.name for arm in self.arms]
         for name in (self.name, *names):
-            if not _NAME.fullmatch(name):
-                raise InputError(
-                    f"'{name}' cannot name a study or an arm: it names a folder too, so it starts with a "
-                    "letter or digit and goes on with letters, digits, '_', '.', '+' or '-'."
-                )
+            path_name(name)
         for kind, values in (("arm", names), ("seed", self.seeds)):
             if not values or len(set(values)) < len(values):
                 raise InputError(f"Study '{self.name}' needs {kind}s, each once; got {list(values)}.")

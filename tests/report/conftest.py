@@ -122,10 +122,9 @@ def make_study(tmp_path: Path) -> Callable[..., Path]:
         for name, arm in arms.items():
             for seed in seeds:
                 fusion = FusionChoice.of(arm.fusion)
-                config = RunConfig(
-                    study="demo", arm=name, seed=seed, modalities=arm.modalities, fusion=fusion
-                )
+                config = RunConfig(study="demo", seed=seed, modalities=arm.modalities, fusion=fusion)
                 config = RunConfig.model_validate({**config.model_dump(), **arm.config})
+                config = config.model_copy(update={"arm": name})  # also names that no command would take
                 if f"{name}-s{seed}" not in skip:
                     write_run(folder / f"{name}-s{seed}-0123456789", config, arm, n_clips)
         return folder

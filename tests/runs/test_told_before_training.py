@@ -29,7 +29,7 @@ INPUTS = {name: given for name, given in small_inputs().items() if name != "visu
 
 def study() -> Study:
     config = RunConfig(**SMALL | {
-        "inputs": INPUTS, "fusion": FusionChoice.of("late"), "train": TrainConfig(epochs=1, diagnostics=False),
+        "inputs": INPUTS, "fusion": FusionChoice.of("late"), "train": TrainConfig(epochs=1),
         "data": DataConfig(manifest=str(HERE / "m.jsonl"), store=str(HERE / "store")),
     })
     alone = config.model_copy(update={"modalities": ("text",), "fusion": FusionChoice.of("single")})
