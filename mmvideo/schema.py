@@ -128,7 +128,7 @@ def explain(error: ValidationError) -> str:
     for finding in error.errors(include_url=False):
         if finding["type"] == "default_factory_not_called":
             continue  # it follows from another finding
-        where = ".".join(str(part) for part in finding["loc"]) or "configuration"
+        where = ".".join(str(part) for part in finding["loc"] if part != "[key]") or "configuration"
         message = finding["msg"].removeprefix("Value error, ")
         given = finding["input"]
         is_value = given is None or isinstance(given, Option)

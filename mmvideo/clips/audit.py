@@ -82,7 +82,7 @@ def audit(manifest: Manifest, *, hashes: ContentHashes, task: TaskKind = "single
     findings += _shared(
         "file content",
         ((f"sha256 {digest[:12]}…", clip) for clip, files in contents for digest in files.values()),
-        "Keep copies of one file in one split.",
+        "Keep copies of one file in one split; `prepare … --dedupe keep-first` leaves the others out.",
     )
     findings += _shared(
         "features",
@@ -106,6 +106,32 @@ def audit(manifest: Manifest, *, hashes: ContentHashes, task: TaskKind = "single
         values=_values(manifest),
         features=features,
     )
+
+
+def copies_in_other_splits(manifest: Manifest, hashes: ContentHashes) -> dict[str, str]:
+    """Clips that share a file's content, or a part of a feature file, with an earlier clip of another split.
+
+    Returns:
+        The clip's id → the earlier one's. Without these clips the audit finds no content in two splits.
+
+    Raises:
+        InputError: a file does not exist.
+    """
+    contents: dict[str, list[str]] = {
+        clip.id: list(files.values()) for clip, files in _contents(manifest, hashes)
+    }
+    for clip, modality, digest, steps in feature_digests(manifest, hashes):
+        contents[clip.id].append(f"{modality} {digest}#{steps}")
+    holder: dict[str, Clip] = {}
+    dropped: dict[str, str] = {}
+    for clip in manifest.clips:
+        earlier = [holder[content] for content in contents[clip.id] if content in holder]
+        if elsewhere := [other for other in earlier if other.split != clip.split]:
+            dropped[clip.id] = elsewhere[0].id
+            continue
+        for content in contents[clip.id]:
+            holder.setdefault(content, clip)
+    return dropped
 
 
 def _values(manifest: Manifest) -> dict[str, dict[Split, float]]:

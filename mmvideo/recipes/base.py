@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Generic, Literal, TypeVar
 
 from mmvideo.clips.manifest import Clip
 from mmvideo.vocabulary import Split
@@ -22,6 +22,10 @@ class BaseOptions:
     check: bool = False
     """Also compare with the published counts, hash all files and audit the splits for leaks. Exit code 1 if
     something is wrong."""
+
+    dedupe: Literal["no", "keep-first"] = "no"
+    """Where files of the same content stand in two splits: keep-first leaves out every clip but those of the
+    split that is listed first with it, and names them. All files are hashed for it."""
 
     def folder(self, name: str) -> Path:
         """Where the recipe called `name` writes to."""

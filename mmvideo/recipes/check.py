@@ -9,6 +9,7 @@ from pathlib import Path
 
 from mmvideo.clips.labels import classes_of
 from mmvideo.clips.manifest import Clip, natural_key, shown
+from mmvideo.clips.notices import split_notices
 from mmvideo.recipes.base import Known
 from mmvideo.vocabulary import SPLITS, Split
 
@@ -69,6 +70,7 @@ class Outcome:
         ]
         told = [*self.notes.items(), *(() if checked else self.unused.items())]
         lines += [f"{len(names):,} {what}: {shown(names)}" for what, names in told]
+        lines += split_notices(self.clips)
         if checked:
             lines += self._verdict()
         return "\n".join(lines) + "\n"

@@ -14,11 +14,11 @@ from typing import Any
 import tyro
 from pydantic import ValidationError
 
-from mmvideo.clips.audit import audit, carve_validation
+from mmvideo.clips.audit import audit, carve_validation, copies_in_other_splits
 from mmvideo.clips.feature_files import join_reference, split_reference
 from mmvideo.clips.hashing import ContentHashes
 from mmvideo.clips.labels import task_of
-from mmvideo.clips.manifest import MEDIA_FIELDS, Clip, read_manifest, shown, write_manifest
+from mmvideo.clips.manifest import MEDIA_FIELDS, Clip, Manifest, read_manifest, shown, write_manifest
 from mmvideo.clips.names import noticing
 from mmvideo.errors import InputError
 from mmvideo.files import write_whole
@@ -31,7 +31,8 @@ from mmvideo.vocabulary import TaskKind
 
 SAVE_EVERY = 2000
 """Files hashed between two writes of what is known."""
-MANIFEST, REPORT, MISSING = "manifest.jsonl", "report.txt", "missing.txt"
+MANIFEST, REPORT, MISSING, DROPPED = "manifest.jsonl", "report.txt", "missing.txt", "dropped.txt"
+COPIES = f"clips hold a file that a clip of another split holds (all are named in {DROPPED})"
 
 
 def prepare(recipe: Recipe[Options], options: Options, show_progress: bool = False) -> Outcome:
@@ -63,13 +64,20 @@ def prepare(recipe: Recipe[Options], options: Options, show_progress: bool = Fal
     carve = share is not None and not any(clip.split == "val" for clip in present)
     if isinstance(options, CarvedOptions) and share is not None and carve:
         present = carve_validation(present, share, options.seed)
+    dropped: dict[str, str] = {}
+    if options.dedupe == "keep-first":
+        hashes = _hashed(Manifest(tuple(present), out), show_progress)
+        dropped = copies_in_other_splits(Manifest(tuple(present), out), hashes)
+        present = [clip for clip in present if clip.id not in dropped]
     outcome = Outcome(
         title=recipe.title,
         manifest=out / MANIFEST,
         listed=tuple(listing.clips),
         clips=tuple(present),
         missing=missing,
-        set_aside={reason: ids for reason, ids in listing.set_aside.items() if ids},
+        set_aside={
+            reason: ids for reason, ids in {**listing.set_aside, COPIES: list(dropped)}.items() if ids
+        },
         notes={
             **{what: names for what, names in listing.notes.items() if names},
             **{what: list(names) for what, names in noticed.items()},
@@ -81,6 +89,7 @@ def prepare(recipe: Recipe[Options], options: Options, show_progress: bool = Fal
     )
     write_manifest(out / MANIFEST, present)
     _write_lines(out / MISSING, [f"{name}\t{path}" for name, paths in missing.items() for path in paths])
+    _write_lines(out / DROPPED, [f"{name}\t{kept}" for name, kept in dropped.items()])
     if options.check:
         outcome = dataclasses.replace(outcome, leaks=_leaks(out, task_of(present[0].label), show_progress))
     text = outcome.summary(checked=options.check)
@@ -163,12 +172,18 @@ def _nothing_there(
 
 
 def _leaks(out: Path, task: TaskKind, show_progress: bool) -> str:
-    """What the audit says of the manifest just written; empty if the splits hold.
-
-    Files are hashed first: of a large data set that takes hours, which an interruption must not lose.
-    """
+    """What the audit says of the manifest just written; empty if the splits hold."""
     manifest = read_manifest(out / MANIFEST)
-    hashes = ContentHashes(out / "hashes.json")
+    try:
+        audit(manifest, hashes=_hashed(manifest, show_progress), task=task)
+    except InputError as error:
+        return str(error)
+    return ""
+
+
+def _hashed(manifest: Manifest, show_progress: bool) -> ContentHashes:
+    """The digests of all media, which for a large data set take hours: an interruption must not lose them."""
+    hashes = ContentHashes(manifest.root / "hashes.json")
     files = [
         path
         for clip in manifest.clips
@@ -179,11 +194,8 @@ def _leaks(out: Path, task: TaskKind, show_progress: bool) -> str:
         hashes.sha256(path)
         if number % SAVE_EVERY == 0:
             hashes.save()
-    try:
-        audit(manifest, hashes=hashes, task=task)
-    except InputError as error:
-        return str(error)
-    return ""
+    hashes.save()
+    return hashes
 
 
 def _write_lines(path: Path, lines: Sequence[str]) -> None:

@@ -178,3 +178,30 @@ def test_the_command_prints_and_exits_as_promised(source, tmp_path, monkeypatch,
     assert all(
         word in text for word in ("https://example.org", "Licence: free", "it does not exist", "--leak")
     )
+
+
+def test_copies_in_two_splits_are_left_out_but_the_first(source, tmp_path):
+    for copy, first in (("a2x", "a0x"), ("b5y", "b1x"), ("a3y", "a4x")):  # the last two are both in train
+        (source / "clips" / f"{copy}.mp4").write_text(first)
+    (source / "clips" / "a4x.mp4").write_text("a4x")
+    out = tmp_path / "out"
+    leaky = prepare(RECIPE, Carved(source=source, out=out, check=True))
+    assert "`prepare … --dedupe keep-first` leaves the others out" in "\n".join(leaky.problems)
+    outcome = prepare(RECIPE, Carved(source=source, out=out, check=True, dedupe="keep-first"))
+    assert outcome.problems == []
+    kept = {clip.id for clip in read_manifest(outcome.manifest).clips}
+    assert set(NAMES) - kept == {"a2x", "b5y"}
+    assert (out / "dropped.txt").read_text() == "a2x\ta0x\nb5y\tb1x\n"
+    told = (
+        "2 clips hold a file that a clip of another split holds (all are named in dropped.txt); set aside: "
+    )
+    assert f"{told}a2x, b5y" in (out / "report.txt").read_text()
+    prepare(RECIPE, Carved(source=source, out=out))
+    assert not (out / "dropped.txt").exists()
+
+
+def test_a_test_split_of_one_group_is_told(source, tmp_path):
+    clips = [clip(name, **({"group": "g"} if name[1] in "01" else {})) for name in NAMES]
+    recipe = Recipe(name="o", title="O", options=Carved, listing=lambda _: Listing(clips))
+    outcome = prepare(recipe, Carved(source=source, out=tmp_path / "out"))
+    assert "All 8 test clips are of one group (g): intervals are over clips" in outcome.summary(checked=False)

@@ -280,3 +280,17 @@ class TestJpeg:
             [0.0, 1.0, 2.0, 3.0],
             10,
         )
+
+
+def test_garbage_is_collected_for_manifests_that_the_store_knows(folder: Folder) -> None:
+    for none in ([], [Manifest((), folder.path)]):
+        with pytest.raises(InputError, match="without one, everything would go"):
+            collect_garbage(folder.root, none, folder.hashes, delete=True)
+    (folder.path / "other.wav").write_bytes(b"other")
+    other = Manifest((folder.clip("other"),), folder.path)
+    assert len(collect_garbage(folder.root, [other], folder.hashes).unneeded) == 6
+    with pytest.raises(InputError, match="so all 6 that are known would be deleted"):
+        collect_garbage(folder.root, [other], folder.hashes, delete=True)
+    assert all(path.exists() for path in folder.paths.values())
+    assert run("store", "gc", "--manifest", "--delete", "--root", str(folder.root)) == 2
+    assert all(path.exists() for path in folder.paths.values())

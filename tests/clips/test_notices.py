@@ -1,0 +1,70 @@
+"""What is said of a data set before training, and what is not."""
+
+from __future__ import annotations
+
+import pytest
+
+from mmvideo.clips.manifest import Clip
+from mmvideo.clips.notices import blank_notices, presence_notices, split_notices
+from mmvideo.errors import InputError
+from mmvideo.vocabulary import SPLITS, Split
+
+WORDS = {"audio": "digital silence"}
+
+
+def clips(split: Split, count: int, group: str = "", labels: str = "ab") -> list[Clip]:
+    """Labels in turn, ids `split0` …"""
+    names = [f"{split}{i}" for i in range(count)]
+    return [
+        Clip(id=name, label=labels[i % len(labels)], group=group or name, split=split, video="x")
+        for i, name in enumerate(names)
+    ]
+
+
+SOUND = [clip for split in SPLITS for clip in clips(split, 20)]
+ALL = {clip.id for clip in SOUND}
+
+
+def test_nothing_is_said_of_a_sound_data_set() -> None:
+    assert split_notices(SOUND) == []
+    assert presence_notices(SOUND, {"visual": ALL}) == []
+    assert blank_notices(SOUND, {"audio": ALL}, {"audio": {"train0", "train1", "test3"}}, WORDS) == []
+
+
+def test_small_and_narrow_splits_are_told() -> None:
+    rows = [*clips("train", 4), *clips("val", 1), *clips("test", 3, group="s1", labels="a")]
+    assert split_notices(rows) == [
+        "The val split has one clip: the checkpoint is chosen on it alone.",
+        "All 3 test clips are of one group (s1): intervals are over clips, and tell nothing of what another "
+        "group would give.",
+        "1 class of 2 in train has no test clip: b.",
+    ]
+
+
+def test_silence_is_told_where_most_of_a_split_is_silent() -> None:
+    blank = {clip.id for clip in SOUND} - {"train0", "test1"}
+    (note,) = blank_notices(SOUND, {"audio": ALL}, {"audio": blank}, WORDS)
+    assert note.startswith(
+        "audio is digital silence in 58 of the 60 clips that have it "
+        "(train 19 of 20, val 20 of 20, test 19 of 20)"
+    )
+
+
+def test_silence_that_goes_with_the_class_is_told() -> None:
+    blank = {f"train{i}" for i in range(1, 20, 2)}  # the clips of class b
+    (note,) = blank_notices(SOUND, {"audio": ALL}, {"audio": blank}, WORDS)
+    assert "goes with the class in training (chi-square test, p < 0.001)" in note
+    assert "from 0 of 10 of 'a' to 10 of 10 of 'b'" in note
+    assert blank_notices(SOUND, {"audio": ALL}, {"audio": {f"train{i}" for i in range(10)}}, WORDS) == []
+
+
+def test_clips_without_anything_are_told_and_a_split_of_them_is_refused() -> None:
+    some = {"visual": ALL - {"val3"}, "text": {"train0", "test0"}}
+    assert presence_notices(SOUND, some) == [
+        "1 val clip of 20 has none of visual, text: val3.",
+        "No val clip has text, which training clips have.",
+    ]
+    with pytest.raises(InputError, match="None of the 20 readable clips of the val split has any of visual"):
+        presence_notices(SOUND, {"visual": {"train0", "test0"}})
+    with pytest.raises(InputError, match="No clip of the test split could be decoded"):
+        presence_notices([clip for clip in SOUND if clip.split != "test"], {"visual": ALL})
