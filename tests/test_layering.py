@@ -30,6 +30,7 @@ CORE = {
     "workers",
     "memory",
     "names",
+    "terminal",
 }
 STORED = {"clips", "store"}
 INPUTS = STORED | {"modalities", "data"}

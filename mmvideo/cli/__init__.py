@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from mmvideo.errors import InputError, TrainingError, unknown
+from mmvideo.terminal import show_any_text, visible
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "prepare": ("mmvideo.cli.prepare:prepare", "make a data set's manifest, or a planted data set itself"),
@@ -33,6 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     one with exit code 1, that of all work that failed; an interruption, 130; output that nobody reads any
     more, 141, as a shell would say. Any other exception keeps its traceback.
     """
+    show_any_text()
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
         try:
@@ -111,5 +113,5 @@ def _explained(error: ValueError) -> str:
 
 
 def _complain(message: str, code: int) -> int:
-    print(f"mmvideo: error: {message}", file=sys.stderr)
+    print(f"mmvideo: error: {visible(message)}", file=sys.stderr)
     return code

@@ -26,6 +26,7 @@ from mmvideo.studies.grid import run_grid
 from mmvideo.studies.loading import load_study
 from mmvideo.studies.overrides import overridden
 from mmvideo.studies.study import Study
+from mmvideo.terminal import note
 from mmvideo.vocabulary import counted
 from mmvideo.workers import check_workers
 
@@ -209,7 +210,7 @@ def _tell_of_data(config: RunConfig) -> None:
             "arms can be compared. Give the test split more clips; `mmvideo train` trains on these."
         )
     for notice in content.notices:
-        print(f"Note: {notice}", file=sys.stderr)
+        note(notice)
 
 
 def _carried_out(study: Study, available: Mapping[str, Collection[str]]) -> Study:
@@ -218,8 +219,8 @@ def _carried_out(study: Study, available: Mapping[str, Collection[str]]) -> Stud
 
     told = len(study.notes)
     study = restricted(study, available)
-    for note in study.notes[told:]:
-        print(note, file=sys.stderr)
+    for added in study.notes[told:]:
+        note(added)
     arms = [dataclasses.replace(arm, config=with_sources(arm.config)) for arm in _sized(study).arms]
     return dataclasses.replace(study, arms=tuple(arms))
 

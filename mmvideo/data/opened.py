@@ -20,6 +20,7 @@ from mmvideo.config import DataConfig, Input, RunConfig
 from mmvideo.errors import InputError
 from mmvideo.modalities.base import ClipSource, Modality
 from mmvideo.store.store import Store, StoreSettings, fingerprint
+from mmvideo.terminal import visible
 
 
 @dataclass
@@ -102,7 +103,7 @@ def _opened(config: DataConfig, settings: StoreSettings, progress: bool) -> Open
         progress=progress,
     )
     if progress and (report.failed or report.warnings):
-        print(report.summary(), file=sys.stderr)
+        print(visible(report.summary()), file=sys.stderr)
     return Opened(
         manifest,
         store,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from mmvideo.data.dataset import ClipDataset
 from mmvideo.data.opened import Opened, make_modality, open_data
 from mmvideo.evaluation.tasks import TASKS, prior_outputs
 from mmvideo.modalities.base import Modality
+from mmvideo.terminal import note
 from mmvideo.vocabulary import Split, TaskKind, presence_pattern
 
 
@@ -58,7 +58,7 @@ class RunData:
         data = cls(config, source, modalities)
         if progress:
             for notice in data.content.notices:
-                print(f"Note: {notice}", file=sys.stderr)
+                note(notice)
         return data
 
     def save(self, folder: Path) -> None:

@@ -27,6 +27,7 @@ from mmvideo.recipes.base import CarvedOptions, Listing, Options, Recipe
 from mmvideo.recipes.check import Outcome
 from mmvideo.recipes.discovery import on_disk
 from mmvideo.schema import explain
+from mmvideo.terminal import show_any_text, visible
 from mmvideo.vocabulary import TaskKind
 
 SAVE_EVERY = 2000
@@ -102,6 +103,7 @@ def main(recipe: Recipe[Options], arguments: Sequence[str] | None = None) -> Non
 
     Ends the process with exit code 1 where `--check` finds something wrong, 2 for a user's mistake.
     """
+    show_any_text()
     try:
         options = tyro.cli(
             recipe.options,
@@ -111,9 +113,9 @@ def main(recipe: Recipe[Options], arguments: Sequence[str] | None = None) -> Non
         )
         outcome = prepare(recipe, options, show_progress=True)
     except InputError as error:
-        print(f"mmvideo: error: {error}", file=sys.stderr)
+        print(f"mmvideo: error: {visible(str(error))}", file=sys.stderr)
         sys.exit(2)
-    print(outcome.summary(checked=options.check), end="")
+    print(visible(outcome.summary(checked=options.check)), end="")
     if options.check and outcome.problems:
         sys.exit(1)
 

@@ -9,7 +9,6 @@ from typing import Any
 import pandas as pd
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from mmvideo.evaluation.display import MetricDisplay
@@ -17,6 +16,7 @@ from mmvideo.report.answer import p_text
 from mmvideo.report.compare import Comparison
 from mmvideo.report.comparisons import AGAINST_UNIMODAL
 from mmvideo.report.epochs import epochs_text
+from mmvideo.terminal import escape
 
 PLAIN_WIDTH = 120
 _COLOURS = {"better": "green", "worse": "red"}
