@@ -144,7 +144,8 @@ class TestRefused:
         with pytest.raises(SystemExit) as ended:
             main(["train", str(tmp_path / "config.json"), "--root", str(tmp_path)])
         assert ended.value.code == 1
-        [line] = capsys.readouterr().err.splitlines()
+        *notes, line = capsys.readouterr().err.splitlines()
+        assert all(told.startswith("Note: ") for told in notes), notes
         assert line.startswith("mmvideo: error: The loss is ")
         assert "Lower train.learning_rate" in line
 
