@@ -24,9 +24,10 @@ def test_what_would_steer_a_terminal_is_written_out(capsys: pytest.CaptureFixtur
 
 
 def test_any_name_can_be_told_on_an_ascii_terminal(tmp_path: Path) -> None:
-    for label in ("a", NAME):
+    name = NAME.replace("\x1b", "")  # which no manifest holds
+    for label in ("a", name):
         for take in range(4):
-            path = tmp_path / "source" / label / f"{NAME}{take}.wav"
+            path = tmp_path / "source" / label / f"{name}{take}.wav"
             path.parent.mkdir(parents=True, exist_ok=True)
             with wave.open(str(path), "wb") as file:
                 file.setparams((1, 1, 8000, 0, "NONE", ""))

@@ -19,7 +19,6 @@ from mmvideo.data.dataset import ClipDataset
 from mmvideo.data.opened import Opened, make_modality, open_data
 from mmvideo.evaluation.tasks import TASKS, prior_outputs
 from mmvideo.modalities.base import Modality
-from mmvideo.terminal import note
 from mmvideo.vocabulary import Split, TaskKind, presence_pattern
 
 
@@ -55,11 +54,7 @@ class RunData:
         }
         for name, modality in modalities.items():
             modality.open(source, learnt.get(name))
-        data = cls(config, source, modalities)
-        if progress:
-            for notice in data.content.notices:
-                note(notice)
-        return data
+        return cls(config, source, modalities)
 
     def save(self, folder: Path) -> None:
         """Keep with the run what its modalities have learnt."""

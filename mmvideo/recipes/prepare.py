@@ -165,7 +165,12 @@ def _nothing_there(
     recipe: Recipe[Options], listing: Listing, missing: dict[str, list[Path]], source: Path
 ) -> str:
     if not listing.clips:
-        return f"{recipe.title}: no clips were found in {source}. See datasets/{recipe.name}/README.md."
+        unused = "".join(
+            f" {len(names):,} {what}: {shown(names)}." for what, names in listing.unused.items() if names
+        )
+        return (
+            f"{recipe.title}: no clips were found in {source}.{unused} See datasets/{recipe.name}/README.md."
+        )
     examples = [str(path) for paths in missing.values() for path in paths]
     return (
         f"None of the {len(listing.clips):,} clips listed by {recipe.title} is under {source}. Looked for: "

@@ -27,6 +27,7 @@ from mmvideo.runs.own_components import check_own_components
 from mmvideo.runs.tracking import Tracker, open_tracker
 from mmvideo.runs.warm_start import clips_seen_before, sources, start_encoders, with_sources
 from mmvideo.seeding import derive_seed
+from mmvideo.terminal import note
 from mmvideo.training.checkpoint import Checkpoints
 from mmvideo.training.loop import Progress, fit
 from mmvideo.vocabulary import SPLITS
@@ -62,15 +63,18 @@ def _execute_missing(config: RunConfig, root: Path, progress: bool) -> tuple[Run
     if not run.finished:
         with run.lock():
             if not run.finished:  # by another process, meanwhile
-                _execute(config, source, run)
+                _execute(config, source, run, progress)
                 trained = True
     run.result()  # its files are those it was made with
     return run, trained
 
 
-def _execute(config: RunConfig, source: Opened, run: RunDirectory) -> None:
+def _execute(config: RunConfig, source: Opened, run: RunDirectory, progress_shown: bool) -> None:
     warm = sources(config)
     data = RunData.over(config, source, {modality: earlier.inputs for modality, earlier in warm.items()})
+    for notice in data.content.notices:  # asked for here, so that data of which nothing can come end here
+        if progress_shown:
+            note(notice)
     fabric = make_fabric(config)
     memory = PeakMemory(fabric.device)
     encode_ahead(data, fabric.device)

@@ -60,7 +60,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         workers: None,
     ) -> GridReport:
         trained = sum(run_one(config) for config in study.runs())
-        return GridReport(study.write(root), 0, trained, ())
+        return GridReport(study.write(root, data_fingerprint), 0, trained, ())
 
     monkeypatch.setattr("mmvideo.cli.ablate.run_grid", grid)
     monkeypatch.setattr("mmvideo.report.figures.write_figures", lambda comparison, folder: None)
