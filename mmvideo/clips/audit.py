@@ -118,7 +118,7 @@ def copies_in_other_splits(manifest: Manifest, hashes: ContentHashes) -> dict[st
         InputError: a file does not exist.
     """
     contents: dict[str, list[str]] = {
-        clip.id: list(files.values()) for clip, files in _contents(manifest, hashes)
+        clip.id: list(files.values()) for clip, files in file_digests(manifest, hashes)
     }
     for clip, modality, digest, steps in feature_digests(manifest, hashes):
         contents[clip.id].append(f"{modality} {digest}#{steps}")

@@ -133,7 +133,7 @@ def compare(study: StudyRuns) -> Comparison:
         confusion={row.name: _confusion(study, row) for row in rows if task.kind == "single_label"},
         best_unimodal=best,
         leader=leader,
-        notes=(*study.notes, *_data_notices(study), *notes),
+        notes=(*study.notes, *study.arms[0].runs[0].result.data_notices, *notes),
         cost_notes=step_notes([row.members[0] for row in rows if row.kind == "fusion"]),
         failed_clips=failed,
         answer=f"{warning(study, table)} {plain_answer(study, table, pairs, leader, best)}".lstrip(),
@@ -210,12 +210,6 @@ def _limits(study: StudyRuns) -> pd.DataFrame:
     }
     lines += [(wording[name], limits["additive"][name]) for name in wording if name in limits["additive"]]
     return pd.DataFrame(lines, columns=["what", "accuracy"])
-
-
-def _data_notices(study: StudyRuns) -> list[str]:
-    """What was told of the data before training, each once."""
-    told = (notice for arm in study.arms for run in arm.runs for notice in run.result.data_notices)
-    return list(dict.fromkeys(told))
 
 
 def _missing_note(study: StudyRuns) -> str:

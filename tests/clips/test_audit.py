@@ -59,7 +59,7 @@ def test_an_empty_split_is_an_error(check, split):
 
 
 def test_without_val_there_must_be_groups_to_draw_it_from(check):
-    report = check([clip("1"), clip("2"), clip("3", "test")])
+    report = check([clip("1"), clip("2"), clip("4", label="b"), clip("3", "test")])
     assert report.clips["val"] == 0
     assert "each run draws its own from train (data.validation_share)" in report.summary()
     with pytest.raises(InputError, match="each class has its training clips in one group"):
