@@ -49,10 +49,10 @@ def against_floor(study: StudyRuns, rows: Sequence[Row]) -> pd.DataFrame:
 
 def _against(study: StudyRuns, row: Row, floor: Row | None) -> tuple[str, float, float, float]:
     readable = _readable(study, row)
-    if floor is None or row.kind not in ("fusion", "single modality") or not readable.any():
+    if floor is None or row.kind not in ("fusion", "single modality") or readable.sum() < 2:
         return "", np.nan, np.nan, np.nan
     own, linear = (of.scores(study)[:, readable] for of in (row, floor))
-    test = compare_arms(own, linear, study.clips.groups[readable], limits=study.task.range)
+    test = compare_arms(own, linear, study.clips.units_among(readable), limits=study.task.range)
     below = test.high < 0 if study.task.higher_is_better else test.low > 0
     return UNDERFITS if below else "", test.difference, test.low, test.high
 

@@ -36,7 +36,12 @@ class Clips:
     @property
     def units(self) -> ndarray:
         """What intervals are over, (n,) str: the groups; or the clips, where all are of a single group."""
-        return np.array(self.ids) if self.n_groups == 1 else self.groups
+        return self.units_among(np.ones(len(self.ids), dtype=bool))
+
+    def units_among(self, chosen: Bool[ndarray, " n"]) -> ndarray:
+        """The same for some of the clips, whose groups may be fewer."""
+        groups = self.groups[chosen]
+        return groups if len(np.unique(groups)) > 1 else np.array(self.ids)[chosen]
 
     @property
     def over(self) -> str:
