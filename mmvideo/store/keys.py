@@ -13,7 +13,7 @@ from mmvideo.clips.hashing import ContentHashes
 from mmvideo.clips.manifest import MEDIA_FIELDS, Clip, Manifest
 from mmvideo.store.decode import Backend, decord_installed
 
-STORE_VERSION = 3
+STORE_VERSION = 4
 """Raise it when the frames, samples or words that decoding gives would change."""
 
 

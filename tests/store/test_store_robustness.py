@@ -189,7 +189,7 @@ def test_keys_do_not_move(here: Path) -> None:
     source = Source({"video": "ab", "subtitles": "cd"}, ".srt", (0.0, 1.5))
     pyav = StoreSettings(8.0, 32, 16000, backend="pyav")
     sampled = {"frame_rate": 8.0, "frame_size": 32, "sample_rate": 16000, "backend": "pyav"}
-    record = [3, {"video": "ab", "subtitles": "cd"}, ".srt", [0.0, 1.5], sampled, "pyav"]
+    record = [4, {"video": "ab", "subtitles": "cd"}, ".srt", [0.0, 1.5], sampled, "pyav"]
     expected = hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
     assert source.key(pyav) == expected
     jpegs = {source.key(StoreSettings(8.0, 32, 16000, "pyav", "jpeg", quality)) for quality in (80, 90)}

@@ -2,14 +2,17 @@
 
 import os
 import socket
+import sys
 from fractions import Fraction
 
+import av
 import numpy as np
 import pytest
 
 from mmvideo.clips.hashing import ContentHashes
 from mmvideo.clips.manifest import Clip, Manifest
 from mmvideo.store.decode import DecodeError, decode_audio, decode_video, decord_installed
+from mmvideo.store.decode.geometry import display_matrix
 from mmvideo.store.store import Store, StoreSettings
 
 FIXED = 1 << 16
@@ -171,6 +174,15 @@ class TestGeometry:
         expected = turn(corners(0, 64, 48))
         assert found.shape == expected.shape
         assert np.abs(found.astype(int) - expected).mean() < 8
+
+    def test_looking_at_a_matrix_keeps_no_frame(self, video):
+        """A frame and its side data hold each other where asked in the usual way, and are never collected."""
+        path = video("a.mp4", frames=2, size=(640, 480), matrix=[FIXED, 0, 0, 0, -FIXED, 0, 0, 0, 1 << 30])
+        with av.open(str(path)) as container:
+            frame = next(container.decode(video=0))
+        before = sys.getrefcount(frame)
+        assert display_matrix(frame) is not None
+        assert sys.getrefcount(frame) == before
 
     def test_slanted_pictures_are_refused(self, video):
         matrix = [
