@@ -50,10 +50,9 @@ class Orientation:
 
 def display_matrix(frame: VideoFrame) -> list[float] | None:
     """The nine numbers by which the picture is to be turned before it is shown, row by row."""
-    side: Any = SideDataContainer(
-        frame
-    )  # `frame.side_data` would keep the frame for ever: they hold each other
-    data = side.get(Type.DISPLAYMATRIX)
+    # `frame.side_data` would keep the frame for ever: the two hold each other
+    container: Any = SideDataContainer
+    data = container(frame).get(Type.DISPLAYMATRIX)
     return None if data is None else np.frombuffer(bytes(data), np.int32).astype(float).tolist()
 
 
