@@ -3,13 +3,16 @@
 import os
 import socket
 from fractions import Fraction
+from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
 from mmvideo.clips.hashing import ContentHashes
 from mmvideo.clips.manifest import Clip, Manifest
 from mmvideo.store.decode import DecodeError, decode_audio, decode_video, decord_installed
+from mmvideo.store.decode.geometry import display_matrix
 from mmvideo.store.store import Store, StoreSettings
 
 FIXED = 1 << 16
@@ -171,6 +174,23 @@ class TestGeometry:
         expected = turn(corners(0, 64, 48))
         assert found.shape == expected.shape
         assert np.abs(found.astype(int) - expected).mean() < 8
+
+    def test_looking_at_a_matrix_keeps_no_frame(self, video):
+        """A frame and its side data hold each other where asked in the usual way, and are never collected."""
+        status = Path("/proc/self/status")
+        if not status.exists():
+            pytest.skip("needs Linux's account of a process's memory")
+        path = video("a.mp4", frames=2, size=(1280, 960), matrix=[FIXED, 0, 0, 0, -FIXED, 0, 0, 0, 1 << 30])
+
+        def megabytes_after(looks):
+            for _ in range(looks):
+                with av.open(str(path)) as container:
+                    assert display_matrix(next(container.decode(video=0))) is not None
+            resident = next(line for line in status.read_text().splitlines() if line.startswith("VmRSS"))
+            return int(resident.split()[1]) / 1024
+
+        settled = megabytes_after(5)
+        assert megabytes_after(60) - settled < 30  # a frame has 1.8 MB
 
     def test_slanted_pictures_are_refused(self, video):
         matrix = [

@@ -106,6 +106,9 @@ def _laid_end_to_end(container: InputContainer, stream: Any, clock: Clock) -> It
             if begun:
                 raise
             # what was cut out of something longer may begin with pieces
+        if begun and not clock.jumps:
+            yield from container.decode(stream)
+            return
 
 
 def _timed(frames: Iterator[Any], stream: Stream, zero: float) -> Iterator[tuple[float, Any]]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from av.sidedata.sidedata import Type
+from av.sidedata.sidedata import SideDataContainer, Type
 from av.video.frame import VideoFrame
 
 from mmvideo.store.media import Frame, resize_short_side
@@ -50,8 +50,9 @@ class Orientation:
 
 def display_matrix(frame: VideoFrame) -> list[float] | None:
     """The nine numbers by which the picture is to be turned before it is shown, row by row."""
-    side: Any = frame.side_data
-    data = side.get(Type.DISPLAYMATRIX)
+    # `frame.side_data` would keep the frame for ever: the two hold each other
+    container: Any = SideDataContainer
+    data = container(frame).get(Type.DISPLAYMATRIX)
     return None if data is None else np.frombuffer(bytes(data), np.int32).astype(float).tolist()
 
 
