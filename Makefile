@@ -14,6 +14,7 @@ OUT     ?= reports
 DATA    ?=
 WORKERS ?=
 ARGS    ?=
+MINUTES ?= 1
 PREPARE ?= $(if $(filter grid_digits,$(DATASET)),--text noisy50 --visual mouth)
 
 BIN     := $(VENV)/bin
@@ -36,7 +37,7 @@ endif
 MANIFEST := $(FOLDER)/manifest.jsonl
 
 .DEFAULT_GOAL := help
-.PHONY: help setup data train ablation interactions report compare inspect store test bench lint docs lock check clean
+.PHONY: help setup data train ablation interactions report compare inspect store test fuzz bench lint docs lock check clean
 MAKEFLAGS += --no-print-directory
 
 help: ## show this list
@@ -92,6 +93,9 @@ store: $(STAMP) ## what the store of decoded clips holds; ARGS="verify" or "gc" 
 
 test: $(STAMP) ## run the tests
 	@$(BIN)/python -m pytest -n 2 $(ARGS)
+
+fuzz: $(STAMP) ## draw further for property tests: MINUTES=1 each; ARGS="--list" names them, ARGS="word" chooses
+	@$(BIN)/python tests/fuzz.py --minutes $(MINUTES) --out $(OUT)/fuzz $(ARGS)
 
 bench: $(STAMP) ## time the fusions (ARGS="--widths 64"); with DATA=folder of videos, decoding and loading
 ifeq ($(DATA),)

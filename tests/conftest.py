@@ -15,4 +15,4 @@ torch.set_num_threads(1)
 CHECKED = ("mmvideo.layers", "mmvideo.encoders", "mmvideo.fusion", "mmvideo.model")
 install_import_hook(CHECKED, "beartype.beartype")
 
-pytest_plugins = ("media_files", "own_modalities", "planted_runs", "tiny_training")
+pytest_plugins = ("fuzzing", "media_files", "own_modalities", "planted_runs", "tiny_training")

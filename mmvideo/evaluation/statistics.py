@@ -29,7 +29,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Shaped
 from numpy import ndarray
-from scipy import optimize, stats
+from scipy import optimize, special
 
 from mmvideo.errors import InputError
 
@@ -38,10 +38,11 @@ POWER = 0.80
 _MOST_SEEDS = 1000
 _SMALLEST_P = 1e-12
 _NO_SPREAD = 1e-9
-"""Half-widths up to here are rounding: all cells are alike, and there is no spread to estimate from. What G
-groups without one exception leave open is then the limit of Clopper & Pearson (1934) for 0 of G, times the
-scores' range; where that has no end, the sign test's 2 / 2^G decides between an interval of width 0 and an
-endless one."""
+"""Means and half-widths up to here, in units of the largest score, are rounding: all groups are alike, and
+there is no spread to estimate from. G groups without one exception leave open that a share q of all groups is
+another, q = 1 - 0.025^(1/G) by Clopper & Pearson (1934) for 0 of G, and that those have the lowest or the
+highest score there can be. So the limits lie q of the way from the mean to the ends of the scores' range.
+Where that has no end, the sign test's 2 / 2^G decides between an interval of width 0 and an endless one."""
 ONE_SEED = "no verdict (one seed)"
 UNIT = (0.0, 1.0)
 """The range of a share, such as accuracy: whether a clip is right, or a score from 0 to 1."""
@@ -92,13 +93,25 @@ class _Spread:
     groups: float
     n_seeds: int
     group_df: float
+    rounding: float
+    """What is no more than rounding of such values."""
+
+    @property
+    def n_groups(self) -> float:
+        """The effective number of groups."""
+        return self.group_df + 1
+
+    @property
+    def alike(self) -> bool:
+        """Whether there is no spread to estimate from."""
+        return self.half_width(1 - LEVEL) <= self.rounding
 
     def half_width(self, alpha: float, n_seeds: int | None = None) -> float:
         """Half the 1-alpha interval, as measured or as expected with another number of seeds."""
         n = n_seeds or self.n_seeds
         seeds = self.seeds * self.n_seeds / n
-        seed_part = stats.t.isf(alpha / 2, n - 1) ** 2 * seeds if n > 1 else 0.0
-        return float(np.sqrt(seed_part + stats.t.isf(alpha / 2, self.group_df) ** 2 * self.groups))
+        seed_part = special.stdtrit(n - 1, alpha / 2) ** 2 * seeds if n > 1 else 0.0
+        return float(np.sqrt(seed_part + special.stdtrit(self.group_df, alpha / 2) ** 2 * self.groups))
 
 
 def interval_for_arm(
@@ -119,13 +132,13 @@ def interval_for_arm(
     Raises:
         InputError: fewer than 2 groups, no seed, or shapes that do not fit.
     """
-    spread = _spread(np.asarray(scores, dtype=float), groups)
-    low, high = limits
-    half = _half_width(spread, high - low, level)
+    values = np.asarray(scores, dtype=float)
+    spread = _spread(values, groups, float(np.abs(values).max(initial=0)))
+    low, high = _interval(spread, limits, level)
     return ArmInterval(
         mean=spread.mean,
-        low=max(low, spread.mean - half),
-        high=min(high, spread.mean + half),
+        low=low,
+        high=high,
         seed_std=float(np.std(np.mean(scores, axis=1), ddof=1)) if spread.n_seeds > 1 else None,
         n_seeds=spread.n_seeds,
         n_clips=len(groups),
@@ -155,13 +168,14 @@ def compare_arms(
     """
     if a.shape != b.shape:
         raise InputError(f"paired arms need the same seeds and clips; got arrays of {a.shape} and {b.shape}")
-    spread = _spread(a.astype(float) - b.astype(float), groups)
+    a, b = a.astype(float), b.astype(float)
+    spread = _spread(a - b, groups, float(np.abs(np.stack([a, b])).max(initial=0)))
     width = limits[1] - limits[0]
-    half = _half_width(spread, width)
+    low, high = _interval(spread, (-width, width), LEVEL)
     return PairedComparison(
         difference=spread.mean,
-        low=max(-width, spread.mean - half),
-        high=min(width, spread.mean + half),
+        low=low,
+        high=high,
         p=_p_value(spread, width),
         n_seeds=spread.n_seeds,
         n_clips=len(groups),
@@ -173,11 +187,11 @@ def compare_arms(
 
 def holm(p_values: Sequence[float]) -> list[float]:
     """Holm's step-down adjusted p values (1979): they bound the chance of any false finding in a family."""
-    if not p_values:
-        return []
-    from statsmodels.stats.multitest import multipletests
-
-    return [float(p) for p in multipletests(list(p_values), method="holm")[1]]
+    order = np.argsort(p_values, kind="stable")
+    factors = np.arange(len(p_values), 0, -1)
+    adjusted = np.empty(len(p_values))
+    adjusted[order] = np.minimum(np.maximum.accumulate(np.asarray(p_values)[order] * factors), 1)
+    return [float(p) for p in adjusted]
 
 
 def verdict(comparison: PairedComparison, adjusted_p: float, *, higher_is_better: bool = True) -> str:
@@ -199,7 +213,11 @@ def verdict(comparison: PairedComparison, adjusted_p: float, *, higher_is_better
     return f"not distinguishable (needs about {comparison.seeds_needed} seeds)"
 
 
-def _spread(values: Float[ndarray, "S n"], groups: ndarray) -> _Spread:
+def _spread(values: Float[ndarray, "S n"], groups: ndarray, largest: float) -> _Spread:
+    """
+    Args:
+        largest: the size of the largest of the scores that the values were computed from.
+    """
     if values.ndim != 2 or values.shape[0] == 0 or values.shape[1] != len(groups):
         raise InputError(
             f"need values (seeds, clips) and a group per clip; got {values.shape} and {len(groups)} groups"
@@ -220,36 +238,42 @@ def _spread(values: Float[ndarray, "S n"], groups: ndarray) -> _Spread:
     by_group = deviation.mean(axis=0)
     between_groups = (by_group**2).sum() * n_groups / (n_groups - 1)
     group_df = max(1.0, 1 / (share**2).sum() - 1)
+    rounding = _NO_SPREAD * largest
+    centre = 0.0 if abs(mean) <= rounding else float(mean)
     if n_seeds == 1:
-        return _Spread(float(mean), 0.0, float(between_groups), 1, group_df)
+        return _Spread(centre, 0.0, float(between_groups), 1, group_df, rounding)
     by_seed = deviation.sum(axis=1)
     residual = deviation - by_seed[:, None] * share - by_group
     interaction = (residual**2).sum() * n_groups / ((n_groups - 1) * (n_seeds - 1) * n_seeds)
     between_seeds = (by_seed**2).sum() / (n_seeds * (n_seeds - 1))
-    return _Spread(
-        float(mean), float(between_seeds), float(max(between_groups - interaction, 0)), n_seeds, group_df
-    )
+    groups_alone = float(max(between_groups - interaction, 0))
+    return _Spread(centre, float(between_seeds), groups_alone, n_seeds, group_df, rounding)
 
 
-def _half_width(spread: _Spread, width: float, level: float = LEVEL) -> float:
-    """Half the interval of a mean of scores whose range has this width."""
-    half = spread.half_width(1 - level)
-    if half > _NO_SPREAD:
-        return half
-    n_groups = spread.group_df + 1
-    if math.isinf(width):
-        return 0.0 if 2 ** (1 - n_groups) < 1 - level else math.inf
-    return float(width * (1 - ((1 - level) / 2) ** (1 / n_groups)))
+def _interval(spread: _Spread, limits: tuple[float, float], level: float) -> tuple[float, float]:
+    """The interval of a mean of scores that lie between the limits."""
+    low, high = limits
+    if not spread.alike:
+        half = spread.half_width(1 - level)
+        return max(low, spread.mean - half), min(high, spread.mean + half)
+    if math.isinf(high - low):
+        half = 0.0 if 2 ** (1 - spread.n_groups) < 1 - level else math.inf
+        return max(low, spread.mean - half), min(high, spread.mean + half)
+    others = 1 - ((1 - level) / 2) ** (1 / spread.n_groups)
+    return spread.mean - others * (spread.mean - low), spread.mean + others * (high - spread.mean)
 
 
 def _p_value(spread: _Spread, width: float) -> float:
-    """The level at which the interval's limit reaches 0, not below `_SMALLEST_P`."""
+    """The level at which the interval of a difference has its limit at 0, not below `_SMALLEST_P`.
+
+    Args:
+        width: the largest difference there can be.
+    """
     size = abs(spread.mean)
-    if spread.half_width(1 - LEVEL) <= _NO_SPREAD:
-        n_groups = spread.group_df + 1
-        if math.isinf(width):
-            return 1.0 if size <= _NO_SPREAD else float(np.clip(2 ** (1 - n_groups), _SMALLEST_P, 1))
-        return float(np.clip(2 * (1 - size / width) ** n_groups, _SMALLEST_P, 1))
+    if spread.alike:
+        share = 1.0 if math.isinf(width) else size / width
+        unlikely = 2 * (1 + share) ** -spread.n_groups  # at the largest difference: the sign test's p
+        return 1.0 if size == 0 else float(np.clip(unlikely, _SMALLEST_P, 1))
     if size >= spread.half_width(_SMALLEST_P):
         return _SMALLEST_P
     return float(optimize.brentq(lambda alpha: spread.half_width(alpha) - size, _SMALLEST_P, 1.0))
@@ -260,12 +284,13 @@ def _seeds_needed(spread: _Spread, alpha: float) -> int | None:
 
     def found(n_seeds: int) -> bool:
         variance = spread.seeds * spread.n_seeds / n_seeds + spread.groups
-        return abs(spread.mean) >= spread.half_width(alpha, n_seeds) + stats.norm.ppf(POWER) * np.sqrt(
+        return abs(spread.mean) >= spread.half_width(alpha, n_seeds) + special.ndtri(POWER) * np.sqrt(
             variance
         )
 
-    without_spread = spread.half_width(alpha) <= _NO_SPREAD  # all cells are alike: only groups can tell more
-    if spread.mean == 0 or without_spread or not found(_MOST_SEEDS):
+    if (
+        spread.mean == 0 or spread.alike or not found(_MOST_SEEDS)
+    ):  # where all are alike, only groups tell more
         return None
     low, high = 1, _MOST_SEEDS
     while high - low > 1:

@@ -19,7 +19,7 @@ from mmvideo.report.comparisons import AGAINST_UNIMODAL, compare_pairs
 from mmvideo.report.costs import costs_of, step_notes
 from mmvideo.report.epochs import epoch_notes, epochs_of
 from mmvideo.report.floors import against_floor, warning
-from mmvideo.report.rows import KINDS, Row, build_rows
+from mmvideo.report.rows import KINDS, Row, best_on_validation, build_rows
 from mmvideo.report.runs import StudyRuns
 
 
@@ -35,11 +35,13 @@ class Comparison:
     table: pd.DataFrame
     """A row per arm, then per control. `kind` is fusion, single modality, control, no training or floor;
     `low` and `high` are the 95 % interval of `accuracy`; `difference…`, `p`, `adjusted_p` and `verdict` are
-    against `best_unimodal`; `permuted_accuracy` is the permutation control's; `bayes_accuracy` is the best
-    that any model with the arm's modalities can reach, if known; `floor_difference…` are against the floor
-    of the same modalities, and `floor` says where an arm underfits."""
+    against `best_unimodal`; `permuted_accuracy` is the permutation control's; `complete_accuracy` is that on
+    the `complete_clips` test clips, of `complete_groups` groups, that have all modalities of the arm;
+    `bayes_accuracy` is the best that any model with the arm's modalities can reach, if known;
+    `floor_difference…` are against the floor of the same modalities, and `floor` says where an arm
+    underfits."""
     pairs: pd.DataFrame
-    """A row per paired comparison of `a` with `b`, in three families, each with its own Holm adjustment."""
+    """A row per paired comparison of `a` with `b`, in families, each with its own Holm adjustment."""
     limits: pd.DataFrame
     """Bayes accuracies and the additive bound (`what`, `accuracy`); empty where they are not known."""
     confusion: dict[str, Float[ndarray, "C C"]]
@@ -85,6 +87,11 @@ class Comparison:
         )
 
 
+def incomplete(comparison: Comparison) -> bool:
+    """Whether an arm reads modalities that some test clips lack."""
+    return bool((comparison.table["complete_clips"] < len(comparison.study.clips.ids)).any())
+
+
 def _plain(table: pd.DataFrame) -> tuple[dict[str, Any], ...]:
     return tuple(json.loads(table.to_json(orient="records")))
 
@@ -92,7 +99,8 @@ def _plain(table: pd.DataFrame) -> tuple[dict[str, Any], ...]:
 def compare(study: StudyRuns) -> Comparison:
     """Every arm and control with intervals, and every paired comparison with its adjusted p and verdict."""
     rows, notes = build_rows(study)
-    best, leader = (_best_on_validation(study, rows, kind) for kind in ("single modality", "fusion"))
+    chosen = [best_on_validation(study, kind) for kind in ("single modality", "fusion")]
+    best, leader = (None if arm is None else arm.name for arm in chosen)
     pairs = compare_pairs(study, rows, best)
     table = pd.DataFrame([_describe(study, row) for row in rows])
     table = table.join(pd.DataFrame([_against(study, row, rows, best, pairs) for row in rows]))
@@ -140,16 +148,11 @@ def compare(study: StudyRuns) -> Comparison:
     )
 
 
-def _best_on_validation(study: StudyRuns, rows: list[Row], kind: str) -> str | None:
-    names = {row.name for row in rows if row.kind == kind}
-    arms = [arm for arm in study.arms if arm.name in names]
-    return max(arms, key=lambda arm: arm.rank).name if arms else None
-
-
 def _describe(study: StudyRuns, row: Row) -> dict[str, Any]:
     """The row's own numbers: metrics averaged over seeds, the score's interval, costs, Bayes accuracy."""
     task = study.task
-    interval = interval_for_arm(row.scores(study), study.clips.units, limits=task.range)
+    scores = row.scores(study)
+    interval = interval_for_arm(scores, study.clips.units, limits=task.range)
     metrics = pd.DataFrame([task.metrics(outputs, study.clips.labels) for outputs in row.outputs]).mean()
     permuted = [
         run.result.test_permuted[task.score]
@@ -157,6 +160,7 @@ def _describe(study: StudyRuns, row: Row) -> dict[str, Any]:
         for run in arm.runs if run.result.test_permuted
     ]  # fmt: skip
     bayes = (study.limits or {}).get("bayes", {})
+    complete = row.complete(study) if row.modalities else np.zeros(len(study.clips.ids), dtype=bool)
     return {
         "arm": row.name,
         "kind": row.kind,
@@ -168,6 +172,9 @@ def _describe(study: StudyRuns, row: Row) -> dict[str, Any]:
         "seed_std": interval.seed_std if row.trained else None,
         **{str(name): value for name, value in metrics.items() if name != task.score},
         f"permuted_{task.score}": float(np.mean(permuted)) if permuted else np.nan,
+        f"complete_{task.score}": scores[:, complete].mean() if complete.any() else np.nan,
+        "complete_clips": complete.sum() if row.modalities else np.nan,
+        "complete_groups": len(np.unique(study.clips.groups[complete])) if row.modalities else np.nan,
         "bayes_accuracy": bayes.get("+".join(row.modalities), np.nan) if row.modalities else np.nan,
         **costs_of(row.members),
         **epochs_of(row.members),

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from mmvideo.evaluation.display import MetricDisplay
 from mmvideo.report.answer import p_text
-from mmvideo.report.compare import Comparison
+from mmvideo.report.compare import Comparison, incomplete
 from mmvideo.report.comparisons import AGAINST_UNIMODAL
 from mmvideo.report.epochs import epochs_text
 from mmvideo.terminal import escape
@@ -23,7 +23,7 @@ _COLOURS = {"better": "green", "worse": "red"}
 
 
 def print_comparison(comparison: Comparison, console: Console | None = None) -> None:
-    """Print the answer, three tables and the notes."""
+    """Print the answer, the tables and the notes."""
     if console is None:
         console = Console() if sys.stdout.isatty() else Console(width=PLAIN_WIDTH, color_system=None)
     study = comparison.study
@@ -31,6 +31,8 @@ def print_comparison(comparison: Comparison, console: Console | None = None) -> 
     console.print(escape(comparison.answer), highlight=False)
     wording = study.task.display
     console.print(_scores(comparison, wording))
+    if incomplete(comparison):
+        console.print(_complete(comparison, wording))
     console.print(_costs(comparison.table))
     for note in comparison.cost_notes:
         console.print(escape(note), highlight=False)
@@ -62,8 +64,8 @@ def _scores(comparison: Comparison, wording: MetricDisplay) -> Table:
     reference = escape(comparison.best_unimodal or "best single modality")
     over = " over clips of one group" if comparison.study.clips.n_groups == 1 else ""
     title = (
-        f"Test {wording.axis} [95 % interval{over}]; difference to {reference} "
-        "(best single modality on validation)"
+        f"Test {wording.axis} [95 % interval{over}], n = {comparison.study.sample}; difference to "
+        f"{reference} (best single modality on validation)"
     )
     score = comparison.study.task.score
     shown = [column for column in wording.columns if column.terminal and column.key in comparison.table]
@@ -88,6 +90,17 @@ def _scores(comparison: Comparison, wording: MetricDisplay) -> Table:
             wording.value(row[f"permuted_{score}"]),
             difference,
         )
+    return table
+
+
+def _complete(comparison: Comparison, wording: MetricDisplay) -> Table:
+    score = comparison.study.task.score
+    title = "On the test clips that have all modalities of the arm"
+    table = _table(title, "arm", "clips", "groups", wording.head, "on all clips")
+    for row in comparison.table[comparison.table["complete_clips"].notna()].to_dict("records"):
+        numbers = f"{row['complete_clips']:.0f}", f"{row['complete_groups']:.0f}"
+        scores = wording.value(row[f"complete_{score}"]), wording.value(row[score])
+        table.add_row(escape(row["arm"]), *numbers, *scores)
     return table
 
 

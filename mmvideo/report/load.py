@@ -33,10 +33,10 @@ from mmvideo.records import (
     predictions_file,
     run_remedy,
 )
-from mmvideo.report.runs import ArmRuns, Clips, FinishedRun, StudyRuns
+from mmvideo.report.runs import ArmRuns, Clips, FinishedRun, StudyRuns, Validation
 
-PREDICTIONS = predictions_file("test")
-READ = (CONFIG, ENVIRONMENT, METRICS, PREDICTIONS)
+PREDICTIONS, VALIDATION = predictions_file("test"), predictions_file("val")
+READ = (CONFIG, ENVIRONMENT, METRICS, PREDICTIONS, VALIDATION)
 """What a comparison takes from a run; its weights may be elsewhere by now."""
 Found = tuple[Path, RunResult]
 
@@ -185,17 +185,26 @@ def _read_run(folder: Path, result: RunResult, clips: Clips) -> FinishedRun:
         curve=pd.DataFrame([line.model_dump() for line in lines]),
         outputs=_outputs(folder, rows, clips),
         present=_presence(rows, result.modalities),
+        validation=_validation(folder, result, clips) if len(result.modalities) == 1 else None,
     )
 
 
-def _outputs(folder: Path, rows: Sequence[Prediction], clips: Clips) -> ndarray:
+def _validation(folder: Path, result: RunResult, clips: Clips) -> Validation | None:
+    rows = read_rows(folder / VALIDATION, Prediction, run_remedy(folder))
+    if not rows:
+        return None
+    present = _presence(rows, result.modalities)
+    return Validation(_outputs(folder, rows, clips, VALIDATION), _labels(rows, clips.classes), present)
+
+
+def _outputs(folder: Path, rows: Sequence[Prediction], clips: Clips, file: str = PREDICTIONS) -> ndarray:
     """The rows' outputs, (n, C); each row has those of the task, as many as it needs."""
     task = TASKS[clips.task]
     width = task.width(len(clips.classes))
     for row in rows:
         if getattr(row, task.outputs) is None or len(row.outputs) != width:
             raise Damaged(
-                f"{folder / PREDICTIONS}: clip {row.id} needs {width} {task.outputs}. {run_remedy(folder)}"
+                f"{folder / file}: clip {row.id} needs {width} {task.outputs}. {run_remedy(folder)}"
             )
     return np.array([row.outputs for row in rows], dtype=float)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Shaped
+from jaxtyping import Bool, Float, Shaped
 from numpy import ndarray
 
 from mmvideo.evaluation.floor_record import floor_name
@@ -28,6 +28,12 @@ class Row:
     members: tuple[ArmRuns, ...]
     """The arms whose runs it needs: itself, the averaged ones, or none."""
 
+    def complete(self, study: StudyRuns) -> Bool[ndarray, " n"]:
+        """Which of the test clips have all modalities that it reads."""
+        present = study.arms[0].runs[0].present
+        nowhere = np.zeros(len(study.clips.ids), dtype=bool)
+        return np.all([present.get(m, nowhere) for m in self.modalities], axis=0)
+
     def scores(self, study: StudyRuns) -> Shaped[ndarray, "S n"]:
         """Each seed's score on each test clip: whether it is right, or what else the task is measured by."""
         return study.task.clip_scores(self.outputs, study.clips.labels)
@@ -48,11 +54,25 @@ def build_rows(study: StudyRuns) -> tuple[list[Row], list[str]]:
     for name in each[0]:  # seeds may have drawn their own validation split, so their own training split
         outputs = np.stack([found[name] for found in each])
         rows.append(Row(name, "no training", (), outputs, False, ()))
+    reference = best_on_validation(study, "single modality")
+    if reference is not None:
+        outputs = controls.with_missingness(reference, study.task.kind)
+        both = Row(
+            controls.WITH_MISSINGNESS, "no training", reference.modalities, outputs, True, (reference,)
+        )
+        alone = study.task.clip_scores(reference.outputs, study.clips.labels)
+        if not np.array_equal(both.scores(study), alone):
+            rows.append(both)
     floors = [floor.predictions(study.clips.ids) for floor in study.floors]
     for read in floors[0] if floors else ():
         outputs = np.stack([found[read] for found in floors])
         rows.append(Row(floor_name(read), "floor", read, outputs, False, ()))
     return rows, notes
+
+
+def best_on_validation(study: StudyRuns, kind: str) -> ArmRuns | None:
+    """The arm of a kind with the best validation score."""
+    return max((arm for arm in study.arms if _kind(arm) == kind), key=lambda arm: arm.rank, default=None)
 
 
 def _kind(arm: ArmRuns) -> str:

@@ -50,6 +50,15 @@ class Clips:
 
 
 @dataclass(frozen=True, eq=False)
+class Validation:
+    """A run's predictions on validation."""
+
+    outputs: Float[ndarray, "n C"]
+    labels: Shaped[ndarray, "n ..."]
+    present: dict[str, Bool[ndarray, " n"]]
+
+
+@dataclass(frozen=True, eq=False)
 class FinishedRun:
     """One finished run."""
 
@@ -63,6 +72,8 @@ class FinishedRun:
     """On the test clips, in the order of `Clips.ids` (see mmvideo.evaluation.tasks)."""
     present: dict[str, Bool[ndarray, " n"]]
     """For each modality that the run or a test clip has: which of the clips have it."""
+    validation: Validation | None = None
+    """Of runs of a single modality, where there are any."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,6 +162,14 @@ class StudyRuns:
         return TASKS[self.clips.task]
 
     @property
+    def sample(self) -> str:
+        """How much was measured: test clips, the groups they come in, and seeds."""
+        clips, groups = len(self.clips.ids), self.clips.n_groups
+        return (
+            f"{_counted(clips, 'clip')} in {_counted(groups, 'group')}, {_counted(len(self.seeds), 'seed')}"
+        )
+
+    @property
     def modalities(self) -> tuple[str, ...]:
         """All modalities of its arms, in the order of the arms with the most."""
         widest_first = sorted(self.arms, key=lambda arm: -len(arm.modalities))
@@ -160,3 +179,7 @@ class StudyRuns:
     def n_runs(self) -> int:
         """Finished and missing runs of the study."""
         return (len(self.arms) + len(self.left_out)) * len(self.seeds)
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'s' * (number != 1)}"

@@ -38,7 +38,7 @@ def overridden(study: Study, assignments: Sequence[str]) -> Study:
 def _value(text: str) -> Any:
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -8,6 +10,8 @@ from scipy import stats
 
 from mmvideo.errors import InputError
 from mmvideo.evaluation.statistics import compare_arms, holm, interval_for_arm, verdict
+
+UNBOUNDED = (0.0, float("inf"))
 
 
 def two_arms(
@@ -143,6 +147,24 @@ def test_no_exception_in_the_sample_is_no_certainty() -> None:
     assert same.p == 1
 
 
+def test_where_every_group_agrees_the_limits_are_what_unseen_groups_could_make_of_it() -> None:
+    """A quarter right in each of 12 groups: a share q of all groups may have all wrong, or all right."""
+    right = np.tile([True, False, False, False], 12)[None].repeat(3, axis=0)
+    found = interval_for_arm(right, np.repeat(np.arange(12), 4))
+    q = 1 - 0.025 ** (1 / 12)
+    assert (found.mean, found.low, found.high) == pytest.approx((0.25, 0.25 * (1 - q), 0.25 * (1 - q) + q))
+
+
+def test_always_right_against_always_wrong_is_the_sign_test() -> None:
+    right = np.ones((3, 8), dtype=bool)
+    found = compare_arms(right, ~right, np.arange(8))
+    assert found.p == pytest.approx(stats.binomtest(8, 8).pvalue)
+    assert 0 < found.low < found.high == 1
+    few = compare_arms(right[:, :5], ~right[:, :5], np.arange(5))
+    assert few.p > 0.05
+    assert few.low < 0
+
+
 def test_where_all_clips_agree_more_seeds_would_tell_nothing() -> None:
     """Every seed and clip differs by the same 0.2: what stays open is what other groups would say."""
     found = compare_arms(np.full((2, 12), 0.7), np.full((2, 12), 0.5), np.arange(12))
@@ -163,24 +185,46 @@ def test_refusals() -> None:
         compare_arms(np.ones((3, 4)), np.ones((2, 4)), np.arange(4))
 
 
-@settings(deadline=None, max_examples=60)
-@given(
-    seed=st.integers(0, 10_000), n_seeds=st.integers(1, 5), per_group=st.integers(1, 4), gain=st.floats(0, 1)
-)
-def test_interval_p_and_word_agree(seed: int, n_seeds: int, per_group: int, gain: float) -> None:
-    a, b, groups = two_arms(np.random.default_rng(seed), gain, n_seeds, 12, per_group)
-    found = compare_arms(a, b, groups)
+@st.composite
+def scores(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray, np.ndarray, tuple[float, float]]:
+    """Two arms' scores of a few seeds and clips, right or wrong or errors of any size; ties are likely."""
+    n_seeds, n_clips = draw(st.integers(1, 6)), draw(st.integers(2, 24))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    groups = rng.integers(draw(st.integers(2, n_clips)), size=n_clips)
+    groups[:2] = 0, 1
+    levels = np.clip(
+        draw(st.floats(0, 1)) + rng.normal(0, draw(st.sampled_from([0, 0.01, 0.3])), (2, n_seeds, 1)), 0, 1
+    )
+    a, b = rng.random((2, n_seeds, n_clips)) < levels
+    if draw(st.booleans()):
+        return a, b, groups, (0.0, 1.0)
+    size = 10.0 ** draw(st.integers(-12, 6))
+    noise = draw(st.sampled_from([0.0, 1e-9, 0.1])) * rng.normal(size=(2, n_seeds, n_clips))
+    a, b = size * np.abs(np.stack([a, b]) + noise)
+    return a, b, groups, UNBOUNDED
+
+
+@pytest.mark.fuzz
+@settings(max_examples=100)
+@given(scores(), st.integers(1, 20))
+def test_interval_p_and_word_agree(
+    drawn: tuple[np.ndarray, np.ndarray, np.ndarray, tuple[float, float]], family: int
+) -> None:
+    a, b, groups, limits = drawn
+    n_seeds = len(a)
+    found = compare_arms(a, b, groups, comparisons=family, limits=limits)
     assert found.low <= found.difference <= found.high
     assert 0 < found.p <= 1
     assert (found.p < 0.05) == (not found.low <= 0 <= found.high)
-    if found.p >= 0.05 and found.seeds_needed is not None and n_seeds > 1:
-        assert found.seeds_needed > n_seeds
-    order = np.random.default_rng(seed).permutation(len(groups))
-    turned = compare_arms(a[::-1][:, order], b[::-1][:, order], groups[order])
-    assert turned.p == pytest.approx(found.p, rel=1e-6)
-
-
-UNBOUNDED = (0.0, float("inf"))
+    word = verdict(found, holm([found.p, *[found.p] * (family - 1)])[0])
+    if asked := re.search(r"about (\d+) seeds", word):
+        assert int(asked[1]) > n_seeds
+    order = np.random.default_rng(0).permutation(len(groups))
+    turned = compare_arms(a[::-1][:, order], b[::-1][:, order], groups[order], limits=limits)
+    assert turned.p == pytest.approx(found.p, rel=1e-4)
+    back = compare_arms(b, a, groups, limits=limits)
+    assert (back.low, back.high, back.p) == pytest.approx((-found.high, -found.low, found.p))
+    assert interval_for_arm(a, groups, limits=limits).low >= limits[0]
 
 
 @settings(max_examples=30, deadline=None)

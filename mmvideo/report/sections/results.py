@@ -6,7 +6,7 @@ import math
 from html import escape
 from typing import TYPE_CHECKING
 
-from mmvideo.report.compare import Comparison
+from mmvideo.report.compare import Comparison, incomplete
 from mmvideo.report.sections import Content
 from mmvideo.report.style import GREY, MARGIN, Style, limit_lines, styles
 
@@ -21,6 +21,7 @@ def content(comparison: Comparison) -> Content:
     return Content(
         {
             "rows": comparison.table.to_dict("records"),
+            "incomplete": incomplete(comparison),
             "metrics": [column for column in task.display.columns if column.key in comparison.table],
         },
         {task.score: chart(comparison, styles(comparison.table))},

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from mmvideo.report.compare import Comparison
-from mmvideo.report.comparisons import AGAINST_AVERAGING, AGAINST_UNIMODAL, BETWEEN_FUSIONS
+from mmvideo.report.comparisons import FAMILIES, SINGLES
 from mmvideo.report.sections import Content
 
 POSITION = 50
@@ -18,7 +18,7 @@ def content(comparison: Comparison) -> Content | None:
             {
                 "matrix": matrix,
                 "columns": _columns(comparison, matrix),
-                "families": (AGAINST_UNIMODAL, AGAINST_AVERAGING, BETWEEN_FUSIONS),
+                "families": FAMILIES,
                 "pairs": comparison.pairs.to_dict("records"),
             }
         )
@@ -28,11 +28,11 @@ def content(comparison: Comparison) -> Content | None:
 
 
 def verdict_matrix(comparison: Comparison) -> dict[str, dict[str, dict[str, Any]]]:
-    """Every comparison made, from both sides: matrix[row][column] is the row against the column."""
+    """Every comparison of a fusion, from both sides: matrix[row][column] is the row against the column."""
     matrix: dict[str, dict[str, dict[str, Any]]] = {}
     turned = {"better": "worse", "worse": "better"}
     names = set(comparison.table.loc[comparison.table["kind"] == "fusion", "arm"])
-    for pair in comparison.pairs.to_dict("records"):
+    for pair in comparison.pairs[comparison.pairs["family"] != SINGLES].to_dict("records"):
         cell = {name: pair[name] for name in ("difference", "low", "high", "adjusted_p", "verdict")}
         matrix.setdefault(pair["a"], {})[pair["b"]] = cell
         if pair["b"] in names:
