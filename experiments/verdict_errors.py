@@ -147,8 +147,8 @@ def _arm(
     right, half = outputs.argmax(axis=-1) == labels, len(labels) // 2
     runs = []
     for seed, own in enumerate(outputs):
-        nothing = dict.fromkeys(RunResult.model_fields, ())
-        given = {
+        nothing: dict[str, Any] = dict.fromkeys(RunResult.model_fields, ())
+        given: dict[str, Any] = {
             "task": "single_label", "modalities": modalities, "classes": CLASSES, "deciding": {},
             "sources": {}, "costs": COSTS, "val": {"accuracy": float(right[seed, half:].mean())},
             "test_permuted": None, "failed_clips": {}, "best_epoch": 2, "epochs": 3,
