@@ -74,6 +74,7 @@ def test_a_name_that_is_no_folders_is_refused_at_every_entrance(name: str, tmp_p
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.fuzz
 @given(st.text(max_size=110))
 def test_an_allowed_name_is_one_folder_of_the_root(name: str) -> None:
     try:

@@ -216,6 +216,7 @@ def test_steps_have_an_end(files: Path, steps: str) -> None:
         read_array(files / "cube.npy", steps)
 
 
+@pytest.mark.fuzz
 @given(
     st.sampled_from(["npy", "npz", "csv"]),
     st.lists(st.tuples(st.integers(0, 400), st.binary(max_size=3)), max_size=5),

@@ -114,6 +114,7 @@ def test_what_a_message_shows_of_a_row_has_an_end(tmp_path):
     assert len(str(caught.value)) < 2000
 
 
+@pytest.mark.fuzz
 @given(st.binary(max_size=200))
 @example(b'{"label": 1e999}')
 @example(b'{"id": "\\ud800"}')
@@ -135,6 +136,7 @@ ROWS = st.fixed_dictionaries(
 )
 
 
+@pytest.mark.fuzz
 @given(st.lists(ROWS, min_size=1, max_size=3))
 def test_any_rows_are_a_manifest_or_an_input_error(tmp_path_factory, values):
     content = "\n".join(map(json.dumps, values)).encode()

@@ -209,6 +209,7 @@ def test_arrays_written_by_python_2(tmp_path: Path) -> None:
 SEEDS = [pickle.dumps(DATA, protocol) for protocol in (0, 2, 5)] + [ARRAY + state() + b"."]
 
 
+@pytest.mark.fuzz
 @given(st.sampled_from(SEEDS), st.lists(st.tuples(st.integers(0, 3000), st.binary(max_size=3)), max_size=6))
 @example(SEEDS[3], [(0, b"\x95")])
 def test_any_mutation_is_data_or_an_input_error(tmp_path_factory: Any, seed: bytes, changes: Any) -> None:
@@ -226,6 +227,7 @@ def test_any_mutation_is_data_or_an_input_error(tmp_path_factory: Any, seed: byt
 OPCODES = [opcode.code.encode("latin-1") for opcode in pickletools.opcodes]
 
 
+@pytest.mark.fuzz
 @given(
     st.lists(
         st.sampled_from([*OPCODES, ARRAY, DTYPE, state(), b"K\x02", b"Va\n", b"h\x00", b"q\x00"]), max_size=30

@@ -255,6 +255,7 @@ ENDS = [
 NAMES = st.builds("{}{}{}".format, *map(st.sampled_from, (FIRST, THEN, ENDS)))
 
 
+@pytest.mark.fuzz
 @given(
     st.sets(
         st.tuples(st.sampled_from(["", "train/", "train/x/", "test/x/", "test/x/z/"]), NAMES), max_size=12

@@ -179,6 +179,7 @@ def test_numbers() -> None:
             number(cell)
 
 
+@pytest.mark.fuzz
 @given(st.binary(max_size=200), st.sampled_from(["t.csv", "t.tsv", "t.jsonl", "t.json"]))
 @example(b'"', "t.csv")
 @example(b"sep=\n\n", "t.csv")
@@ -192,6 +193,7 @@ def test_any_bytes_are_a_table_or_an_input_error(tmp_path_factory: Any, content:
 CELLS = st.text(st.sampled_from('ab,;\t|"\n\r é0'), max_size=6)
 
 
+@pytest.mark.fuzz
 @given(st.lists(st.lists(CELLS, min_size=1, max_size=4), min_size=1, max_size=4), st.sampled_from(",;\t|"))
 def test_any_cells_are_a_table_or_an_input_error(tmp_path_factory: Any, rows: Any, separator: str) -> None:
     text = "\n".join(separator.join(row) for row in rows)
@@ -205,6 +207,7 @@ VALUES = st.recursive(
 )
 
 
+@pytest.mark.fuzz
 @given(st.lists(VALUES, max_size=3))
 def test_any_json_is_a_table_or_an_input_error(tmp_path_factory: Any, values: list[Any]) -> None:
     _is_a_table_or_refused(

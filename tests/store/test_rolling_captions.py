@@ -124,6 +124,7 @@ def test_what_rolling_captions_show_again_goes(texts, once):
 LINES = st.lists(st.text("abc", min_size=1, max_size=3), min_size=5, max_size=12, unique=True)
 
 
+@pytest.mark.fuzz
 @given(LINES, st.integers(1, 3))
 def test_any_lines_that_roll_come_out_as_they_were_said(lines, rows):
     shown = ["\n".join(lines[max(0, i - rows) : i + 1]) for i in range(len(lines))]

@@ -90,6 +90,7 @@ ENCODINGS = st.sampled_from(["utf-8", "utf-16", "utf-16-le", "utf-7", "gb18030",
 WRITTEN = st.builds(lambda text, name: text.encode(name, "ignore"), FRAGMENTS, ENCODINGS)
 
 
+@pytest.mark.fuzz
 @given(st.binary(max_size=200) | WRITTEN, st.sampled_from(SUBTITLES))
 @example("1\n٣:٣ --> ٤:٤\nhello".encode(), ".srt")
 @example(b"1\n" + b"9" * 400 + b":00:00 --> 00:01\nx", ".srt")

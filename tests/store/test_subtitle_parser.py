@@ -114,6 +114,7 @@ def test_what_is_written_is_read(entries):
     assert cues(text, "srt") == expected
 
 
+@pytest.mark.fuzz
 @given(st.text(st.characters(codec="utf-8"), max_size=300))
 def test_no_text_breaks_the_parser(text):
     for kind in ("srt", "vtt"):
