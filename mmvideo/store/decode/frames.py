@@ -106,7 +106,7 @@ def _laid_end_to_end(container: InputContainer, stream: Any, clock: Clock) -> It
             if begun:
                 raise
             # what was cut out of something longer may begin with pieces
-        if begun and not clock.jumps:
+        if begun and packet.size and not clock.jumps:  # the last packet has none: nothing follows it
             yield from container.decode(stream)
             return
 
