@@ -90,17 +90,14 @@ def model_file(name: str, file: str) -> Path | None:
         raise InputError(f"model '{name}': {file} cannot be fetched: {error}") from error
 
 
-def model_config(name: str | None, what: str) -> dict[str, Any]:
+def model_config(name: str | None) -> dict[str, Any]:
     """A model's config.json.
-
-    Args:
-        what: the option that names the model.
 
     Raises:
         InputError: no model is named, there is no such model, or it needs code from the hub.
     """
     if name is None:
-        raise InputError(f"{what} needs `model`: a local folder, or a hub name")
+        raise InputError("a pretrained encoder needs its option `model`: a local folder, or a hub name")
     config = model_json(name, "config.json")
     if "auto_map" in config:
         raise InputError(

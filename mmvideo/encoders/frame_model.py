@@ -44,21 +44,21 @@ class FrameModel(Encoder):
         """For timm's name: a .safetensors file."""
         frozen: bool = True
         """Leave the model as loaded, in evaluation mode; only what stands on it is trained."""
-        cached: bool = True
+        cached: bool | None = None
         """Compute the frozen model's vectors once, keep them in the store and read them instead of frames.
-        Only without augmentation of frames. FLOPs and latency are then those of what stands on the
-        vectors."""
+        None: where the frames are not augmented and evaluated in one crop. FLOPs and latency are then those
+        of what stands on the vectors."""
         trunk: Trunk = "none"
 
         @model_validator(mode="after")
         def _cached_is_frozen(self) -> FrameModel.Config:
             if self.cached and not self.frozen:
-                raise ValueError("cached is for a model that does not change; set cached to false too")
+                raise ValueError("cached is for a model that does not change; set frozen too")
             return self
 
     @classmethod
     def needs(cls, config: Config) -> Pictures:
-        return Pictures(unchanging=config.cached, framing_of=partial(_framing, config))
+        return Pictures(unchanging=config.cached is True, framing_of=partial(_framing, config))
 
     @classmethod
     def refuse_unusable(cls, config: Config) -> None:
@@ -68,9 +68,12 @@ class FrameModel(Encoder):
     def encode_ahead(
         cls, config: Config, modality: Modality, source: ClipSource, device: torch.device
     ) -> FrameFeatures | None:
-        if not config.cached:
-            return None
         assert isinstance(modality, Visual)
+        cached = (
+            config.frozen and not modality.config.changes_frames if config.cached is None else config.cached
+        )
+        if not cached:
+            return None
         encoder = cls(config, None, 1, frozenset({"stem"})).eval().to(device)  # no width is used here
         made_by = {**encoder.model.made_by, "weights": weights_digest(encoder.model.network)}
         return encode_frames(encoder, made_by, modality, source, device)

@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 import torch
 from jaxtyping import Float, UInt8
+from PIL.Image import Resampling
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
@@ -34,8 +35,6 @@ FAMILIES = {
 }
 """Kind of model → transformers' class, whose `pooler_output` is the picture's vector: CLIP's and DINO's
 normed CLS token, SigLIP's attention pooling. SigLIP 2 of a fixed size is of the kind `siglip`."""
-INTERPOLATIONS = {0: "nearest-exact", 2: "bilinear", 3: "bicubic", 1: "lanczos"}
-"""Pillow's numbers."""
 
 
 @dataclass(frozen=True)
@@ -114,35 +113,35 @@ def picture_of(model: str | None, weights: str | None) -> Picture:
 
 
 def is_timm(model: str | None, weights: str | None) -> bool:
-    """Whether a model is one of timm's: named beside weights, or a folder or hub name with its config.json."""
+    """Whether a model is one of timm's: named beside weights, or with timm's config.json."""
     if weights is not None:
         return True
-    return "architecture" in model_config(model, "an encoder of pretrained pictures")
+    return "architecture" in model_config(model)
 
 
 def _of_processor(model: str | None) -> Picture:
-    from transformers import AutoImageProcessor
+    import transformers
 
-    kind = model_config(model, "frame_model").get("model_type")
+    kind = model_config(model).get("model_type")
     assert model is not None
     if kind not in FAMILIES:
         raise unknown(f"kind of picture model, that of '{model}',", str(kind), {*FAMILIES, "timm's"})
     preprocessor(model, "image_processor", "image_mean", "image_std", "size")
-    given = AutoImageProcessor.from_pretrained(model)
+    given = transformers.AutoImageProcessor.from_pretrained(model)
     squeeze = given.do_resize and "height" in dict(given.size)
     crop = bool(getattr(given, "do_center_crop", False))
     square = dict(given.crop_size) if crop else dict(given.size)
     sides = {side for side in (square.get("height"), square.get("width")) if side}
     if len(sides) != 1 or (squeeze and crop and dict(given.size) != square) or not given.do_resize:
         raise InputError(
-            f"model '{model}': its preprocessor makes pictures of size {dict(given.size)}, crop {square}; what "
-            "is understood is one square, cut from the centre or squeezed"
+            f"model '{model}': its preprocessor makes pictures of size {dict(given.size)}, crop {square}; "
+            "what is understood is one square, cut from the centre or squeezed"
         )
     framing = Framing(
         sides.pop(),
         whole=squeeze,
         resize=None if squeeze else int(dict(given.size)["shortest_edge"]),
-        interpolation=INTERPOLATIONS[int(given.resample)],
+        interpolation=Resampling(given.resample).name.lower(),
     )
     scale = 255 * (given.rescale_factor if given.do_rescale else 1.0)
     mean, std = (given.image_mean, given.image_std) if given.do_normalize else ((0.0,) * 3, (1.0,) * 3)
@@ -152,8 +151,8 @@ def _of_processor(model: str | None) -> Picture:
 def _transformers_network(model: str) -> tuple[nn.Module, dict[str, Any]]:
     import transformers
 
-    kind = model_config(model, "frame_model")["model_type"]
-    network: nn.Module = load_whole(getattr(transformers, FAMILIES[kind]).from_pretrained, model)
+    kind = model_config(model)["model_type"]
+    network = load_whole(getattr(transformers, FAMILIES[kind]).from_pretrained, model)
     for name, parameter in network.named_parameters():
         if name.endswith("mask_token"):  # of pretraining: no picture reaches it
             parameter.requires_grad_(False)
@@ -175,7 +174,7 @@ def _architecture(model: str, weights: str | None) -> tuple[str, dict[str, Any]]
     """timm's name of the architecture, and what its config.json says beside."""
     if weights is not None:
         return model, {}
-    config = model_config(model, "frame_model")
+    config = model_config(model)
     return config["architecture"], config
 
 

@@ -80,6 +80,11 @@ class Visual(MeasuredModality):
         """Crops of each window in evaluation, averaged too: the centre; three along the longer side; the
         centre and the four corners."""
 
+        @property
+        def changes_frames(self) -> list[str]:
+            """The options for which a frame is more than its centre crop."""
+            return [*self.changing(), *(["eval_crops"] if self.eval_crops > 1 else [])]
+
     def __init__(self, config: Config, name: str, needs: Pictures, frame_rate: float) -> None:
         super().__init__(config, name, needs, frame_rate)
         self.variants = config.eval_crops
@@ -99,7 +104,7 @@ class Visual(MeasuredModality):
             )
         if needs.whole and config.eval_crops > 1:
             raise ValueError(f"the encoder sees whole frames, so there are no {config.eval_crops} eval_crops")
-        changing = [*config.changing(), *(["eval_crops"] if config.eval_crops > 1 else [])]
+        changing = config.changes_frames
         if needs.unchanging and changing:
             raise ValueError(
                 "the encoder's `cached` keeps the features of each frame's centre crop, which would be wrong "

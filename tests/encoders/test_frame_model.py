@@ -234,7 +234,7 @@ class TestRefused:
             FrameModel.refuse_unusable(FrameModel.Config(**options))
 
     def test_no_model(self) -> None:
-        self.refused("needs `model`")
+        self.refused("needs its option `model`")
 
     def test_a_folder_that_is_not_there(self, tmp_path: Path) -> None:
         self.refused("there is no such folder", model=str(tmp_path / "clop"))
@@ -284,7 +284,7 @@ class TestRefused:
         self.refused("Unknown timm model 'resnet10x'", model="resnet10x", weights=weights)
         with pytest.raises(InputError, match="does not fit 'resnet14t'"):
             load_picture_model("resnet14t", weights)
-        with pytest.raises(InputError, match="is no .safetensors file"):
+        with pytest.raises(InputError, match=r"is no \.safetensors file"):
             load_picture_model("resnet10t", str(tmp_path / "absent.safetensors"))
         edit(made / "config.json", lambda file: file["pretrained_cfg"].pop("mean"))
         self.refused("does not say mean", model=str(made))
