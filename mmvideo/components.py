@@ -240,6 +240,7 @@ ENCODERS = Table(
     "mmvideo.encoders.base:Encoder",
     {
         "cnn_lstm": "mmvideo.encoders.visual:CnnLstm",
+        "frame_model": "mmvideo.encoders.frame_model:FrameModel",
         "pixels": "mmvideo.encoders.pixels:Pixels",
         "spectrogram_cnn": "mmvideo.encoders.audio:SpectrogramCnn",
         "mfcc": "mmvideo.encoders.mfcc:MfccColumns",

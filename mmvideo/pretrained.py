@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from difflib import get_close_matches
 from functools import lru_cache
@@ -28,10 +29,102 @@ def load_pretrained(load: Callable[..., Any], name: str, **options: Any) -> Any:
             except OSError:  # only some of its files are there
                 _ask_hub(name)
         return load(name, **options)
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError) as error:  # RuntimeError: tensors of another shape
         raise InputError(
             f"model '{name}' is neither a local folder nor a hub name that loads: {error}"
         ) from error
+
+
+def load_whole(load: Callable[..., Any], name: str, **options: Any) -> Any:
+    """A network of transformers, all of whose weights are in the model's own files, as safetensors.
+
+    Raises:
+        InputError: as `load_pretrained`, or there are weights that the files lack: transformers would draw
+            them at random.
+    """
+    options = {"use_safetensors": True, "output_loading_info": True, **options}
+    network, told = load_pretrained(load, name, **options)
+    if lacking := sorted(told["missing_keys"]):
+        raise InputError(
+            f"model '{name}': its weights do not fit {type(network).__name__}: {len(lacking)} are missing "
+            f"({', '.join(lacking[:3])} …)"
+        )
+    return network
+
+
+def model_json(name: str, *files: str) -> dict[str, Any]:
+    """The first of these JSON files that a model has.
+
+    Raises:
+        InputError: it has none of them, or what is there is no JSON object.
+    """
+    for file in files:
+        path = model_file(name, file)
+        if path is not None:
+            try:
+                found = json.loads(path.read_text(encoding="utf-8"))
+            except ValueError as error:
+                raise InputError(f"{path} is no JSON: {error}") from error
+            if isinstance(found, dict):
+                return found
+            raise InputError(f"{path} holds no JSON object")
+    raise InputError(
+        f"model '{name}' has no {' or '.join(files)}; name a complete folder, or the hub's model"
+    )
+
+
+def model_file(name: str, file: str) -> Path | None:
+    """Where a file of a model lies, fetched from the hub where it has to be. None: the model lacks it."""
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import EntryNotFoundError
+
+    place = find_model(name)
+    if place == "folder":
+        path = Path(name) / file
+        return path if path.is_file() else None
+    try:
+        return Path(hf_hub_download(name, file, local_files_only=place == "cache"))
+    except EntryNotFoundError:
+        return None
+    except OSError as error:
+        raise InputError(f"model '{name}': {file} cannot be fetched: {error}") from error
+
+
+def model_config(name: str | None) -> dict[str, Any]:
+    """A model's config.json.
+
+    Raises:
+        InputError: no model is named, there is no such model, or it needs code from the hub.
+    """
+    if name is None:
+        raise InputError("a pretrained encoder needs its option `model`: a local folder, or a hub name")
+    config = model_json(name, "config.json")
+    if "auto_map" in config:
+        raise InputError(
+            f"model '{name}' needs code that comes with it ({', '.join(sorted(config['auto_map']))} in its "
+            "config.json), and such code is not run; name a model that transformers has itself"
+        )
+    return config
+
+
+def preprocessor(name: str, part: str, *needed: str) -> dict[str, Any]:
+    """What a model's preprocessor file says of its input.
+
+    Args:
+        part: where one file describes several, which of them: `image_processor` or `feature_extractor`.
+        needed: what has to stand there. A library's default for its class is that of another checkpoint.
+
+    Raises:
+        InputError: there is no such file, or something needed does not stand in it.
+    """
+    found = model_json(name, "preprocessor_config.json", "processor_config.json")
+    found = found.get(part, found)
+    if lacking := [key for key in needed if found.get(key) is None]:
+        raise InputError(
+            f"model '{name}': its preprocessor file does not say {', '.join(lacking)}, which the model was "
+            "trained with; add it there"
+        )
+    return found
 
 
 def find_model(name: str) -> Literal["folder", "cache", "hub"]:

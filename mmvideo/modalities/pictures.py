@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Annotated
 
@@ -11,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import grid_sample
+from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional as F
 
 from mmvideo.schema import Fraction, Part
@@ -19,6 +21,21 @@ from mmvideo.seeding import derive_seed
 ASPECTS = (3 / 4, 4 / 3)
 """Least and greatest width to height of a resized crop, as is usual for ImageNet."""
 CENTRE = (0.5, 0.5)
+
+
+@dataclass(frozen=True)
+class Framing:
+    """How a model's square is made of a frame."""
+
+    size: int
+    """Side in pixels of the square."""
+    whole: bool = False
+    """All of the frame, squeezed into the square; else a crop."""
+    resize: int | None = None
+    """Length to which the frame's shorter side is brought before the crop. None: frames are as stored, and
+    only those smaller than the square are resized."""
+    interpolation: str = "bilinear"
+    """How pixels are resized: torchvision's name."""
 
 
 class PictureConfig(Part):
@@ -54,14 +71,13 @@ class PictureConfig(Part):
 class ClipTransform:
     """Rotate, flip, crop and recolour (T, 3, H, W) uint8 frames; in evaluation, only crop.
 
-    Frames smaller than `size`, the side of the crop, are first resized so that it fits.
-
-    Args:
-        whole: squeeze all of a frame into the square, where nothing else is asked for, instead of cropping.
+    Frames smaller than the crop are first resized so that it fits.
     """
 
-    def __init__(self, config: PictureConfig, size: int, *, training: bool, whole: bool = False) -> None:
-        self.config, self.size, self.training, self.whole = config, size, training, whole
+    def __init__(self, config: PictureConfig, framing: Framing, *, training: bool) -> None:
+        self.config, self.framing, self.training = config, framing, training
+        self.size, self.whole = framing.size, framing.whole
+        self.interpolation = InterpolationMode(framing.interpolation)
 
     def __call__(self, frames: Tensor, seed: int, place: tuple[float, float] = CENTRE) -> Tensor:
         """The same seed gives the same draw. (T, 3, size, size).
@@ -69,9 +85,11 @@ class ClipTransform:
         Args:
             place: where an evaluation crop lies, from (0, 0) at the top left to (1, 1) at the bottom right.
         """
-        size = self.size
-        if min(frames.shape[2:]) < size:
-            frames = F.resize(frames, [size], antialias=True)
+        size, resize = self.size, self.framing.resize
+        if resize is None and min(frames.shape[2:]) < size:
+            resize = size
+        if resize is not None and not self.whole:
+            frames = F.resize(frames, [resize], self.interpolation, antialias=True)
         if not self.training:
             return self._squeezed(frames) if self.whole else _crop(frames, size, place)
         draw = np.random.default_rng(seed)
@@ -88,7 +106,7 @@ class ClipTransform:
         return self._recolour(frames, seed)
 
     def _squeezed(self, frames: Tensor) -> Tensor:
-        return F.resize(frames, [self.size] * 2, antialias=True)
+        return F.resize(frames, [self.size] * 2, self.interpolation, antialias=True)
 
     def _square(
         self, frames: Tensor, degrees: float | None, flipped: bool, draw: np.random.Generator
@@ -114,7 +132,7 @@ class ClipTransform:
         w = min(width, max(1, round(math.sqrt(area * aspect))))
         y, x = draw.random(2) if self.config.random_crop else CENTRE
         top, left = round(y * (height - h)), round(x * (width - w))
-        return F.resized_crop(frames, top, left, h, w, [self.size] * 2, antialias=True)
+        return F.resized_crop(frames, top, left, h, w, [self.size] * 2, self.interpolation, antialias=True)
 
     def _recolour(self, frames: Tensor, seed: int) -> Tensor:
         augment = self.config

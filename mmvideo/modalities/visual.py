@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, ClassVar, Literal
 
 import annotated_types as at
@@ -12,9 +13,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mmvideo.clips.manifest import Clip
+from mmvideo.errors import InputError
 from mmvideo.modalities.base import ClipSource, Window
 from mmvideo.modalities.measured import Measure, MeasuredModality
-from mmvideo.modalities.pictures import CENTRE, ClipTransform, PictureConfig
+from mmvideo.modalities.pictures import CENTRE, ClipTransform, Framing, PictureConfig
 from mmvideo.schema import Positive
 from mmvideo.seeding import derive_seed
 from mmvideo.store.clip_format import OpenClip
@@ -34,13 +36,21 @@ https://arxiv.org/abs/1812.03982). Five are the centre and the corners."""
 class Pictures:
     """What an encoder of pictures has to be given: squares of `size` pixels."""
 
-    size: int
+    size: int = 0
+    """0: what `framing_of` says."""
     unchanging: bool = False
     """Each frame the same whenever it is asked for, since what was made of it is kept."""
     whole: bool = False
     """All of each frame, squeezed into the square; else a crop."""
     measure: Measure | None = None
     """What of the pictures is measured on the training clips, and told to the encoder."""
+    framing_of: Callable[[], Framing] | None = None
+    """Reads it off a pretrained model's files, when clips are read: a configuration can be read without
+    them."""
+
+    def framing(self) -> Framing:
+        """How the squares are made of frames."""
+        return Framing(self.size, self.whole) if self.framing_of is None else self.framing_of()
 
 
 class Visual(MeasuredModality):
@@ -70,12 +80,20 @@ class Visual(MeasuredModality):
         """Crops of each window in evaluation, averaged too: the centre; three along the longer side; the
         centre and the four corners."""
 
+        @property
+        def changes_frames(self) -> list[str]:
+            """The options for which a frame is more than its centre crop."""
+            return [*self.changing(), *(["eval_crops"] if self.eval_crops > 1 else [])]
+
     def __init__(self, config: Config, name: str, needs: Pictures, frame_rate: float) -> None:
         super().__init__(config, name, needs, frame_rate)
         self.variants = config.eval_crops
-        self.transforms = {
-            on: ClipTransform(config, needs.size, training=on, whole=needs.whole) for on in (True, False)
-        }
+        self.framing = needs.framing()
+        try:
+            self.check(config, replace(needs, size=self.framing.size, whole=self.framing.whole))
+        except ValueError as error:
+            raise InputError(f"inputs.{name}: {error}") from error
+        self.transforms = {on: ClipTransform(config, self.framing, training=on) for on in (True, False)}
 
     @classmethod
     def check(cls, config: Config, needs: Pictures) -> None:
@@ -86,7 +104,7 @@ class Visual(MeasuredModality):
             )
         if needs.whole and config.eval_crops > 1:
             raise ValueError(f"the encoder sees whole frames, so there are no {config.eval_crops} eval_crops")
-        changing = [*config.changing(), *(["eval_crops"] if config.eval_crops > 1 else [])]
+        changing = config.changes_frames
         if needs.unchanging and changing:
             raise ValueError(
                 "the encoder's `cached` keeps the features of each frame's centre crop, which would be wrong "
@@ -111,7 +129,7 @@ class Visual(MeasuredModality):
         if self.encoded is not None:
             return torch.from_numpy(self.encoded.read(clip.id)[inside]), times
         if not len(inside):
-            side = self.needs.size
+            side = self.framing.size
             return torch.zeros(0, 3, side, side, dtype=torch.uint8), torch.zeros(0)
         frames = torch.from_numpy(stored.frames(inside)).permute(0, 3, 1, 2)
         variant = window.view.variant

@@ -7,6 +7,7 @@ from pathlib import Path
 from mmvideo.components import ENCODERS
 from mmvideo.config import RunConfig
 from mmvideo.contract.check import check_own_component
+from mmvideo.data.opened import make_modality
 from mmvideo.runs.identity import source_digest
 
 
@@ -18,10 +19,11 @@ def check_own_components(config: RunConfig, root: Path) -> None:
 
     Raises:
         InputError: one breaks a promise, cannot be imported, or can nowhere be built; or weights that an
-            encoder's options name cannot be used.
+            encoder's options name cannot be used, or do not fit how the modality is read.
     """
-    for given in config.active.values():
+    for name, given in config.active.items():
         ENCODERS.resolve(given.encoder.name).refuse_unusable(given.encoder.options)
+        make_modality(name, given, config.data.frame_rate)
     encoders = (given.encoder for given in config.active.values())
     for choice in (config.fusion, config.objective, *encoders):
         if ":" in choice.name:

@@ -10,13 +10,13 @@ from torch import Tensor
 from torchvision.transforms.v2 import InterpolationMode
 from torchvision.transforms.v2 import functional as F
 
-from mmvideo.modalities.pictures import ClipTransform, PictureConfig, rotate
+from mmvideo.modalities.pictures import ClipTransform, Framing, PictureConfig, rotate
 
 EVERYTHING = {"flip_probability": 0.5, "rotate_degrees": 20.0}
 
 
 def transform(*, training: bool = True, crop: int = 8, **options: Any) -> ClipTransform:
-    return ClipTransform(PictureConfig(**options), crop, training=training)
+    return ClipTransform(PictureConfig(**options), Framing(crop), training=training)
 
 
 def numbered(height: int = 12, width: int = 16, frames: int = 3) -> Tensor:

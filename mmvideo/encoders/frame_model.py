@@ -1,0 +1,123 @@
+"""A pretrained model of pictures on every frame."""
+
+from __future__ import annotations
+
+from collections.abc import Set
+from contextlib import nullcontext
+from functools import partial
+from typing import ClassVar
+
+import torch
+from jaxtyping import Float, UInt8
+from pydantic import model_validator
+from torch import Tensor, nn
+
+from mmvideo.encoders.ahead import encode_frames, weights_digest
+from mmvideo.encoders.base import Encoder
+from mmvideo.encoders.picture_models import load_picture_model, picture_of
+from mmvideo.layers.trunk import Trunk, make_trunk
+from mmvideo.modalities.base import ClipSource, Modality
+from mmvideo.modalities.pictures import Framing
+from mmvideo.modalities.visual import Pictures, Visual
+from mmvideo.schema import WeightsFile
+from mmvideo.store.encoded import FrameFeatures
+from mmvideo.types import Tokens
+from mmvideo.vocabulary import Level
+
+
+class FrameModel(Encoder):
+    """Stem: the model's vector of each frame, projected. Trunk: none, LSTM or transformer. Clip: pooled.
+
+    Inputs are uint8 frames (B, T, 3, H, W), framed as the model's own files say, or what `frame_features`
+    made of them before, (B, T, F).
+    """
+
+    takes: ClassVar[str] = "visual"
+
+    class Config(Encoder.Config):
+        """The model, whether it is trained, and what stands on it."""
+
+        model: WeightsFile = None
+        """Local folder or hub name of a CLIP, SigLIP, DINOv2, DINOv3 or timm model; or timm's name, with
+        `weights`."""
+        weights: WeightsFile = None
+        """For timm's name: a .safetensors file."""
+        frozen: bool = True
+        """Leave the model as loaded, in evaluation mode; only what stands on it is trained."""
+        cached: bool | None = None
+        """Compute the frozen model's vectors once, keep them in the store and read them instead of frames.
+        None: where the frames are not augmented and evaluated in one crop. FLOPs and latency are then those
+        of what stands on the vectors."""
+        trunk: Trunk = "none"
+
+        @model_validator(mode="after")
+        def _cached_is_frozen(self) -> FrameModel.Config:
+            if self.cached and not self.frozen:
+                raise ValueError("cached is for a model that does not change; set frozen too")
+            return self
+
+    @classmethod
+    def needs(cls, config: Config) -> Pictures:
+        return Pictures(unchanging=config.cached is True, framing_of=partial(_framing, config))
+
+    @classmethod
+    def refuse_unusable(cls, config: Config) -> None:
+        picture_of(config.model, config.weights)
+
+    @classmethod
+    def encode_ahead(
+        cls, config: Config, modality: Modality, source: ClipSource, device: torch.device
+    ) -> FrameFeatures | None:
+        assert isinstance(modality, Visual)
+        cached = (
+            config.frozen and not modality.config.changes_frames if config.cached is None else config.cached
+        )
+        if not cached:
+            return None
+        encoder = cls(config, None, 1, frozenset({"stem"})).eval().to(device)  # no width is used here
+        made_by = {**encoder.model.made_by, "weights": weights_digest(encoder.model.network)}
+        return encode_frames(encoder, made_by, modality, source, device)
+
+    def __init__(self, config: Config, told: None, width: int, levels: Set[Level]) -> None:
+        super().__init__(config, told, width, levels)
+        self.frozen = config.frozen
+        self.model = load_picture_model(config.model, config.weights)
+        self.model.requires_grad_(not config.frozen)
+        self.features = self.model.features
+        self.project = nn.Sequential(
+            nn.LayerNorm(self.features, elementwise_affine=False),
+            nn.Linear(self.features, width),
+            nn.LayerNorm(width),
+            nn.Dropout(config.dropout),
+        )
+        self.on_top = make_trunk(config.trunk, width, config.dropout) if self.needs_trunk else None
+
+    def stem(self, inputs: Tokens) -> Tokens:
+        mask, values = inputs.mask, inputs.values
+        if values.ndim == 5:
+            features = torch.zeros(*mask.shape, self.features, device=values.device)
+            if mask.any():  # the model reads real frames only
+                features[mask] = self.frame_features(values[mask]).to(features.dtype)
+        else:
+            features = values.masked_fill(~mask[..., None], 0.0)
+        return inputs.replace_values(self.project(features))
+
+    def frame_features(self, frames: UInt8[Tensor, "N 3 H W"]) -> Float[Tensor, "N F"]:
+        """The model's vector of each frame."""
+        with torch.no_grad() if self.frozen else nullcontext():
+            return self.model(frames)
+
+    def train(self, mode: bool = True) -> FrameModel:
+        """A frozen model stays in evaluation mode: dropout in it would make it change after all."""
+        super().train(mode)
+        if self.frozen:
+            self.model.eval()
+        return self
+
+    def trunk(self, stem: Tokens, inputs: Tokens) -> Tokens:
+        assert self.on_top is not None
+        return self.on_top(stem)
+
+
+def _framing(config: FrameModel.Config) -> Framing:
+    return picture_of(config.model, config.weights).framing

@@ -1,0 +1,241 @@
+"""Pretrained models of pictures: what a checkpoint says of its input, and its vector of each picture.
+
+From transformers CLIP's and SigLIP's vision models, DINOv2 and DINOv3; from timm (an extra) any model. Size,
+crop and normalisation are read off the checkpoint's own files, never off a class's defaults.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from math import floor
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from jaxtyping import Float, UInt8
+from PIL.Image import Resampling
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from mmvideo.errors import InputError, unknown
+from mmvideo.modalities.pictures import Framing
+from mmvideo.pretrained import load_whole, model_config, model_file, preprocessor
+
+FAMILIES = {
+    "clip": "CLIPVisionModel",
+    "clip_vision_model": "CLIPVisionModel",
+    "siglip": "SiglipVisionModel",
+    "siglip_vision_model": "SiglipVisionModel",
+    "dinov2": "Dinov2Model",
+    "dinov2_with_registers": "Dinov2WithRegistersModel",
+    "dinov3_vit": "DINOv3ViTModel",
+}
+"""Kind of model → transformers' class, whose `pooler_output` is the picture's vector: CLIP's and DINO's
+normed CLS token, SigLIP's attention pooling. SigLIP 2 of a fixed size is of the kind `siglip`."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """What a checkpoint was trained to be given: pixels (x / 255 - mean) / std of a framed square."""
+
+    framing: Framing
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+
+class PictureModel(nn.Module):
+    """A picture's vector under a pretrained network, whose statistics of batches never change."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, network: nn.Module, picture: Picture, made_by: dict[str, Any], name: str) -> None:
+        super().__init__()
+        self.network, self.picture, self.made_by = network, picture, {**made_by, **asdict(picture)}
+        for key, values in (("mean", picture.mean), ("std", picture.std)):
+            self.register_buffer(key, 255 * torch.tensor(values).view(-1, 1, 1), persistent=False)
+        self.eval()
+        size = picture.framing.size
+        try:
+            with torch.no_grad():
+                self.features = self(torch.zeros(1, 3, size, size, dtype=torch.uint8)).shape[1]
+        except (ValueError, RuntimeError, AssertionError) as error:
+            raise InputError(
+                f"model '{name}' does not take the pictures of {size} pixels that its preprocessor gives: "
+                f"{error}"
+            ) from error
+
+    def forward(self, frames: UInt8[Tensor, "N 3 H W"]) -> Float[Tensor, "N F"]:
+        found = self.network((frames - self.mean) / self.std)
+        return found if isinstance(found, Tensor) else found.pooler_output
+
+    def train(self, mode: bool = True) -> PictureModel:
+        """Batch norm keeps its statistics: in training it would tie a clip to its batch-mates."""
+        super().train(mode)
+        for module in self.modules():
+            if isinstance(module, _BatchNorm):
+                module.eval()
+        return self
+
+
+def load_picture_model(model: str | None, weights: str | None) -> PictureModel:
+    """A network that gives a vector for each picture.
+
+    Args:
+        model: folder or hub name, of transformers' or of timm's models; with `weights`, timm's name.
+        weights: a file of safetensors for the architecture that `model` names in timm.
+
+    Raises:
+        InputError: unknown model, a file that is missing, or weights that do not fit.
+    """
+    described = picture_of(model, weights)
+    assert model is not None
+    if is_timm(model, weights):
+        network, made_by = _timm_network(model, weights), {"library": "timm"}
+    else:
+        network, made_by = _transformers_network(model)
+    return PictureModel(network, described, made_by, model)
+
+
+@lru_cache(maxsize=16)
+def picture_of(model: str | None, weights: str | None) -> Picture:
+    """What the checkpoint's own files say of its pictures.
+
+    Raises:
+        InputError: as `load_picture_model`, before any weights are read.
+    """
+    if model is None or not is_timm(model, weights):
+        return _of_processor(model)
+    return _of_timm(_timm_pretrained_cfg(model, weights), model)
+
+
+def is_timm(model: str | None, weights: str | None) -> bool:
+    """Whether a model is one of timm's: named beside weights, or with timm's config.json."""
+    if weights is not None:
+        return True
+    return "architecture" in model_config(model)
+
+
+def _of_processor(model: str | None) -> Picture:
+    import transformers
+
+    kind = model_config(model).get("model_type")
+    assert model is not None
+    if kind not in FAMILIES:
+        raise unknown(f"kind of picture model, that of '{model}',", str(kind), {*FAMILIES, "timm's"})
+    preprocessor(model, "image_processor", "image_mean", "image_std", "size")
+    given = transformers.AutoImageProcessor.from_pretrained(model)
+    squeeze = given.do_resize and "height" in dict(given.size)
+    crop = bool(getattr(given, "do_center_crop", False))
+    square = dict(given.crop_size) if crop else dict(given.size)
+    sides = {side for side in (square.get("height"), square.get("width")) if side}
+    if len(sides) != 1 or (squeeze and crop and dict(given.size) != square) or not given.do_resize:
+        raise InputError(
+            f"model '{model}': its preprocessor makes pictures of size {dict(given.size)}, crop {square}; "
+            "what is understood is one square, cut from the centre or squeezed"
+        )
+    framing = Framing(
+        sides.pop(),
+        whole=squeeze,
+        resize=None if squeeze else int(dict(given.size)["shortest_edge"]),
+        interpolation=Resampling(given.resample).name.lower(),
+    )
+    scale = 255 * (given.rescale_factor if given.do_rescale else 1.0)
+    mean, std = (given.image_mean, given.image_std) if given.do_normalize else ((0.0,) * 3, (1.0,) * 3)
+    return Picture(framing, tuple(m / scale for m in mean), tuple(s / scale for s in std))
+
+
+def _transformers_network(model: str) -> tuple[nn.Module, dict[str, Any]]:
+    import transformers
+
+    kind = model_config(model)["model_type"]
+    network = load_whole(getattr(transformers, FAMILIES[kind]).from_pretrained, model)
+    for name, parameter in network.named_parameters():
+        if name.endswith("mask_token"):  # of pretraining: no picture reaches it
+            parameter.requires_grad_(False)
+    settings = {k: v for k, v in network.config.to_diff_dict().items() if not k.startswith(("_", "trans"))}
+    return network, {"library": "transformers", "settings": settings}
+
+
+def _timm() -> Any:
+    try:
+        import timm
+    except ImportError as error:
+        raise InputError(
+            "timm's models need timm, which is not installed: pip install 'mmvideo[timm]'"
+        ) from error
+    return timm
+
+
+def _architecture(model: str, weights: str | None) -> tuple[str, dict[str, Any]]:
+    """timm's name of the architecture, and what its config.json says beside."""
+    if weights is not None:
+        return model, {}
+    config = model_config(model)
+    return config["architecture"], config
+
+
+def _timm_pretrained_cfg(model: str, weights: str | None) -> dict[str, Any]:
+    timm = _timm()
+    name, config = _architecture(model, weights)
+    if not timm.is_model(name.partition(".")[0]):
+        raise unknown("timm model", name, timm.list_models())
+    given: dict[str, Any] = config.get("pretrained_cfg", config)
+    if weights is None:
+        if lacking := [
+            key for key in ("input_size", "mean", "std", "crop_pct", "interpolation") if key not in given
+        ]:
+            raise InputError(
+                f"model '{model}': its config.json does not say {', '.join(lacking)}; add it there"
+            )
+        return given
+    found = timm.get_pretrained_cfg(name)
+    if found is None:
+        raise InputError(
+            f"timm does not know how pictures for '{name}' are made; name the variant, as in "
+            f"{name.partition('.')[0]}.TAG"
+        )
+    return found.to_dict()
+
+
+def _of_timm(given: dict[str, Any], model: str) -> Picture:
+    channels, height, width = given["input_size"]
+    mode: Literal["center", "squash", "border"] = given.get("crop_mode") or "center"
+    whole = mode == "squash"
+    resize = floor(height / given["crop_pct"])
+    if channels != 3 or height != width or mode == "border" or (whole and resize != height):
+        raise InputError(
+            f"model '{model}' takes pictures of {given['input_size']}, crop mode {mode}, share "
+            f"{given['crop_pct']}; what is understood is one square, cut from the centre or squeezed"
+        )
+    framing = Framing(height, whole, None if whole else resize, given["interpolation"])
+    return Picture(framing, tuple(given["mean"]), tuple(given["std"]))
+
+
+def _timm_network(model: str, weights: str | None) -> nn.Module:
+    timm = _timm()
+    name, config = _architecture(model, weights)
+    path = Path(weights) if weights is not None else model_file(model, "model.safetensors")
+    if path is None or not path.is_file() or path.suffix != ".safetensors":
+        raise InputError(f"weights: '{path or model}' is no .safetensors file with weights of '{name}'")
+    options = dict(config.get("model_args") or {})
+    if config.get("global_pool"):
+        options["global_pool"] = config["global_pool"]
+    network: nn.Module = timm.create_model(name, pretrained=False, num_classes=0, **options)
+    try:
+        state = load_file(path)
+    except SafetensorError as error:
+        raise InputError(f"weights: {path} holds no state dict that can be read: {error}") from error
+    own = network.state_dict()
+    optional = {key for key in own if key.endswith("num_batches_tracked")}
+    unfit = sorted(k for k in own if k not in optional and (k not in state or state[k].shape != own[k].shape))
+    if unfit:
+        raise InputError(
+            f"weights: {path} does not fit '{name}': {len(unfit)} tensors are missing or of another shape "
+            f"({', '.join(unfit[:3])} …)"
+        )
+    network.load_state_dict({key: state[key] for key in own if key in state}, strict=False)
+    return network
