@@ -14,6 +14,8 @@ table of group sums (Cameron, Gelbach & Miller 2011; Searle, Casella & McCulloch
 The parts' limits are combined as MOVER does (Zou & Donner 2008; Graybill & Wang 1980):
 half-width² = t²(S-1) V_s + t²(G'-1) max(V_g - V_sg, 0). Each part keeps its own t quantile, so that three
 seeds cost what three seeds should, without a quantile of 4.3 on the part that hundreds of clips tell about.
+It is never less than t²(G'-1) max(V_g, V_sg), what other clips alone would change: the means of two seeds may
+agree by chance.
 
 In simulations (experiments/interval_coverage.py) this covers 94-98 % from no to large seed noise. The two-way
 variance with a z quantile falls to 82 %, with Satterthwaite's t to 93 %; t with S-1 degrees of freedom sits
@@ -86,11 +88,13 @@ class PairedComparison:
 
 @dataclass(frozen=True)
 class _Spread:
-    """The two parts of the variance of a mean over seeds and clips, with their degrees of freedom."""
+    """The parts of the variance of a mean over seeds and clips, with their degrees of freedom."""
 
     mean: float
     seeds: float
     groups: float
+    interaction: float
+    """What groups differ by from seed to seed; in `seeds` too."""
     n_seeds: int
     group_df: float
     rounding: float
@@ -107,11 +111,19 @@ class _Spread:
         return self.half_width(1 - LEVEL) <= self.rounding
 
     def half_width(self, alpha: float, n_seeds: int | None = None) -> float:
-        """Half the 1-alpha interval, as measured or as expected with another number of seeds."""
+        """Half the 1-alpha interval, as measured or as expected with another number of seeds.
+
+        Never less than other clips alone would give: few seeds may have nearly the same mean by chance.
+        """
         n = n_seeds or self.n_seeds
-        seeds = self.seeds * self.n_seeds / n
+        seeds, of_groups = self.seeds * self.n_seeds / n, special.stdtrit(self.group_df, alpha / 2) ** 2
         seed_part = special.stdtrit(n - 1, alpha / 2) ** 2 * seeds if n > 1 else 0.0
-        return float(np.sqrt(seed_part + special.stdtrit(self.group_df, alpha / 2) ** 2 * self.groups))
+        both = seed_part + of_groups * self.groups
+        return float(np.sqrt(max(both, of_groups * self.clips_alone(n))))
+
+    def clips_alone(self, n_seeds: int) -> float:
+        """The variance of the mean over other clips, with the same seeds."""
+        return self.groups + self.interaction * self.n_seeds / n_seeds
 
 
 def interval_for_arm(
@@ -241,13 +253,15 @@ def _spread(values: Float[ndarray, "S n"], groups: ndarray, largest: float) -> _
     rounding = _NO_SPREAD * largest
     centre = 0.0 if abs(mean) <= rounding else float(mean)
     if n_seeds == 1:
-        return _Spread(centre, 0.0, float(between_groups), 1, group_df, rounding)
+        return _Spread(centre, 0.0, float(between_groups), 0.0, 1, group_df, rounding)
     by_seed = deviation.sum(axis=1)
     residual = deviation - by_seed[:, None] * share - by_group
     interaction = (residual**2).sum() * n_groups / ((n_groups - 1) * (n_seeds - 1) * n_seeds)
     between_seeds = (by_seed**2).sum() / (n_seeds * (n_seeds - 1))
     groups_alone = float(max(between_groups - interaction, 0))
-    return _Spread(centre, float(between_seeds), groups_alone, n_seeds, group_df, rounding)
+    return _Spread(
+        centre, float(between_seeds), groups_alone, float(interaction), n_seeds, group_df, rounding
+    )
 
 
 def _interval(spread: _Spread, limits: tuple[float, float], level: float) -> tuple[float, float]:
@@ -283,7 +297,7 @@ def _seeds_needed(spread: _Spread, alpha: float) -> int | None:
     """The fewest seeds at which the difference seen exceeds the half-width by enough for 80 % power."""
 
     def found(n_seeds: int) -> bool:
-        variance = spread.seeds * spread.n_seeds / n_seeds + spread.groups
+        variance = max(spread.seeds * spread.n_seeds / n_seeds + spread.groups, spread.clips_alone(n_seeds))
         return abs(spread.mean) >= spread.half_width(alpha, n_seeds) + special.ndtri(POWER) * np.sqrt(
             variance
         )
