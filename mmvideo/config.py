@@ -43,7 +43,7 @@ class DataConfig(Part):
     """What a clip's label is: one class, any number of classes, or a number."""
     store: str = "data/store"
     """Folder of decoded clips, shared by all runs."""
-    frame_rate: PositiveFloat = 8.0
+    frame_rate: Annotated[PositiveFloat, at.Le(1000)] = 8.0
     """Frames stored per second of video; windows of all modalities start at whole frames."""
     max_seconds: PositiveFloat = 1.0
     """Longer clips are cut to a window of this length: at random in training, the middle in evaluation."""

@@ -66,6 +66,7 @@ class TestReading:
         ({"width": 0}, r"width: .*greater than 0 \(got 0\)"),
         ({"train": {"warmup": 1.5}}, r"train.warmup: .*less than or equal to 1 \(got 1.5\)"),
         ({"train": {"learning_rate": float("inf")}}, "train.learning_rate: .*finite number"),
+        ({"data": {"frame_rate": 1e6}}, "data.frame_rate: .*less than or equal to 1000"),
         ({"train": {"modality_dropout": {"text": 1.5}}}, "train.modality_dropout.text: .*less than or equal"),
         ({"train": {"modality_dropout": {"flow": 0.5}}}, "train.modality_dropout names flow, which"),
         ({"train": {"pad_to": {"flow": 8}}}, "train.pad_to names flow, which is none of the inputs"),

@@ -189,8 +189,9 @@ def _opened(study: Study) -> tuple[str, Mapping[str, Collection[str]]]:
             f"The arms of '{study.name}' read different data, so their runs cannot be compared clip by clip. "
             "Give all arms the same data.manifest, frame_rate, frame_size and sample_rate."
         )
-    _tell_of_data(study.arms[0].config)
     available = {arm.name: available_modalities(arm.config, progress=True) for arm in study.arms}
+    first = study.arms[0]  # without the modalities of which `restricted` tells
+    _tell_of_data(first.config.model_copy(update={"modalities": tuple(available[first.name])}))
     return fingerprints.pop(), available
 
 

@@ -84,6 +84,21 @@ def presence_notices(clips: Sequence[Clip], present: Mapping[str, Collection[str
     return found
 
 
+def untrained_notices(clips: Sequence[Clip], present: Mapping[str, Collection[str]]) -> list[str]:
+    """Which of a run's modalities no training clip has.
+
+    Args:
+        present: by modality, ids of the clips that have it.
+    """
+    found = []
+    for name, ids in present.items():
+        if not any(clip.split == "train" and clip.id in ids for clip in clips):
+            others = sum(clip.id in ids for clip in clips)
+            elsewhere = f" It is in {counted(others, 'clip')} of val and test." if others else ""
+            found.append(f"No training clip has {name}: nothing is learned of it.{elsewhere}")
+    return found
+
+
 def blank_notices(
     clips: Sequence[Clip],
     present: Mapping[str, Collection[str]],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mmvideo.clips.manifest import Clip
-from mmvideo.clips.notices import blank_notices, presence_notices, split_notices
+from mmvideo.clips.notices import blank_notices, presence_notices, split_notices, untrained_notices
 from mmvideo.errors import InputError
 from mmvideo.vocabulary import SPLITS, Split
 
@@ -68,3 +68,10 @@ def test_clips_without_anything_are_told_and_a_split_of_them_is_refused() -> Non
         presence_notices(SOUND, {"visual": {"train0", "test0"}})
     with pytest.raises(InputError, match="No clip of the test split could be decoded"):
         presence_notices([clip for clip in SOUND if clip.split != "test"], {"visual": ALL})
+
+
+def test_what_no_training_clip_has_is_told() -> None:
+    assert untrained_notices(SOUND, {"visual": ALL, "audio": {"val0", "test1"}, "text": set()}) == [
+        "No training clip has audio: nothing is learned of it. It is in 2 clips of val and test.",
+        "No training clip has text: nothing is learned of it.",
+    ]

@@ -112,6 +112,34 @@ class TestClocks:
         samples, _ = decode_audio(tmp_path / "wrapped.ts", sample_rate=16000)
         assert len(samples) / 16000 == pytest.approx(2.9, abs=0.1)
 
+    @pytest.mark.parametrize("bad", [np.nan, np.inf, 1e30])
+    def test_what_is_no_sound_is_refused(self, click_track, tmp_path, bad):
+        samples = click_track(1, [0.5])
+        samples[700] = bad
+        with av.open(str(tmp_path / "a.wav"), "w") as container:
+            stream = container.add_stream("pcm_f32le", rate=16000, layout="mono")
+            frame = av.AudioFrame.from_ndarray(samples[None], "flt", "mono")
+            frame.sample_rate = 16000
+            container.mux([*stream.encode(frame), *stream.encode()])
+        with pytest.raises(
+            DecodeError, match=r"a\.wav: its sound has samples that are no numbers, or beyond"
+        ):
+            decode_audio(tmp_path / "a.wav", sample_rate=16000)
+
+    def test_small_files_do_not_become_gigabytes(self, video, monkeypatch):
+        def grey(_index, width, height):
+            return np.full((height, width, 3), 50, np.uint8)
+
+        how = {"codec": "mjpeg", "pixels": "yuvj444p", "frames": 1, "picture": grey}
+        with pytest.raises(DecodeError, match=r"\(2x256\) are over 32 times as long as wide"):
+            shown(video("line.mkv", size=(2, 256), **how))
+        with pytest.raises(DecodeError, match=r"\(160x12\) are over 32 times as long as wide"):
+            shown(video("wide.mkv", size=(160, 12), aspect=Fraction(4), **how))
+        monkeypatch.setattr("mmvideo.store.decode.geometry.MOST_PIXELS", 64 * 48)
+        assert len(shown(video("a.mkv", **how)).frames) == 1
+        with pytest.raises(DecodeError, match="64x50 pixels, more than 3,072"):
+            shown(video("huge.mkv", size=(64, 50), **how))
+
     def test_what_is_filled_in_is_told_and_bounded(self, video, click_track, tmp_path):
         slow = video("slow.mkv", frames=4, times=[0.0, 0.1, 6.0, 6.1])
         assert shown(slow, rate=4).warnings == ("slow.mkv: 4.9 s are filled with frozen pictures",)

@@ -16,6 +16,9 @@ from mmvideo.store.media import Samples, as_float, resample
 
 LARGEST_GAP = 0.1
 """Seconds of missing audio that are filled with silence; smaller steps are the container's rounding."""
+LOUDEST = 1e3
+"""Times full scale that sound may reach; what stands in a file beyond is no sound, and would leave the rest
+without a bit of its own."""
 AT_ONCE = 64
 """Frames whose channels are averaged together."""
 
@@ -40,7 +43,7 @@ def decode_audio(
         samples (S,) float32; warnings, of much silence that was filled in, or of a clock that jumps.
 
     Raises:
-        DecodeError: the file is damaged, or almost nothing but gaps.
+        DecodeError: the file is damaged, almost nothing but gaps, or holds what is no sound (see `LOUDEST`).
     """
     stop = float("inf") if end is None else end
     track = _Track()
@@ -63,7 +66,12 @@ def decode_audio(
         track.add(frame, skipped)
     if not track.length:
         return None
-    samples = resample(track.samples(), rate, sample_rate)
+    samples = track.samples()
+    if not np.abs(samples).max() <= LOUDEST:  # nor is it so of what is not a number
+        raise DecodeError(
+            path, f"its sound has samples that are no numbers, or beyond {LOUDEST:g} times full scale"
+        )
+    samples = resample(samples, rate, sample_rate)
     if end is not None:
         samples = samples[: round((end - start) * sample_rate)]
     return samples, (*filled.warnings, *jumps_told(path))

@@ -14,6 +14,11 @@ from mmvideo.store.media import Frame, resize_short_side
 SLANT = 0.02
 """Off a right angle by this share (about one degree) is a right angle."""
 LARGEST_ASPECT = 10.0
+LONGEST_SHAPE = 32
+"""Times its short side that a picture's long side may have: the short side is scaled to a given length, so
+that a line of pixels in a file of kilobytes would become gigabytes."""
+MOST_PIXELS = 2**26
+"""8192 × 8192; a decoder holds several pictures at once, however small their file is."""
 SQUARE = 0.01
 """Off a square by this share is a square: encoders round the shape of a picture's pixels."""
 
@@ -56,13 +61,26 @@ def display_matrix(frame: VideoFrame) -> list[float] | None:
     return None if data is None else np.frombuffer(bytes(data), np.int32).astype(float).tolist()
 
 
+def check_size(width: int, height: int, aspect: float) -> None:
+    """Raises ValueError if a picture, as stored, is too large to be decoded or too long to be scaled."""
+    sides = width * max(aspect, 1.0), height / min(aspect, 1.0)
+    if width * height > MOST_PIXELS:
+        raise ValueError(f"its pictures have {width}x{height} pixels, more than {MOST_PIXELS:,}")
+    if max(sides) > LONGEST_SHAPE * min(sides):
+        raise ValueError(f"its pictures ({width}x{height}) are over {LONGEST_SHAPE} times as long as wide")
+
+
 def upright(picture: Frame, orientation: Orientation, aspect: float, size: int) -> Frame:
     """The picture as shown, its short side at `size` pixels.
 
     Args:
         picture: (H, W, 3), as stored.
         aspect: width of a stored pixel over its height.
+
+    Raises:
+        ValueError: see `check_size`.
     """
+    check_size(picture.shape[1], picture.shape[0], aspect)
     turned = orientation.apply(picture)
     return resize_short_side(turned, size, 1 / aspect if orientation.transposed else aspect)
 

@@ -11,6 +11,7 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from mmvideo.store.decode.container import seconds
+from mmvideo.store.decode.geometry import MOST_PIXELS
 
 DECORD_CONTAINERS = frozenset({"mov", "mp4", "matroska"})
 DECORD_CODECS = frozenset({"h264", "mpeg4"})
@@ -30,6 +31,8 @@ class Picture:
     """Frames per second."""
     aspect: float
     """Width of a pixel over its height."""
+    size: tuple[int, int]
+    """Width and height in pixels, as stored."""
     suits_decord: bool
     """Its format, codec and pixels are such that decord may be right."""
 
@@ -41,9 +44,11 @@ class Picture:
             duration=_declared_duration(container, stream),
             rate=float(stream.average_rate or stream.guessed_rate or Fraction(25)),
             aspect=float(stream.sample_aspect_ratio or 1),
+            size=(context.width, context.height),
             suits_decord=not DECORD_CONTAINERS.isdisjoint(container.format.name.split(","))
             and int(context.field_order) <= 1  # progressive, or nothing said
             and context.name in DECORD_CODECS
+            and context.width * context.height <= MOST_PIXELS
             and context.pix_fmt in DECORD_PIXELS,
         )
 

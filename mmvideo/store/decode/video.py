@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from mmvideo.store.decode.clock import clock_of
 from mmvideo.store.decode.container import DecodeError, seconds
 from mmvideo.store.decode.frames import decoded, jumps_told
-from mmvideo.store.decode.geometry import pixel_aspect
+from mmvideo.store.decode.geometry import check_size, pixel_aspect
 from mmvideo.store.decode.sampler import LONGEST_HELD, Request, Sampler
 from mmvideo.store.media import TOLERANCE, Instants, instants, resize_short_side, shown_at
 
@@ -23,8 +23,8 @@ Decoder = Literal["decord", "pyav"]
 
 LEAST_COVERED = 0.5
 """Share of the declared duration that must decode. Less is a truncated file, not a short one."""
-DECORD_BATCH = 32
-"""Full-size frames held at once."""
+DECORD_BATCH, DECORD_PIXELS = 32, 2**25
+"""Full-size frames held at once, and how many pixels they may have together."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,8 @@ class _Facts:
     period: float
     aspect: float
     """Width of a pixel over its height."""
+    pixels: int
+    """Of one picture."""
     starts: Instants | None
     """When each frame starts, (T,), if decord gives the same frames."""
 
@@ -129,6 +131,7 @@ def _facts(path: str | Path, backend: Backend) -> _Facts | None:
         return None
     try:
         aspect = pixel_aspect(picture.aspect)
+        check_size(*picture.size, aspect)
     except ValueError as error:
         raise DecodeError(path, str(error)) from error
     start = picture.start - clock.zero
@@ -139,6 +142,7 @@ def _facts(path: str | Path, backend: Backend) -> _Facts | None:
         end=end,
         period=min(1 / picture.rate, LONGEST_HELD),
         aspect=aspect,
+        pixels=max(1, picture.size[0] * picture.size[1]),
         starts=clock.starts if backend != "pyav" and aspect == 1 and decord_installed() else None,
     )
 
@@ -188,10 +192,11 @@ def _with_decord(request: Request, facts: _Facts, starts: Instants) -> DecodedVi
         _check_covered(request, covered, facts)
         when = instants(request.rate, request.start, min(request.end, covered))
         wanted, place = np.unique(shown_at(starts, when), return_inverse=True)
+        batch = min(DECORD_BATCH, max(1, DECORD_PIXELS // facts.pixels))
         frames = [
             resize_short_side(frame, request.size)
-            for first in range(0, len(wanted), DECORD_BATCH)
-            for frame in reader.get_batch(wanted[first : first + DECORD_BATCH]).asnumpy()
+            for first in range(0, len(wanted), batch)
+            for frame in reader.get_batch(wanted[first : first + batch]).asnumpy()
         ]
     except (decord.DECORDError, decord.DECORDLimitReachedError, RuntimeError, AssertionError) as error:
         raise DecodeError(request.path, f"decord: {str(error).strip().splitlines()[0]}") from error
