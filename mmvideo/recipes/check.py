@@ -108,7 +108,13 @@ class Outcome:
         problems = self.problems
         if not problems:
             compared = "The counts are the published ones" if self.known else "No counts are published"
-            return [f"check: {compared}, all files are there, the splits share no group and no file."]
+            told = [f"check: {compared}, all files are there, the splits share no group and no file."]
+            if len({clip.group for clip in self.clips}) == len(self.clips):
+                told.append(
+                    "Each clip is a group of its own: if some show the same person, scene or source, name "
+                    "their group, or the splits leak and nothing here can see it."
+                )
+            return told
         return [f"check: {len(problems)} problem(s).", *(f"- {problem}" for problem in problems)]
 
 

@@ -91,13 +91,13 @@ def conclusion(tests: Tests, leader: str, *, higher_is_better: bool = True) -> s
             f"better or worse.{below}"
         )
     if not beaten[floor["family"]]:
-        return f"Fusion adds nothing that could be shown: {leader} does not beat {floor_name}."
+        return f"Fusion adds nothing that could be shown: {leader} was not shown to beat {floor_name}."
     if AGAINST_UNIMODAL not in tests:
         return f"{leader} beats {floor_name}; what fusion adds to a single modality was not measured."
     best = tests[AGAINST_UNIMODAL]["b"]
     single = f"the best single modality ({best})"
     if not beaten[AGAINST_UNIMODAL]:
-        return f"Fusion adds nothing that could be shown: {leader} does not beat {single}."
+        return f"Fusion adds nothing that could be shown: {leader} was not shown to beat {single}."
     if not beaten.get(AGAINST_BOTH, True):
         return (
             f"Fusion adds nothing that could be shown beyond presence: {leader} beats {single}, but not "

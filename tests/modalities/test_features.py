@@ -23,6 +23,9 @@ CONFIG = FeatureConfig()
 WINDOW = Window(0.0, 1.0, 1.0, 0, View())
 
 
+OF_TWO_CLASSES = (("train", "a"), ("test", "a"), ("val", "a"), ("train", "b"))
+
+
 def clip(name: str, **more: Any) -> Clip:
     given: dict[str, Any] = {"label": "a", "group": name, "split": "train", "metadata": {"x": "y"}}
     return Clip(id=name, **given | more)
@@ -235,7 +238,7 @@ class TestManifest:
         assert found.feature(made, "visual") is None
 
     @pytest.mark.parametrize(("more", "message"), [
-        ({"features": {"my speech": "a.npy"}}, r"(?s)features.my speech.*match"),
+        ({"features": {"my speech": "a.npy"}}, "(?s)features.my speech.*cannot name a modality"),
         ({"features_rate": {"visual": 5.0}}, "features_rate names a modality that features does not"),
         ({"features": {"visual": "a.npy"}, "features_rate": {"visual": 0.0}}, "features_rate.visual"),
     ])  # fmt: skip
@@ -251,11 +254,11 @@ class TestManifest:
     def test_one_part_of_a_file_in_two_splits_is_a_leak(
         self, tmp_path: Path, parts: tuple[int, int], leaks: bool
     ) -> None:
-        np.save(tmp_path / "all.npy", np.eye(3))
-        features = [{"visual": f"all.npy#{row}"} for row in (*parts, 2)]
-        splits = ("train", "test", "val")
+        np.save(tmp_path / "all.npy", np.eye(4))
+        features = [{"visual": f"all.npy#{row}"} for row in (*parts, 2, 3)]
         clips = tuple(
-            clip(f"c{i}", features=features[i], split=split, metadata={}) for i, split in enumerate(splits)
+            clip(f"c{i}", features=features[i], split=split, metadata={}, label=label)
+            for i, (split, label) in enumerate(OF_TWO_CLASSES)
         )
         made, hashes = Manifest(clips, tmp_path), ContentHashes(tmp_path / "hashes.json")
         if leaks:
@@ -264,20 +267,21 @@ class TestManifest:
             ):
                 audit(made, hashes=hashes)
         else:
-            assert audit(made, hashes=hashes).clips == {"train": 1, "val": 1, "test": 1}
+            assert audit(made, hashes=hashes).clips == {"train": 2, "val": 1, "test": 1}
 
     @pytest.mark.parametrize(("value", "leaks"), [(0.0, False), (np.nan, False), (1.0, True)])
     def test_zeros_that_clips_share_are_no_leak(self, tmp_path: Path, value: float, leaks: bool) -> None:
         """They are how clips without a modality are often written, and to training these clips have none."""
         np.save(tmp_path / "shared.npy", np.full((4, 3), value))
-        np.save(tmp_path / "own.npy", np.eye(3))
+        np.save(tmp_path / "own.npy", np.eye(4))
+        features = [{"visual": f"own.npy#{i}", "audio": "shared.npy"} for i in range(4)]
         clips = tuple(
-            clip(f"c{i}", features={"visual": f"own.npy#{i}", "audio": "shared.npy"}, split=split)
-            for i, split in enumerate(("train", "test", "val"))
+            clip(f"c{i}", features=features[i], split=split, label=label)
+            for i, (split, label) in enumerate(OF_TWO_CLASSES)
         )
         made, hashes = Manifest(clips, tmp_path), ContentHashes(tmp_path / "hashes.json")
         if leaks:
             with pytest.raises(InputError, match="same features in two splits: audio"):
                 audit(made, hashes=hashes)
         else:
-            assert audit(made, hashes=hashes).clips == {"train": 1, "val": 1, "test": 1}
+            assert audit(made, hashes=hashes).clips == {"train": 2, "val": 1, "test": 1}

@@ -40,7 +40,7 @@ def telling() -> Comparison:
 def test_where_presence_tells_the_label_fusion_adds_nothing(telling: Comparison) -> None:
     assert row(telling, "late")["verdict"] == "better", "than a single modality it is"
     assert first_sentence(telling) == (
-        "Fusion adds nothing that could be shown: late does not beat presence alone (the missingness "
+        "Fusion adds nothing that could be shown: late was not shown to beat presence alone (the missingness "
         "baseline)"
     )
     found = telling.pairs[telling.pairs["family"] == AGAINST_PRESENCE].iloc[0]
@@ -95,7 +95,7 @@ def test_where_all_clips_have_all_modalities_presence_is_not_tested_twice() -> N
     assert WITH_MISSINGNESS not in set(found.table["arm"])
     singles = found.pairs[found.pairs["family"] == SINGLES]
     assert set(singles["b"]) == {"majority class"}
-    assert first_sentence(found).endswith("late does not beat the best single modality (visual)")
+    assert first_sentence(found).endswith("late was not shown to beat the best single modality (visual)")
 
 
 def test_one_seed_below_presence_is_said_and_is_no_verdict() -> None:
