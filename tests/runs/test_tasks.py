@@ -17,6 +17,12 @@ from mmvideo.config import DataConfig, RunConfig, RuntimeConfig, TrackingConfig,
 from mmvideo.errors import InputError
 from mmvideo.evaluation.regression import SENTIMENT
 from mmvideo.report.compare import Comparison, compare
+from mmvideo.report.comparisons import (
+    AGAINST_AVERAGING,
+    AGAINST_NO_INPUT,
+    AGAINST_UNIMODAL,
+    SINGLES,
+)
 from mmvideo.report.console import print_comparison
 from mmvideo.report.load import load_study
 from mmvideo.report.page import render
@@ -115,7 +121,9 @@ def test_a_study_of_each_task_ends_in_a_table_and_words(finished: tuple[Path, Co
     assert found.table[score].notna().all()
     assert (found.table["low"] <= found.table[score]).all()
     assert (found.table["high"] >= found.table[score]).all()
-    assert len(found.pairs) == 2
+    kinds = {AGAINST_UNIMODAL, AGAINST_AVERAGING, AGAINST_NO_INPUT, SINGLES}
+    assert set(found.pairs["family"]) == kinds, "presence says what no input says: it is tested once"
+    assert len(found.pairs) == 5
     assert found.leader == "late"
     assert "Nothing is claimed" in found.answer
     page = render(found, "")
