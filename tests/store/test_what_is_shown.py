@@ -1,6 +1,7 @@
 """Pictures and sound are those a player shows from time zero on, or the file is refused."""
 
 import os
+import re
 import socket
 from fractions import Fraction
 from pathlib import Path
@@ -306,3 +307,20 @@ class TestWhatIsNotAVideo:
                 shown(tmp_path / f"{name}.mp4")
             with pytest.raises(OSError, match="not a file"):
                 ContentHashes(tmp_path / "hashes.json").sha256(tmp_path / f"{name}.mp4")
+
+
+def test_frames_that_cannot_be_decoded_are_told(video, tmp_path):
+    """Without the packet that others build on, HEVC decoders leave those out."""
+    whole = video(
+        "a.mp4", frames=60, codec="libx265", options={"x265-params": "keyint=30:bframes=4:log-level=none"}
+    )
+    assert shown(whole).warnings == ()
+    hurt = tmp_path / "hurt.mp4"
+    with av.open(str(whole)) as source, av.open(str(hurt), "w") as target:
+        stream = target.add_stream_from_template(source.streams.video[0])
+        for number, packet in enumerate(source.demux(source.streams.video[0])):
+            if packet.dts is not None and number != 12:
+                packet.stream = stream
+                target.mux(packet)
+    (told,) = shown(hurt).warnings
+    assert re.match(r"hurt.mp4: \d+ frames could not be decoded", told)

@@ -59,6 +59,9 @@ class Clock:
     """When each frame of the picture starts, (T,) seconds from `zero`, if its packets are as plain as can be:
     each is one frame with its own time, all are shown, as they are, each key frame starts afresh, and
     decord is known to read such files. Else None."""
+    pictures: NDArray[np.float64] | None
+    """When the packets of the picture say that they are shown, in order, (P,) seconds from `zero`. None: the
+    clock jumps, or there is none."""
     end: float
     """Seconds from `zero`, of whichever stream ends last."""
     picture: Picture | None
@@ -120,6 +123,7 @@ def _clock(path: str, _size: int, _changed: int) -> Clock:
         {track.index: track.shifts(offsets) for track in used},
         timed=not counted and len(offsets) == 1 and all(track.timed for track in tracks.values()),
         starts=video.starts(zero) if video and suited and len(offsets) == 1 else None,
+        pictures=video.shown(zero) if video and len(offsets) == 1 else None,
         end=max((track.parts[-1].end + offsets[-1] for track in used), default=zero + lasts) - zero,
         picture=picture,
         has={kind: kind in kinds for kind in ("video", "audio")},
@@ -161,6 +165,7 @@ class _Track:
     untimed_first: int = 0
     """Packets before the first that has a time."""
     _times: list[int] = field(default_factory=list)
+    _shown: list[int] = field(default_factory=list)
     _before: float | None = None
     _key: int = 0
 
@@ -192,9 +197,15 @@ class _Track:
             self.untimed_first += not self.parts
             return
         self._place(number, time * self._base, packet)
+        if self.is_video and shown:
+            self._shown.append(time)
         if self.is_video and self.plain:
             self._inspect(packet, time)
             self._times.append(time)
+
+    def shown(self, zero: float) -> NDArray[np.float64]:
+        """When its packets are shown, in order, seconds from `zero`."""
+        return np.sort(np.array(self._shown, np.float64)) * self._base - zero
 
     def look(self, packet: Packet[Any]) -> bool:
         """Decode for the first frame, which alone tells how it is to be turned; whether to look on."""

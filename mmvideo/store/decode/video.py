@@ -151,8 +151,9 @@ def _with_pyav(request: Request, facts: _Facts) -> DecodedVideo:
     sampler = Sampler(request, facts.aspect)
     at_start: VideoFrame | None = None
     current: VideoFrame | None = None
-    time, interlaced = 0.0, False
+    time, interlaced, seen = 0.0, False, []
     for time, frame in decoded(request.path, "video", request.start):
+        seen.append(time)
         if current is not None:
             sampler.show(current, until=time)
         else:  # before the first frame, the first frame is shown
@@ -170,11 +171,28 @@ def _with_pyav(request: Request, facts: _Facts) -> DecodedVideo:
     _check_covered(request, covered, facts)
     if not sampler.frames:
         sampler.take(sampler.picture(at_start), request.start)
-    warnings = (*sampler.frozen.warnings, *jumps_told(request.path))
+    warnings = (*sampler.frozen.warnings, *jumps_told(request.path), *_lost_told(request.path, seen))
     if interlaced:
         warnings = (f"{request.path.name}: interlaced, its half pictures are woven", *warnings)
     times = np.array(sampler.times) - request.start
     return DecodedVideo(np.stack(sampler.frames), times, "pyav", warnings)
+
+
+def _lost_told(path: Path, seen: list[float]) -> tuple[str, ...]:
+    """A warning, if packets lie between frames that were decoded and gave none themselves: damaged, or what
+    they build on is lost. One alone may be half a picture, or one that is not shown."""
+    packets = clock_of(path).pictures
+    if packets is None:
+        return ()
+    after = np.searchsorted(packets, np.array(seen[:-1]) + TOLERANCE)
+    before = np.searchsorted(packets, np.array(seen[1:]) - TOLERANCE)
+    between = before - after
+    lost = int(between[between > 1].sum())
+    return (
+        (f"{path.name}: {lost} frames could not be decoded; those before them stay in their place",)
+        if lost
+        else ()
+    )
 
 
 def _with_decord(request: Request, facts: _Facts, starts: Instants) -> DecodedVideo:
