@@ -8,8 +8,6 @@ train, valid and test, each with `id` (`<video_id>$_$<clip_id>`), `raw_text`, `r
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +21,7 @@ from mmvideo.clips.feature_files import as_numbers
 from mmvideo.clips.manifest import Clip
 from mmvideo.clips.safe_pickle import load_data
 from mmvideo.errors import InputError
+from mmvideo.files import replacing
 from mmvideo.recipes.base import BaseOptions, Known, Listing
 from mmvideo.recipes.tables import read_rows
 from mmvideo.vocabulary import Split
@@ -229,13 +228,5 @@ def _without_padding(part: Mapping[str, Any], name: str, mode: str) -> NDArray[n
 
 def _save(path: Path, values: NDArray[np.float32]) -> None:
     """The array as a file that appears whole or not at all; it may be too large to build in memory first."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            np.save(file, values, allow_pickle=False)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        np.save(file, values, allow_pickle=False)
