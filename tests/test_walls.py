@@ -63,7 +63,7 @@ NAME_KNOWN = {
         "contract/check.py contract/inputs.py contract/fusions.py contract/objectives.py": "made-up batches",
         "inspection/opened.py inspection/picture.py": "drawn in a way of its own",
         "recipes/mmsa.py planted/tasks.py": "of its data",
-        "store/clip_format.py store/encoded.py": "the format's arrays",
+        "store/clip_format.py": "the format's arrays",
     },
     "audio": {
         "vocabulary.py": "the three default modalities",
@@ -91,7 +91,7 @@ NAME_KNOWN = {
         "contract/check.py contract/inputs.py": "made-up batches",
         "inspection/opened.py inspection/panels.py": "drawn in a way of its own",
         "recipes/mmsa.py recipes/prepare.py clips/audit.py": "a manifest's field",
-        "store/encoded.py encoders/ahead.py": "features that an encoder computes ahead",
+        "encoders/ahead.py": "features that an encoder computes ahead",
         "runs/execute.py": "values set to zero are counted, of features alone",
     },
 }

@@ -85,7 +85,7 @@ class ClipDataset(Dataset[Sample]):
         moving = round((seconds - self.config.max_seconds) * self.config.frame_rate) > 0
         inputs = {}
         for m in self.modalities:
-            read = partial(m.read, clip, stored, window, training=self.training)
+            read = partial(m.sample, clip, stored, window, training=self.training)
             # windows start at whole frames, at random where there is room for more than one
             same = not self.training or not (moving or m.varies())
             inputs[m.name] = self.memory.get((clip.id, view, m.name), read) if same else read()

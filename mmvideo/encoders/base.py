@@ -11,6 +11,7 @@ from torch import nn
 from mmvideo.layers.pooling import ClipPool, make_pool
 from mmvideo.modalities.base import ClipSource, Modality
 from mmvideo.schema import Dropout, Part
+from mmvideo.store.encoded import EncodedClips
 from mmvideo.types import Features, Tokens
 from mmvideo.vocabulary import Level
 
@@ -59,7 +60,9 @@ class Encoder(nn.Module):
         """
 
     @classmethod
-    def encode_ahead(cls, config: Any, modality: Modality, source: ClipSource, device: torch.device) -> Any:
+    def encode_ahead(
+        cls, config: Any, modality: Modality, source: ClipSource, device: torch.device
+    ) -> EncodedClips | None:
         """What stands in for the modality's input in every run, computed once for all clips, where the
         options ask for it; the modality is given it as `encoded`. None: nothing."""
         return None

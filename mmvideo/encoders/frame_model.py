@@ -20,7 +20,7 @@ from mmvideo.modalities.base import ClipSource, Modality
 from mmvideo.modalities.pictures import Framing
 from mmvideo.modalities.visual import Pictures, Visual
 from mmvideo.schema import WeightsFile
-from mmvideo.store.encoded import FrameFeatures
+from mmvideo.store.encoded import EncodedClips
 from mmvideo.types import Tokens
 from mmvideo.vocabulary import Level
 
@@ -48,6 +48,8 @@ class FrameModel(Encoder):
         """Compute the frozen model's vectors once, keep them in the store and read them instead of frames.
         None: where the frames are not augmented and evaluated in one crop. FLOPs and latency are then those
         of what stands on the vectors."""
+        half: bool = False
+        """Keep those vectors in half precision."""
         trunk: Trunk = "none"
 
         @model_validator(mode="after")
@@ -67,7 +69,7 @@ class FrameModel(Encoder):
     @classmethod
     def encode_ahead(
         cls, config: Config, modality: Modality, source: ClipSource, device: torch.device
-    ) -> FrameFeatures | None:
+    ) -> EncodedClips | None:
         assert isinstance(modality, Visual)
         cached = (
             config.frozen and not modality.config.changes_frames if config.cached is None else config.cached
@@ -76,7 +78,7 @@ class FrameModel(Encoder):
             return None
         encoder = cls(config, None, 1, frozenset({"stem"})).eval().to(device)  # no width is used here
         made_by = {**encoder.model.made_by, "weights": weights_digest(encoder.model.network)}
-        return encode_frames(encoder, made_by, modality, source, device)
+        return encode_frames(encoder, made_by, modality, source, device, half=config.half)
 
     def __init__(self, config: Config, told: None, width: int, levels: Set[Level]) -> None:
         super().__init__(config, told, width, levels)

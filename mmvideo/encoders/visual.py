@@ -22,7 +22,7 @@ from mmvideo.layers.recurrent import DeltaLstm
 from mmvideo.modalities.base import ClipSource, Modality
 from mmvideo.modalities.visual import Pictures, Visual
 from mmvideo.schema import Positive, WeightsFile
-from mmvideo.store.encoded import FrameFeatures
+from mmvideo.store.encoded import EncodedClips
 from mmvideo.types import Tokens
 from mmvideo.vocabulary import Level
 
@@ -83,7 +83,7 @@ class CnnLstm(Encoder):
     @classmethod
     def encode_ahead(
         cls, config: Config, modality: Modality, source: ClipSource, device: torch.device
-    ) -> FrameFeatures | None:
+    ) -> EncodedClips | None:
         if not config.cached:
             return None
         assert isinstance(modality, Visual)

@@ -81,9 +81,7 @@ class Audio(MeasuredModality):
         rate, hop = self.needs.sample_rate, self.needs.hop
         first, count = (round(t * rate) for t in (window.start, window.length))
         redrawn = training and self.config.redraw_noise
-        whole = corrupt(
-            stored.clip.samples, self.config.snr_db, clip.id, *((window.draw,) if redrawn else ())
-        )
+        whole = self.samples(clip, stored, *((window.draw,) if redrawn else ()))
         samples = whole[first : first + count]
         if training:
             samples = augmented(whole, first, len(samples), self.config, rate, window.draw)
@@ -92,6 +90,26 @@ class Audio(MeasuredModality):
         padded[: len(samples)] = samples
         times = (torch.arange(hops) + 0.5) * hop / rate
         return torch.from_numpy(padded).view(hops, hop), times
+
+    def samples(self, clip: Clip, stored: OpenClip, *draw: int) -> Samples:
+        """The whole clip's sound (S,), corrupted as the options say; `draw` gives it another noise."""
+        return corrupt(stored.clip.samples, self.config.snr_db, clip.id, *draw)
+
+    @property
+    def reading(self) -> dict[str, Any]:
+        return {} if self.config.snr_db is None else {"snr_db": self.config.snr_db}
+
+    def beside(self, clip: Clip) -> str | None:
+        return None if self.config.snr_db is None else clip.id  # which decides its noise
+
+    def inside(
+        self, times: NDArray[np.float64], stored: OpenClip, window: Window, *, training: bool
+    ) -> NDArray[np.intp]:
+        """The columns whose centre the window shows; where it shows a piece between two, the nearest."""
+        found = super().inside(times, stored, window, training=training)
+        if len(times) and not len(found) and window.start < len(stored.clip.samples) / self.needs.sample_rate:
+            return np.array([np.abs(times - window.start).argmin()])
+        return found
 
 
 def add_noise(samples: Samples, snr_db: float, seed: int) -> Samples:

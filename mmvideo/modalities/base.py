@@ -7,11 +7,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar, cast
 
+import numpy as np
+import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from mmvideo.clips.manifest import Clip, Manifest
 from mmvideo.schema import Part
 from mmvideo.store.clip_format import OpenClip
+from mmvideo.store.encoded import EncodedClips
 from mmvideo.store.store import Store
 
 T = TypeVar("T")
@@ -94,7 +98,7 @@ class Modality:
         self.config, self.name, self.needs, self.frame_rate = config, name, needs, frame_rate
         self.present: frozenset[str] = frozenset()
         """Ids of the clips that have the modality, once `open` has looked."""
-        self.encoded: Any = None
+        self.encoded: EncodedClips | None = None
         """What its encoder made of all clips before (`Encoder.encode_ahead`), read in place of the input."""
 
     @property
@@ -142,6 +146,33 @@ class Modality:
     def varies(self) -> bool:
         """Whether two readings of one window in training may differ."""
         return False
+
+    @property
+    def reading(self) -> dict[str, Any]:
+        """The options that decide what `whole` reads of a stored clip, as plain JSON values; those that
+        serve the encoder's own preprocessing are left out."""
+        return {}
+
+    def beside(self, clip: Clip) -> Any:
+        """What `whole` reads of a clip that is not in the store, as plain JSON values; None: nothing."""
+        return None
+
+    def sample(
+        self, clip: Clip, stored: OpenClip, window: Window, *, training: bool
+    ) -> tuple[Tensor, Tensor]:
+        """What a run is given of the window: what was encoded ahead, where it was, else what `read` reads."""
+        if self.encoded is None:
+            return self.read(clip, stored, window, training=training)
+        values, times = self.encoded.read(clip.id)
+        inside = self.inside(times, stored, window, training=training)
+        seconds = (times[inside] - window.start).clip(0.0, window.length)
+        return torch.from_numpy(values[inside]), torch.from_numpy(seconds.astype(np.float32))
+
+    def inside(
+        self, times: NDArray[np.float64], stored: OpenClip, window: Window, *, training: bool
+    ) -> NDArray[np.intp]:
+        """Which of a clip's items, at these times in seconds from its start, the window shows."""
+        return np.flatnonzero((times >= window.start) & (times < window.start + window.length))
 
     def read(self, clip: Clip, stored: OpenClip, window: Window, *, training: bool) -> tuple[Tensor, Tensor]:
         """The window's items: values (N, ...) and times (N,) in seconds from its start; N is 0 where

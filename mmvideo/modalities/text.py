@@ -100,6 +100,9 @@ class Text(Modality):
     def _file(self, folder: Path) -> Path:
         return folder / f"{self.name}.json"
 
+    def beside(self, clip: Clip) -> str | None:
+        return self._metadata(clip) or None
+
     def varies(self) -> bool:
         return bool(self.config.word_dropout)
 

@@ -124,10 +124,8 @@ class Visual(MeasuredModality):
         return self.encoded is None or self.config.sampling in ("segment", "dense")
 
     def read(self, clip: Clip, stored: OpenClip, window: Window, *, training: bool) -> tuple[Tensor, Tensor]:
-        inside = self._inside(stored.clip.frame_times, window, training)
+        inside = self.inside(stored.clip.frame_times, stored, window, training=training)
         times = torch.from_numpy((stored.clip.frame_times[inside] - window.start).astype(np.float32))
-        if self.encoded is not None:
-            return torch.from_numpy(self.encoded.read(clip.id)[inside]), times
         if not len(inside):
             side = self.framing.size
             return torch.zeros(0, 3, side, side, dtype=torch.uint8), torch.zeros(0)
@@ -136,10 +134,11 @@ class Visual(MeasuredModality):
         place = CENTRE if variant is None else CROPS[self.config.eval_crops][variant]
         return self.transforms[training](frames, window.draw, place), times
 
-    def _inside(self, times: NDArray[np.float64], window: Window, training: bool) -> NDArray[np.intp]:
-        """Indices of the stored frames that the sample shows."""
-        config, end = self.config, window.start + window.length
-        inside = np.flatnonzero((times >= window.start) & (times < end))
+    def inside(
+        self, times: NDArray[np.float64], stored: OpenClip, window: Window, *, training: bool
+    ) -> NDArray[np.intp]:
+        """Which frames, or what was made of them, the sample shows."""
+        config, inside = self.config, super().inside(times, stored, window, training=training)
         if config.sampling == "rate":
             return inside
         chosen = choose_frames(

@@ -29,7 +29,7 @@ from mmvideo.modalities.visual import Visual
 from mmvideo.runs.assembly import encode_ahead
 from mmvideo.runs.execute import execute
 from mmvideo.runs.own_components import check_own_components
-from mmvideo.store.encoded import FrameFeatures
+from mmvideo.store.encoded import EncodedClips
 
 Configure = Callable[..., RunConfig]
 PLAIN = PictureConfig(random_crop=False)
@@ -185,12 +185,13 @@ class TestAhead:
         return configure(modalities=("visual",), fusion=FusionChoice.of("single"), inputs=inputs)
 
     @staticmethod
-    def ahead(config: RunConfig) -> tuple[RunData, FrameFeatures]:
+    def ahead(config: RunConfig) -> tuple[RunData, EncodedClips]:
         data = RunData.open(config)
         data.source.kept.clear()
         encode_ahead(data, torch.device("cpu"))
         visual = data.modalities["visual"]
         assert isinstance(visual, Visual)
+        assert visual.encoded is not None
         return data, visual.encoded
 
     def test_what_is_cached_is_what_frames_give(

@@ -19,7 +19,7 @@ from mmvideo.encoders.visual import CnnLstm
 from mmvideo.modalities.visual import Visual
 from mmvideo.runs.assembly import encode_ahead
 from mmvideo.runs.execute import execute
-from mmvideo.store.encoded import FrameFeatures
+from mmvideo.store.encoded import EncodedClips
 from mmvideo.store.maintenance import collect_garbage, verify
 
 Configure = Callable[..., RunConfig]
@@ -70,7 +70,7 @@ def config(configure: Configure) -> RunConfig:
     return reading(configure)
 
 
-def ahead(config: RunConfig) -> tuple[RunData, FrameFeatures]:
+def ahead(config: RunConfig) -> tuple[RunData, EncodedClips]:
     """The data as a run reads them, and the features it reads in place of frames."""
     data = RunData.open(config)
     data.source.kept.clear()  # as another process would begin
@@ -112,7 +112,7 @@ def test_they_are_computed_once_and_again_only_for_other_weights(
     _, second = ahead(config)
     shown = [clip.id for clip in data.source.clips if "visual" in data.present(clip)]
     assert len(calls) == len(shown) > 10
-    assert (first.read(shown[0]) != second.read(shown[0])).any()
+    assert (first.read(shown[0])[0] != second.read(shown[0])[0]).any()
     _, other_crop = ahead(reading(configure, picture_size=20))
     assert other_crop.path(shown[0]) != second.path(shown[0])
 

@@ -23,7 +23,7 @@ from mmvideo.errors import InputError
 from mmvideo.files import read_json, write_json
 from mmvideo.store import object_store
 from mmvideo.store.build_report import fingerprint
-from mmvideo.store.encoded import FrameFeatures
+from mmvideo.store.encoded import EncodedClips
 from mmvideo.store.maintenance import verify
 from mmvideo.store.store import Store, StoreSettings
 
@@ -234,10 +234,10 @@ def test_verify_finds_it(stored: Stored, damage: Damage, monkeypatch: pytest.Mon
 def test_features_of_another_clip_are_refused(stored: Stored, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(object_store, "_openings", itertools.count(1))
     keys = {name: path.stem for name, path in stored.build()[0].items()}
-    features = FrameFeatures(stored.root, keys, {"backbone": "small"}, 4)
+    features = EncodedClips(stored.root, keys, {"backbone": "small"}, "visual", {})
     for number, name in enumerate("ab"):
-        features.write(name, np.full((2, 4), number, np.float32))
-    assert features.read("b").tolist() == [[1.0] * 4] * 2
+        features.write(name, np.full((2, 4), number, np.float32), np.arange(2.0))
+    assert features.read("b")[0].tolist() == [[1.0] * 4] * 2
     shutil.copyfile(features.path("a"), features.path("b"))
     with pytest.raises(InputError, match=f"{features.path('b').name} cannot be read .it holds the object"):
         features.read("b")
