@@ -85,15 +85,25 @@ class Input(Part):
 
     @model_validator(mode="after")
     def _encoder_fits(self) -> Self:
-        kind, encoder = MODALITY_KINDS.resolve(self.kind), ENCODERS.resolve(self.encoder.name)
+        kind, encoder = self.component, self.encoder.component
         if encoder.takes != kind.kind:
             fitting = [name for name in ENCODERS if ENCODERS.resolve(name).takes == kind.kind]
             raise ValueError(
                 f"encoder '{self.encoder.name}' reads what is {encoder.takes}, not {kind.kind}; "
                 f"for that there is {', '.join(fitting) or 'none registered'}"
             )
-        kind.check(self.options, encoder.needs(self.encoder.options))
+        kind.check(self.options, self.needs)
         return self
+
+    @property
+    def component(self) -> Any:
+        """The class that the kind stands for."""
+        return MODALITY_KINDS.resolve(self.kind)
+
+    @property
+    def needs(self) -> Any:
+        """What the encoder needs to be given."""
+        return self.encoder.component.needs(self.encoder.options)
 
     @classmethod
     def of(cls, kind: str, encoder: EncoderChoice | str | None = None, **options: Any) -> Self:
