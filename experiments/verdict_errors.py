@@ -167,7 +167,7 @@ def first_sentence(study: StudyRuns) -> str:
     """Of the report's answer, for the fusion `late`."""
     reference = best_on_validation(study, "single modality")
     pairs = compare_pairs(study, build_rows(study)[0], reference.name if reference else None)
-    return conclusion(leaders_tests(pairs, "late"), "late")
+    return conclusion(leaders_tests(pairs, "late"), "late")[0]
 
 
 def main() -> None:

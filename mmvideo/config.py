@@ -85,15 +85,25 @@ class Input(Part):
 
     @model_validator(mode="after")
     def _encoder_fits(self) -> Self:
-        kind, encoder = MODALITY_KINDS.resolve(self.kind), ENCODERS.resolve(self.encoder.name)
+        kind, encoder = self.component, self.encoder.component
         if encoder.takes != kind.kind:
             fitting = [name for name in ENCODERS if ENCODERS.resolve(name).takes == kind.kind]
             raise ValueError(
                 f"encoder '{self.encoder.name}' reads what is {encoder.takes}, not {kind.kind}; "
                 f"for that there is {', '.join(fitting) or 'none registered'}"
             )
-        kind.check(self.options, encoder.needs(self.encoder.options))
+        kind.check(self.options, self.needs)
         return self
+
+    @property
+    def component(self) -> Any:
+        """The class that the kind stands for."""
+        return MODALITY_KINDS.resolve(self.kind)
+
+    @property
+    def needs(self) -> Any:
+        """What the encoder needs to be given."""
+        return self.encoder.component.needs(self.encoder.options)
 
     @classmethod
     def of(cls, kind: str, encoder: EncoderChoice | str | None = None, **options: Any) -> Self:
@@ -105,12 +115,30 @@ class Input(Part):
             raise InputError(explain(error)) from error
 
 
+class Rates(Part):
+    """Parts of a model whose learning rate is a multiple of `learning_rate`."""
+
+    pretrained: PositiveFloat = 1.0
+    """Of what is trained of encoders' pretrained networks; of their last block, where `layer_decay` is not
+    1."""
+    encoders: PositiveFloat = 1.0
+    """Of the rest of the encoders: what stands on pretrained networks, and all of those from scratch."""
+    fusion: PositiveFloat = 1.0
+    head: PositiveFloat = 1.0
+    """Of the linear map to the outputs, and of what the objective adds."""
+
+
 class TrainConfig(Part):
     """The optimisation: AdamW, a warm-up/stable/decay schedule, clipping, early stopping on validation."""
 
     epochs: Positive = 12
     batch_size: Positive = 32
     learning_rate: PositiveFloat = 1e-3
+    rates: Rates = added(Rates(), before=Rates())
+    """By part of the model, what this rate is multiplied by."""
+    layer_decay: Annotated[float, at.Gt(0), at.Le(1)] = added(1.0, before=1.0)
+    """A pretrained block's rate, as a share of that of the block above it: (Clark et al., 2020,
+    https://arxiv.org/abs/2003.10555)."""
     weight_decay: NotNegative = 0.01
     warmup: Fraction = 0.1
     """Share of all steps over which the learning rate rises from 0."""

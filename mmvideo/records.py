@@ -274,6 +274,8 @@ class ComparisonRecord(Sealed):
     """Groups of clips; or clips, where all are of one group."""
     task: TaskKind
     answer: str
+    qualified_by: tuple[str, ...] = ()
+    """What the answer is not to be read without."""
     best_unimodal: str | None
     leader: str | None
     arms: tuple[dict[str, Any], ...]

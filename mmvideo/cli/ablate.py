@@ -272,7 +272,11 @@ def _mirror(comparison: Comparison, study: Study, study_dir: Path, out: Path) ->
         study.arms[0].config.tracking,
         tables={"comparison": comparison.table, "pairs": comparison.pairs, "limits": comparison.limits},
         figures={path.stem: path for path in sorted((out / study.name / "figures").glob("*.png"))},
-        summary={"answer": comparison.answer, "best_unimodal": comparison.best_unimodal or "none"},
+        summary={
+            "answer": comparison.answer.sentence,
+            "qualified_by": "\n".join(comparison.answer.lines),
+            "best_unimodal": comparison.best_unimodal or "none",
+        },
     )
     hint = offline_hint(study_dir)
     if hint is not None:

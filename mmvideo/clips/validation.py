@@ -6,12 +6,17 @@ of one group stay together, and so do groups that share a file or features: a co
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import random
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 
-from mmvideo.clips.audit import carve_validation, feature_digests, file_digests
-from mmvideo.clips.hashing import ContentHashes
-from mmvideo.clips.manifest import Clip, Manifest
+from mmvideo.clips.contents import Contents
+from mmvideo.clips.labels import classes_of
+from mmvideo.clips.manifest import Clip, Manifest, natural_key
+from mmvideo.errors import InputError
 from mmvideo.seeding import derive_seed
+
+NO_VALIDATION = "No validation split can be carved: each class has its training clips in one group."
 
 
 def with_validation(manifest: Manifest, share: float, seed: int, tied: Mapping[str, str]) -> Manifest:
@@ -36,7 +41,7 @@ def with_validation(manifest: Manifest, share: float, seed: int, tied: Mapping[s
     return Manifest(clips, manifest.root)
 
 
-def tied_groups(manifest: Manifest, hashes: ContentHashes) -> dict[str, str]:
+def tied_groups(contents: Contents) -> dict[str, str]:
     """Groups that share the content of a file or of features with another one, each with the group that
     stands for all of these."""
     parents: dict[str, str] = {}
@@ -47,12 +52,72 @@ def tied_groups(manifest: Manifest, hashes: ContentHashes) -> dict[str, str]:
         return group
 
     holders: dict[tuple[str, ...], str] = {}
-    contents: list[tuple[Clip, tuple[str, ...]]] = [
-        (clip, (digest,)) for clip, files in file_digests(manifest, hashes) for digest in files.values()
-    ]
-    contents += [(clip, (m, digest, steps)) for clip, m, digest, steps in feature_digests(manifest, hashes)]
-    for clip, content in contents:
+    files = ((clip, (digest,)) for clip, digests in contents.files for digest in digests.values())
+    features = ((clip, (m, digest, steps)) for clip, m, digest, steps in contents.features)
+    for clip, content in (*files, *features):
         first, other = root(holders.setdefault(content, clip.group)), root(clip.group)
         if first != other:
             parents[other] = parents.setdefault(first, first)
     return {group: root(group) for group in parents}
+
+
+def carve_validation(clips: Sequence[Clip], share: float, seed: int) -> list[Clip]:
+    """Move whole groups from train to val until about `share` of each class's training clips are there.
+
+    For data sets that ship no validation split. Groups are visited in an order that depends only on their
+    names and the seed; one is moved if that brings the classes it holds closer to their share, and never if a
+    class would lose its last training clip. A class that got nothing gets its smallest movable group. Clips
+    without a class (labels that are numbers or empty lists) count as one class of their own.
+
+    Returns:
+        All clips in the given order, some with `split="val"`.
+
+    Raises:
+        InputError: there is a val split already, `share` is not between 0 and 1, or no group can be moved.
+    """
+    if any(clip.split == "val" for clip in clips):
+        raise InputError("The clips have a val split already; carving one is for data sets without.")
+    if not 0 < share < 1:
+        raise InputError(f"The validation share must lie between 0 and 1, both excluded; got {share}.")
+    moved = groups_to_move(clips, share, seed)
+    if not moved:
+        raise InputError(NO_VALIDATION)
+    return [
+        clip.model_copy(update={"split": "val"}) if clip.split == "train" and clip.group in moved else clip
+        for clip in clips
+    ]
+
+
+def groups_to_move(clips: Sequence[Clip], share: float, seed: int) -> set[str]:
+    """The groups that `carve_validation` moves; empty if it cannot move any."""
+    groups: dict[str, Counter[str]] = defaultdict(Counter)  # training clips of each class, by group
+    for clip in clips:
+        if clip.split == "train":
+            groups[clip.group].update(classes_of(clip.label) or ("",))
+    total: Counter[str] = sum(groups.values(), Counter())
+    val: Counter[str] = Counter()
+    moved: set[str] = set()
+
+    def keeps_train(group: str) -> bool:
+        return all(val[label] + count < total[label] for label, count in groups[group].items())
+
+    def gain(group: str) -> float:
+        return sum(
+            abs(val[label] - share * total[label]) - abs(val[label] + count - share * total[label])
+            for label, count in groups[group].items()
+        )
+
+    def move(group: str) -> None:
+        moved.add(group)
+        val.update(groups[group])
+
+    order = sorted(groups, key=natural_key)
+    random.Random(derive_seed(seed, "carve_validation")).shuffle(order)
+    for group in order:
+        if keeps_train(group) and gain(group) > 0:
+            move(group)
+    for label in sorted(total, key=natural_key):
+        candidates = [g for g in order if g not in moved and groups[g][label] and keeps_train(g)]
+        if not val[label] and candidates:
+            move(min(candidates, key=lambda g: groups[g].total()))
+    return moved

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 
-from mmvideo.clips.audit import AuditReport, FeatureDigest, audit
+from mmvideo.clips.audit import AuditReport, audit
 from mmvideo.clips.hashing import ContentHashes
-from mmvideo.clips.manifest import Manifest, check_files, read_manifest
+from mmvideo.clips.manifest import Manifest, read_manifest
 from mmvideo.clips.validation import tied_groups, with_validation
-from mmvideo.components import MODALITY_KINDS
 from mmvideo.config import DataConfig, Input, RunConfig
 from mmvideo.errors import InputError
 from mmvideo.modalities.base import ClipSource, Modality
@@ -45,15 +42,13 @@ def store_settings(config: RunConfig) -> StoreSettings:
     arms of a study share one copy."""
     wanted: dict[str, object] = {}
     for given in config.inputs.values():
-        needs = given.encoder.component.needs(given.encoder.options)
-        wanted |= MODALITY_KINDS.resolve(given.kind).store_settings(given.options, needs)
+        wanted |= given.component.store_settings(given.options, given.needs)
     return StoreSettings(float(config.data.frame_rate), **wanted)  # type: ignore[arg-type]
 
 
 def make_modality(name: str, given: Input, frame_rate: float) -> Modality:
     """The modality of a run, not opened yet."""
-    needs = given.encoder.component.needs(given.encoder.options)
-    made: Modality = MODALITY_KINDS.resolve(given.kind)(given.options, name, needs, frame_rate)
+    made: Modality = given.component(given.options, name, given.needs, frame_rate)
     return made
 
 
@@ -65,25 +60,24 @@ def open_data(config: RunConfig, *, progress: bool = False) -> Opened:
     Raises:
         InputError: anything wrong with the manifest, its files or its splits, or too many undecodable clips.
     """
-    opened = _opened(config.data, store_settings(config), progress)
-    if opened.listed.split("val"):
-        return opened
-    return _with_validation(config.data, store_settings(config), progress, config.seed)
+    settings = store_settings(config)
+    opened = _opened(config.data, settings, progress)
+    return opened if opened.listed.split("val") else _drawn(config.data, settings, progress, config.seed)
 
 
 @lru_cache(maxsize=4)
-def _with_validation(config: DataConfig, settings: StoreSettings, progress: bool, seed: int) -> Opened:
+def _drawn(config: DataConfig, settings: StoreSettings, progress: bool, seed: int) -> Opened:
     """The data set with the validation split that runs of this seed draw, and nothing kept of another's."""
     opened = _opened(config, settings, progress)
-    tied = tied_groups(opened.listed, ContentHashes(Path(config.store) / "hashes.json"))
-    manifest = with_validation(opened.listed, config.validation_share, seed, tied)
-    return replace(opened, manifest=manifest, kept={})
+    tied = tied_groups(opened.audit.contents)
+    return replace(
+        opened, manifest=with_validation(opened.listed, config.validation_share, seed, tied), kept={}
+    )
 
 
 @lru_cache(maxsize=4)
 def _opened(config: DataConfig, settings: StoreSettings, progress: bool) -> Opened:
     manifest = read_manifest(config.manifest)
-    check_files(manifest)
     root = Path(config.store)
     try:
         root.mkdir(parents=True, exist_ok=True)
@@ -113,15 +107,6 @@ def _opened(config: DataConfig, settings: StoreSettings, progress: bool) -> Open
         failed=report.failed,
         warnings=report.warnings,
         blank=report.blank,
-        fingerprint=_with_features(fingerprint(manifest, report), checked.features),
+        fingerprint=fingerprint(manifest, report, checked.contents.features),
         listed=manifest,
     )
-
-
-def _with_features(fingerprint: str, features: Sequence[FeatureDigest]) -> str:
-    """The data's fingerprint, in which the content of precomputed features counts; without any, as it was."""
-    rows = [
-        [clip.id, modality, digest, steps, clip.features_rate.get(modality)]
-        for clip, modality, digest, steps in features
-    ]
-    return hashlib.sha256(json.dumps([fingerprint, rows]).encode()).hexdigest() if rows else fingerprint

@@ -10,7 +10,6 @@ from numpy import ndarray
 from torch import Tensor
 
 from mmvideo.clips.manifest import Clip
-from mmvideo.components import MODALITY_KINDS
 from mmvideo.config import Input, RunConfig
 from mmvideo.data.opened import Opened, make_modality
 from mmvideo.evaluation.floor import PlainBlock
@@ -52,7 +51,7 @@ def plain_features(config: RunConfig, source: Opened, clips: Sequence[Clip]) -> 
 
 
 def _reader(name: str, given: Input, config: RunConfig, source: Opened) -> _Vectors | _Words:
-    kind, rate = MODALITY_KINDS.resolve(given.kind), config.data.frame_rate
+    kind, rate = given.component, config.data.frame_rate
     if issubclass(kind, Visual):
         every_frame = given.options.model_copy(update={"sampling": "rate"})
         visual = kind(every_frame, name, Pictures(SIDE, whole=True), rate)

@@ -68,6 +68,12 @@ class Encoder(nn.Module):
         return None
 
     @property
+    def pretrained(self) -> nn.Module | None:
+        """The pretrained network in it, which has a learning rate of its own (`train.rates`); None: there is
+        none."""
+        return None
+
+    @property
     def needs_trunk(self) -> bool:
         return bool(self.levels & {"trunk", "clip"})
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Set
-from contextlib import nullcontext
-from functools import partial
+from functools import lru_cache, partial
 from typing import ClassVar
 
 import torch
@@ -13,8 +12,8 @@ from pydantic import model_validator
 from torch import Tensor, nn
 
 from mmvideo.encoders.ahead import encode_frames, weights_digest
-from mmvideo.encoders.base import Encoder
 from mmvideo.encoders.picture_models import load_picture_model, picture_of
+from mmvideo.encoders.tuning import NOTHING, TunedEncoder, tune_network
 from mmvideo.layers.trunk import Trunk, make_trunk
 from mmvideo.modalities.base import ClipSource, Modality
 from mmvideo.modalities.pictures import Framing
@@ -25,7 +24,7 @@ from mmvideo.types import Tokens
 from mmvideo.vocabulary import Level
 
 
-class FrameModel(Encoder):
+class FrameModel(TunedEncoder):
     """Stem: the model's vector of each frame, projected. Trunk: none, LSTM or transformer. Clip: pooled.
 
     Inputs are uint8 frames (B, T, 3, H, W), framed as the model's own files say, or what `frame_features`
@@ -34,16 +33,14 @@ class FrameModel(Encoder):
 
     takes: ClassVar[str] = "visual"
 
-    class Config(Encoder.Config):
-        """The model, whether it is trained, and what stands on it."""
+    class Config(TunedEncoder.Config):
+        """The model, how much of it is trained, and what stands on it."""
 
         model: WeightsFile = None
         """Local folder or hub name of a CLIP, SigLIP, DINOv2, DINOv3 or timm model; or timm's name, with
         `weights`."""
         weights: WeightsFile = None
         """For timm's name: a .safetensors file."""
-        frozen: bool = True
-        """Leave the model as loaded, in evaluation mode; only what stands on it is trained."""
         cached: bool | None = None
         """Compute the frozen model's vectors once, keep them in the store and read them instead of frames.
         None: where the frames are not augmented and evaluated in one crop. FLOPs and latency are then those
@@ -54,8 +51,8 @@ class FrameModel(Encoder):
 
         @model_validator(mode="after")
         def _cached_is_frozen(self) -> FrameModel.Config:
-            if self.cached and not self.frozen:
-                raise ValueError("cached is for a model that does not change; set frozen too")
+            if self.cached and not self.unchanging:
+                raise ValueError("cached is for a model that does not change; set frozen too, without tune")
             return self
 
     @classmethod
@@ -65,6 +62,8 @@ class FrameModel(Encoder):
     @classmethod
     def refuse_unusable(cls, config: Config) -> None:
         picture_of(config.model, config.weights)
+        if config.tune != NOTHING:
+            _refuse_untunable(config)
 
     @classmethod
     def encode_ahead(
@@ -72,7 +71,9 @@ class FrameModel(Encoder):
     ) -> EncodedClips | None:
         assert isinstance(modality, Visual)
         cached = (
-            config.frozen and not modality.config.changes_frames if config.cached is None else config.cached
+            config.unchanging and not modality.config.changes_frames
+            if config.cached is None
+            else config.cached
         )
         if not cached:
             return None
@@ -82,9 +83,8 @@ class FrameModel(Encoder):
 
     def __init__(self, config: Config, told: None, width: int, levels: Set[Level]) -> None:
         super().__init__(config, told, width, levels)
-        self.frozen = config.frozen
         self.model = load_picture_model(config.model, config.weights)
-        self.model.requires_grad_(not config.frozen)
+        tune_network(self.model.network, config, config.model)
         self.features = self.model.features
         self.project = nn.Sequential(
             nn.LayerNorm(self.features, elementwise_affine=False),
@@ -93,6 +93,10 @@ class FrameModel(Encoder):
             nn.Dropout(config.dropout),
         )
         self.on_top = make_trunk(config.trunk, width, config.dropout) if self.needs_trunk else None
+
+    @property
+    def pretrained(self) -> nn.Module:
+        return self.model.network
 
     def stem(self, inputs: Tokens) -> Tokens:
         mask, values = inputs.mask, inputs.values
@@ -106,19 +110,16 @@ class FrameModel(Encoder):
 
     def frame_features(self, frames: UInt8[Tensor, "N 3 H W"]) -> Float[Tensor, "N F"]:
         """The model's vector of each frame."""
-        with torch.no_grad() if self.frozen else nullcontext():
-            return self.model(frames)
-
-    def train(self, mode: bool = True) -> FrameModel:
-        """A frozen model stays in evaluation mode: dropout in it would make it change after all."""
-        super().train(mode)
-        if self.frozen:
-            self.model.eval()
-        return self
+        return self.model(frames)
 
     def trunk(self, stem: Tokens, inputs: Tokens) -> Tokens:
         assert self.on_top is not None
         return self.on_top(stem)
+
+
+@lru_cache(maxsize=16)  # all runs of a grid ask for the same
+def _refuse_untunable(config: FrameModel.Config) -> None:
+    tune_network(load_picture_model(config.model, config.weights).network, config, config.model)
 
 
 def _framing(config: FrameModel.Config) -> Framing:

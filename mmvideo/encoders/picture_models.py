@@ -18,7 +18,6 @@ from PIL.Image import Resampling
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
 
 from mmvideo.errors import InputError, unknown
 from mmvideo.modalities.pictures import Framing
@@ -47,7 +46,7 @@ class Picture:
 
 
 class PictureModel(nn.Module):
-    """A picture's vector under a pretrained network, whose statistics of batches never change."""
+    """A picture's vector under a pretrained network."""
 
     mean: Tensor
     std: Tensor
@@ -71,14 +70,6 @@ class PictureModel(nn.Module):
     def forward(self, frames: UInt8[Tensor, "N 3 H W"]) -> Float[Tensor, "N F"]:
         found = self.network((frames - self.mean) / self.std)
         return found if isinstance(found, Tensor) else found.pooler_output
-
-    def train(self, mode: bool = True) -> PictureModel:
-        """Batch norm keeps its statistics: in training it would tie a clip to its batch-mates."""
-        super().train(mode)
-        for module in self.modules():
-            if isinstance(module, _BatchNorm):
-                module.eval()
-        return self
 
 
 def load_picture_model(model: str | None, weights: str | None) -> PictureModel:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Set
+from functools import lru_cache
 from typing import Any, ClassVar
 
 import torch
 from torch import nn
 
-from mmvideo.encoders.base import Encoder
+from mmvideo.encoders.tuning import NOTHING, TunedEncoder, tune_network
 from mmvideo.errors import InputError
 from mmvideo.modalities.text import Pieces
 from mmvideo.pretrained import load_pretrained
@@ -17,7 +18,7 @@ from mmvideo.types import Tokens
 from mmvideo.vocabulary import Level
 
 
-class TextTransformer(Encoder):
+class TextTransformer(TunedEncoder):
     """Stem: word-piece embeddings. Trunk: the transformer's last layer. Clip: pooled.
 
     Inputs are ids (B, N) int64.
@@ -32,14 +33,14 @@ class TextTransformer(Encoder):
 
     takes: ClassVar[str] = "text"
 
-    class Config(Encoder.Config):
-        """The transformer, its tokenizer, and whether it is trained."""
+    class Config(TunedEncoder.Config):
+        """The transformer, its tokenizer, and how much of it is trained."""
 
         model: WeightsFile = None
         """None: a small BERT from scratch. Else any local folder or hub name transformers' AutoModel
         loads."""
         frozen: bool = False
-        """Leave a pretrained model as loaded."""
+        """Leave a pretrained model as loaded, in evaluation mode."""
         max_tokens: Positive = 48
         """Word pieces kept per clip."""
         vocabulary_size: Positive = 1024
@@ -56,15 +57,20 @@ class TextTransformer(Encoder):
     def refuse_unusable(cls, config: Config) -> None:
         if config.model is not None:
             refuse_other_than_text(config.model)
+            if config.tune != NOTHING:
+                _refuse_untunable(config)
 
     def __init__(self, config: Config, told: int, width: int, levels: Set[Level]) -> None:
         super().__init__(config, told, width, levels)
         vocabulary_size = told
-        if config.frozen and config.model is None:
-            raise InputError("frozen needs model: a frozen random transformer would learn nothing")
-        transformer = _small_bert(config, vocabulary_size) if config.model is None else _load(config.model)
-        if config.frozen:
-            transformer.requires_grad_(False)
+        if config.model is None:
+            if config.frozen or config.tune != NOTHING:
+                option = "frozen" if config.frozen else "tune"
+                raise InputError(f"{option} needs model: a frozen random transformer would learn nothing")
+            transformer = _small_bert(config, vocabulary_size)
+        else:
+            transformer = _load(config.model)
+            tune_network(transformer, config, config.model)
         embedding = transformer.get_input_embeddings()
         if embedding.num_embeddings < vocabulary_size:
             raise InputError(
@@ -80,6 +86,12 @@ class TextTransformer(Encoder):
             else None
         )
         self.dropout = nn.Dropout(config.dropout)
+
+    @property
+    def pretrained(self) -> nn.Module | None:
+        if self.config.model is None:
+            return None
+        return self.embedding if self.transformer is None else self.transformer
 
     def stem(self, inputs: Tokens) -> Tokens:
         if self.project_stem is None:  # only the trunk is read, and it starts from the ids
@@ -120,6 +132,11 @@ def _small_bert(config: TextTransformer.Config, vocabulary_size: int) -> Any:
         type_vocab_size=1,
     )
     return BertModel(bert, add_pooling_layer=False)
+
+
+@lru_cache(maxsize=16)  # all runs of a grid ask for the same
+def _refuse_untunable(config: TextTransformer.Config) -> None:
+    tune_network(_load(config.model or ""), config, config.model)
 
 
 def _load(name: str) -> Any:

@@ -119,6 +119,10 @@ class CnnLstm(Encoder):
         self.lstm = DeltaLstm(width, width) if self.needs_trunk else None
         self.frozen = config.frozen
 
+    @property
+    def pretrained(self) -> nn.Module | None:
+        return self.cnn if self.config.weights is not None else None
+
     def stem(self, inputs: Tokens) -> Tokens:
         features = inputs.values
         if features.ndim == 5:

@@ -37,7 +37,9 @@ from mmvideo.errors import InputError
 
 LEVEL = 0.95
 POWER = 0.80
-_MOST_SEEDS = 1000
+MOST_SEEDS = 50
+"""Up to so many seeds a number is named."""
+_ENDLESS = 1_000_000
 _SMALLEST_P = 1e-12
 _NO_SPREAD = 1e-9
 """Means and half-widths up to here, in units of the largest score, are rounding: all groups are alike, and
@@ -80,8 +82,8 @@ class PairedComparison:
     n_clips: int
     n_groups: int
     seeds_needed: int | None
-    """About how many seeds until a true difference of this size would be found with 80 % power. None: no
-    number of seeds (up to 1000) is enough, more clips are needed."""
+    """About how many seeds until a true difference of this size would be found with 80 % power, rounded up,
+    since few seeds tell no more; `MOST_SEEDS` + 1 stands for more. None: more clips are needed."""
     clips_only: bool
     """One seed: interval and p allow for other clips, not for another seed."""
 
@@ -207,8 +209,9 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def verdict(comparison: PairedComparison, adjusted_p: float, *, higher_is_better: bool = True) -> str:
-    """The word for a comparison: `better`, `worse`, `not distinguishable (needs about N seeds)`,
-    `not distinguishable (needs more clips)` or `no verdict (one seed)`.
+    """The word for a comparison: `better`, `worse`, `no verdict (one seed)`, or `not distinguishable` with
+    what it needs: `about N seeds`, `more than 50 seeds`, `more clips`; or, of two seeds, which do not tell
+    how many, `more seeds`.
 
     Where scores are errors (`higher_is_better` false), arm A is better if the difference is negative.
 
@@ -220,9 +223,14 @@ def verdict(comparison: PairedComparison, adjusted_p: float, *, higher_is_better
         return ONE_SEED
     if adjusted_p < 1 - LEVEL:
         return "better" if (comparison.difference > 0) == higher_is_better else "worse"
-    if comparison.seeds_needed is None:
-        return "not distinguishable (needs more clips)"
-    return f"not distinguishable (needs about {comparison.seeds_needed} seeds)"
+    needed = comparison.seeds_needed
+    if needed is None:
+        what = "more clips"
+    elif needed > MOST_SEEDS:
+        what = f"more than {MOST_SEEDS} seeds"
+    else:
+        what = "more seeds" if comparison.n_seeds == 2 else f"about {needed} seeds"
+    return f"not distinguishable (needs {what})"
 
 
 def _spread(values: Float[ndarray, "S n"], groups: ndarray, largest: float) -> _Spread:
@@ -294,7 +302,8 @@ def _p_value(spread: _Spread, width: float) -> float:
 
 
 def _seeds_needed(spread: _Spread, alpha: float) -> int | None:
-    """The fewest seeds at which the difference seen exceeds the half-width by enough for 80 % power."""
+    """The fewest seeds at which the difference seen exceeds the half-width by enough for 80 % power, rounded
+    up. None where no number of them is enough, or where it is the clips that most is uncertain for."""
 
     def found(n_seeds: int) -> bool:
         variance = max(spread.seeds * spread.n_seeds / n_seeds + spread.groups, spread.clips_alone(n_seeds))
@@ -302,12 +311,10 @@ def _seeds_needed(spread: _Spread, alpha: float) -> int | None:
             variance
         )
 
-    if (
-        spread.mean == 0 or spread.alike or not found(_MOST_SEEDS)
-    ):  # where all are alike, only groups tell more
+    if spread.mean == 0 or spread.alike or not found(_ENDLESS):  # where all are alike, only groups tell more
         return None
-    low, high = 1, _MOST_SEEDS
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if found(middle) else (middle, high)
-    return high
+    if not found(MOST_SEEDS):
+        of_clips = spread.half_width(alpha, _ENDLESS)
+        return None if 2 * of_clips**2 > spread.half_width(alpha, MOST_SEEDS) ** 2 else MOST_SEEDS + 1
+    fewest = next(n for n in range(2, MOST_SEEDS + 1) if found(n))
+    return next(n for n in (*range(2, 11), *range(15, 30, 5), *range(30, MOST_SEEDS + 1, 10)) if n >= fewest)

@@ -13,7 +13,6 @@ from torch import Tensor
 
 from mmvideo.clips.labels import classes_of
 from mmvideo.clips.manifest import Clip, Manifest
-from mmvideo.components import MODALITY_KINDS
 from mmvideo.config import Input
 from mmvideo.data.dataset import ClipDataset, stored_seconds
 from mmvideo.encoders.audio import SpectrogramCnn
@@ -124,7 +123,7 @@ def view_clip(inspected: Inspected, clip: Clip) -> ClipView:
 def _view(
     name: str, given: Input, modality: Modality | None, read: tuple[Tensor, Tensor] | None
 ) -> ModalityView:
-    kind = MODALITY_KINDS.resolve(given.kind).kind
+    kind = given.component.kind
     if modality is None or read is None:
         return ModalityView(name, kind, np.zeros(0, np.float32), np.zeros(0, np.float32))
     values, times = (tensor.numpy() for tensor in read)

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mmvideo.clips import extensions
-from mmvideo.clips.audit import carve_validation
 from mmvideo.clips.manifest import Clip
+from mmvideo.clips.validation import carve_validation
 from mmvideo.errors import InputError
 from mmvideo.recipes.discovery import files_below
 from mmvideo.recipes.tables import read_json

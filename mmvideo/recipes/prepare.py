@@ -14,12 +14,14 @@ from typing import Any
 import tyro
 from pydantic import ValidationError
 
-from mmvideo.clips.audit import audit, carve_validation, copies_in_other_splits
+from mmvideo.clips.audit import audit
+from mmvideo.clips.contents import Contents
 from mmvideo.clips.feature_files import join_reference, split_reference
 from mmvideo.clips.hashing import ContentHashes
 from mmvideo.clips.labels import task_of
 from mmvideo.clips.manifest import MEDIA_FIELDS, Clip, Manifest, read_manifest, shown, write_manifest
 from mmvideo.clips.names import noticing
+from mmvideo.clips.validation import carve_validation
 from mmvideo.errors import InputError
 from mmvideo.files import write_whole
 from mmvideo.progress import tracked
@@ -68,7 +70,7 @@ def prepare(recipe: Recipe[Options], options: Options, show_progress: bool = Fal
     dropped: dict[str, str] = {}
     if options.dedupe == "keep-first":
         hashes = _hashed(Manifest(tuple(present), out), show_progress)
-        dropped = copies_in_other_splits(Manifest(tuple(present), out), hashes)
+        dropped = Contents.of(Manifest(tuple(present), out), hashes).copies_in_other_splits()
         present = [clip for clip in present if clip.id not in dropped]
     outcome = Outcome(
         title=recipe.title,

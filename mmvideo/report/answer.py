@@ -1,13 +1,15 @@
-"""A study's result in plain sentences, made from the verdicts and nothing else."""
+"""A study's result in one sentence, and what qualifies it; made from the verdicts and nothing else."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
 from mmvideo.evaluation.display import MetricDisplay
+from mmvideo.evaluation.floor_record import floor_name
 from mmvideo.evaluation.statistics import ONE_SEED
 from mmvideo.report.comparisons import (
     AGAINST_AVERAGING,
@@ -19,55 +21,62 @@ from mmvideo.report.comparisons import (
     FAMILIES,
 )
 from mmvideo.report.controls import MISSINGNESS
+from mmvideo.report.epochs import epoch_notes
+from mmvideo.report.floors import LINEAR, FloorTest
 from mmvideo.report.runs import StudyRuns
 
-Tests = Mapping[str, Mapping[Any, Any]]
+Test = Mapping[Any, Any]
+Tests = Mapping[str, Test]
 """The leader's paired comparison of each family that has controls."""
+Point = tuple[str, str]
+"""Of what, and what is to be known of it."""
+HURDLES = (AGAINST_PRESENCE, AGAINST_NO_INPUT, AGAINST_UNIMODAL, AGAINST_BOTH, AGAINST_AVERAGING)
+"""What a fusion has to beat, in the order in which the first that it does not beat is named."""
+NOTHING = "nothing that could be shown"
+SCOPE: Point = ("holds for", "this data set, these encoders, this training budget")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a study says of fusion."""
+
+    sentence: str
+    """Whether fusion gains and by how much, or what explains its gain."""
+    points: tuple[Point, ...]
+    """What qualifies it."""
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The points, each as one text."""
+        return tuple(f"{about}: {text}" for about, text in self.points)
 
 
 def plain_answer(
-    study: StudyRuns, table: pd.DataFrame, pairs: pd.DataFrame, leader: str | None, best_unimodal: str | None
-) -> str:
+    study: StudyRuns, table: pd.DataFrame, pairs: pd.DataFrame, leader: str | None, floor: FloorTest | None
+) -> Answer:
     """What the fusion chosen on validation gains, over what, how surely, and what is not claimed.
 
     Args:
         leader: the fusion arm to speak of.
-        best_unimodal: the single-modality arm it is measured against.
+        floor: its comparison with the best floor of its modalities.
     """
-    scope = "Nothing is claimed beyond this data set, these encoders and this training budget."
     if leader is None:
-        return f"No fusion arm has all its seeds, so there is nothing to conclude about fusion. {scope}"
-    wording, score = study.task.display, study.task.score
-    row = table[table["arm"] == leader].to_dict("records")[0]
-    n_fusions = int((table["kind"] == "fusion").sum())
-    picked = f"Of {n_fusions} fusion arms validation picks {leader}: it" if n_fusions > 1 else leader
-    interval = f"[{wording.value(row['low'])}, {wording.value(row['high'])}]"
-    tests = leaders_tests(pairs, leader)
-    sentences = [
-        conclusion(tests, leader, higher_is_better=study.task.higher_is_better),
-        f"{picked} {wording.claim.format(wording.value(row[score]))} {interval} (n = {study.sample}).",
-    ]
-    for family, test in tests.items():
-        claim = _claim(test, wording, f"the best single modality ({best_unimodal})", family)
-        beyond = _above_reference(study, table, test["b"]) if family == AGAINST_UNIMODAL else ""
-        sentences.append(f"{claim}{beyond}.")
-    if n_fusions > 1 and len(study.seeds) > 1:
-        sentences.append(_among(pairs, leader))
-    if pd.notna(row[f"permuted_{score}"]):
-        left = wording.left.format(wording.value(row[f"permuted_{score}"]))
-        sentences.append(f"With permuted modalities {left}.")
-    ceiling = (study.limits or {"additive": {}})["additive"].get("ceiling")
-    if ceiling is not None and row["low"] > ceiling:
-        sentences.append(
-            f"Its interval lies above the additive bound ({wording.value(ceiling)} %), what any rule that "
-            "adds up the modalities' votes can reach."
-        )
-    if study.clips.n_groups == 1:
-        sentences.append(
-            "All test clips are of one group: intervals and verdicts are over its clips, and do not say what "
-            "another group would give."
-        )
-    return " ".join([*sentences, scope])
+        nothing = "No fusion arm has all its seeds, so there is nothing to conclude about fusion."
+        return Answer(nothing, (SCOPE,))
+    tests, wording = leaders_tests(pairs, leader), study.task.display
+    claim, test = conclusion(tests, leader, higher_is_better=study.task.higher_is_better)
+    claim = f"{claim}; {_change(test, wording)} against {test['b']}"
+    points = [_measured(study, table, leader)]
+    points += [_against(study, table, test, family) for family, test in tests.items()]
+    points += _floors(study, table, leader, floor)
+    points += _circumstances(study, table, pairs, leader)
+    behind = [*_below_their_floor(table)["arm"], *([leader] if floor and floor.above else [])]
+    if behind:
+        points.insert(0, ("but for the floor", claim))
+        one = "A single seed gives no verdict; on these clips"
+        many = "Nothing can be concluded about fusion with these encoders:"
+        claim = f"{one if len(study.seeds) == 1 else many} {LINEAR} is ahead of {joined(behind)}"
+    return Answer(f"{claim}.", (*points, SCOPE))
 
 
 def leaders_tests(pairs: pd.DataFrame, leader: str) -> Tests:
@@ -76,61 +85,82 @@ def leaders_tests(pairs: pd.DataFrame, leader: str) -> Tests:
     return {family: found[family] for family in FAMILIES if family in found and family != BETWEEN_FUSIONS}
 
 
-def conclusion(tests: Tests, leader: str, *, higher_is_better: bool = True) -> str:
-    """The first sentence: whether fusion gains, and what explains its gain if something simpler does."""
-    beaten = {family: test["verdict"] == "better" for family, test in tests.items()}
-    floors = [family for family in (AGAINST_PRESENCE, AGAINST_NO_INPUT) if family in tests]
-    floor = tests[next((family for family in floors if not beaten[family]), floors[0])]
-    presence = "presence alone (the missingness baseline)"
-    floor_name = presence if floor["b"] == MISSINGNESS else f"the {floor['b']}"
-    if floor["verdict"] == ONE_SEED:
-        ahead = (floor["difference"] > 0) == higher_is_better and floor["difference"] != 0
-        below = "" if ahead else f" On these clips {leader} does not beat {floor_name}."
-        return (
-            "A single seed gives no verdict: its intervals allow for other clips only, so no arm is called "
-            f"better or worse.{below}"
+def conclusion(tests: Tests, leader: str, *, higher_is_better: bool = True) -> tuple[str, Test]:
+    """Whether fusion gains, what explains its gain if something simpler does, and the test that decides."""
+    names = {family: _name(test, family) for family, test in tests.items()}
+    hurdles = [family for family in HURDLES if family in tests]
+    one_seed = tests[hurdles[0]]["verdict"] == ONE_SEED
+    ahead = {family: (test["difference"] > 0) == higher_is_better for family, test in tests.items()}
+    beaten = {
+        family: ahead[family] and test["difference"] != 0 if one_seed else test["verdict"] == "better"
+        for family, test in tests.items()
+    }
+    missed = next((family for family in hurdles if not beaten[family]), None)
+    shown = (AGAINST_UNIMODAL, hurdles[0], AGAINST_AVERAGING)
+    passed = joined([names[family] for family in shown if beaten.get(family)])
+    test = tests[missed or (AGAINST_UNIMODAL if AGAINST_UNIMODAL in tests else hurdles[0])]
+    if one_seed:
+        here = f"does not beat {names[missed]}" if missed else f"is ahead of {passed}"
+        claim = f"A single seed gives no verdict; on these clips {leader} {here}"
+    elif missed == AGAINST_AVERAGING:
+        claim = f"Joint training adds {NOTHING}: {leader} beats {passed}, but not {names[missed]}"
+    elif missed == AGAINST_BOTH:
+        claim = (
+            f"Fusion adds {NOTHING} beyond presence: {leader} beats {names[AGAINST_UNIMODAL]}, but not "
+            f"{names[missed]}"
         )
-    if not beaten[floor["family"]]:
-        return f"Fusion adds nothing that could be shown: {leader} was not shown to beat {floor_name}."
-    if AGAINST_UNIMODAL not in tests:
-        return f"{leader} beats {floor_name}; what fusion adds to a single modality was not measured."
-    best = tests[AGAINST_UNIMODAL]["b"]
-    single = f"the best single modality ({best})"
-    if not beaten[AGAINST_UNIMODAL]:
-        return f"Fusion adds nothing that could be shown: {leader} was not shown to beat {single}."
-    if not beaten.get(AGAINST_BOTH, True):
-        return (
-            f"Fusion adds nothing that could be shown beyond presence: {leader} beats {single}, but not "
-            f"{best} with what the missingness baseline knows."
-        )
-    if not beaten.get(AGAINST_AVERAGING, True):
-        return (
-            f"Joint training adds nothing that could be shown: {leader} beats {single} and {floor_name}, but "
-            "not score averaging of the unimodal models."
-        )
-    averaging = ", and score averaging of the unimodal models" if AGAINST_AVERAGING in tests else ""
-    return f"Fusion adds to what single modalities give: {leader} beats {single}, {floor_name}{averaging}."
+    elif missed:
+        failed = "is worse than" if test["verdict"] == "worse" else "was not shown to beat"
+        claim = f"Fusion adds {NOTHING}: {leader} {failed} {names[missed]}"
+    elif AGAINST_UNIMODAL in tests:
+        claim = f"Fusion adds to what single modalities give: {leader} beats {passed}"
+    else:
+        claim = f"{leader} beats {passed}; what fusion adds to a single modality was not measured"
+    return claim, test
 
 
-def _claim(test: Mapping[Any, Any], wording: MetricDisplay, single: str, family: str) -> str:
+def _name(test: Test, family: str) -> str:
+    """What the leader is compared with, in a sentence."""
+    return {
+        AGAINST_UNIMODAL: f"the best single modality ({test['b']})",
+        AGAINST_PRESENCE: "presence alone",
+        AGAINST_BOTH: "that modality with what presence tells",
+        AGAINST_AVERAGING: "score averaging",
+    }.get(family, f"the {test['b']}")
+
+
+def _measured(study: StudyRuns, table: pd.DataFrame, leader: str) -> Point:
+    wording, row = study.task.display, _row(table, leader)
+    interval = f"[{wording.value(row['low'])}, {wording.value(row['high'])}]"
+    score = f"{wording.claim.format(wording.value(row[study.task.score]))} {interval}"
+    fusions = int((table["kind"] == "fusion").sum())
+    picked = f"; validation picks it of {fusions} fusions" if fusions > 1 else ""
+    return leader, f"{score}, n = {study.sample}{picked}"
+
+
+def _against(study: StudyRuns, table: pd.DataFrame, test: Test, family: str) -> Point:
     """A verdict and by how much; what is decided is stated as a size, what is not with its sign."""
-    name = {AGAINST_UNIMODAL: single, AGAINST_BOTH: f"{single} with missingness"}.get(
-        family, f"the {test['b']}"
-    )
-    name = test["b"] if family == AGAINST_AVERAGING else name
-    decided = test["verdict"] in ("better", "worse")
-    turned = decided and test["difference"] < 0
-    low, high = (-test["high"], -test["low"]) if turned else (test["low"], test["high"])
-    p = p_text(test["adjusted_p"], "= ")
-    detail = f"[{wording.value(low)}, {wording.value(high)}], adjusted p {p}"
+    wording, decided = study.task.display, test["verdict"] in ("better", "worse")
+    of_single = family == AGAINST_UNIMODAL
+    about = f"against {'presence alone' if family == AGAINST_PRESENCE else test['b']}"
+    p = f"adjusted p {p_text(test['adjusted_p'], '= ')}"
     if decided:
+        turned = test["difference"] < 0
+        low, high = (-test["high"], -test["low"]) if turned else (test["low"], test["high"])
         size = f"{wording.value(abs(test['difference']))}{wording.change_unit}"
-        return f"It is {test['verdict']} than {name} by {size} ({detail})"
-    difference = f"{wording.change(test['difference'])}{wording.change_unit}"
-    if test["verdict"] == ONE_SEED:
-        return f"Against {name}: {difference} ({detail})"
-    reason = test["verdict"].removeprefix("not distinguishable ").strip("()")
-    return f"It is not distinguishable from {name}: {difference} ({detail}); the question {reason}"
+        text = f"{test['verdict']} by {size} [{wording.value(low)}, {wording.value(high)}], {p}"
+    else:
+        word = "" if test["verdict"] == ONE_SEED else f": {test['verdict']}"
+        text = f"{_change(test, wording)}, {p}{word}"
+    if of_single:
+        text += f"; the best single modality on validation{_above_reference(study, table, test['b'])}"
+    return about, text
+
+
+def _change(test: Test, wording: MetricDisplay) -> str:
+    """`+1.2 points [−0.3, 2.7]`."""
+    interval = f"[{wording.value(test['low'])}, {wording.value(test['high'])}]"
+    return f"{wording.change(test['difference'])}{wording.change_unit} {interval}"
 
 
 def _above_reference(study: StudyRuns, table: pd.DataFrame, reference: str) -> str:
@@ -146,29 +176,75 @@ def _above_reference(study: StudyRuns, table: pd.DataFrame, reference: str) -> s
     if not above:
         return ""
     shown = ", ".join(f"{name} ({wording.value(scores[name])}{wording.unit})" for name in above)
-    return (
-        f"; but {reference}, chosen on validation, has {wording.value(own)}{wording.unit} on test, which is "
-        f"not as good as {shown}"
-    )
+    return f", but with {wording.value(own)}{wording.unit} on test not as good as {shown}"
+
+
+def _floors(study: StudyRuns, table: pd.DataFrame, leader: str, floor: FloorTest | None) -> Iterator[Point]:
+    """The leader against the best floor of its modalities, and single modalities that stay below theirs."""
+    wording = study.task.display
+    if floor:
+        yield f"against {floor.name}", f"{_change(vars(floor), wording)}: {LINEAR}"
+    for row in _below_their_floor(table).to_dict("records"):
+        test = {name: row[f"floor_{name}"] for name in ("difference", "low", "high")}
+        about = f"{row['arm']} against {floor_name([row['modalities']])}"
+        yield about, f"{_change(test, wording)}: {row['arm']} {row['floor']}"
+
+
+def _below_their_floor(table: pd.DataFrame) -> pd.DataFrame:
+    return table[(table["kind"] == "single modality") & (table["floor"] != "")]
+
+
+def _circumstances(
+    study: StudyRuns, table: pd.DataFrame, pairs: pd.DataFrame, leader: str
+) -> Iterator[Point]:
+    """What else is to be known of the leader's score."""
+    wording, row = study.task.display, _row(table, leader)
+    permuted = row[f"permuted_{study.task.score}"]
+    if pd.notna(permuted):
+        yield "with permuted modalities", wording.left.format(wording.value(permuted))
+    others = _among(pairs, leader)
+    if others and len(study.seeds) > 1:
+        yield "among the fusions", others
+    ceiling = (study.limits or {"additive": {}})["additive"].get("ceiling")
+    if ceiling is not None and row["low"] > ceiling:
+        yield (
+            "additive bound",
+            f"its interval lies above {wording.value(ceiling)} %, the most that adding up votes can reach",
+        )
+    references = pairs.loc[pairs["family"] == AGAINST_UNIMODAL, "b"]
+    compared = [arm for arm in study.arms if arm.name == leader or arm.name in set(references)]
+    for note in epoch_notes(compared):
+        yield "epochs", note.rstrip(".")
+    if len(study.seeds) == 1:
+        yield "seeds", "one: intervals allow for other clips only, and no arm is called better or worse"
+    if study.clips.n_groups == 1:
+        yield (
+            "groups",
+            "one: intervals and verdicts are over its clips, and do not say what another group would give",
+        )
 
 
 def _among(pairs: pd.DataFrame, leader: str) -> str:
-    """How the leader does among the fusions."""
+    """How the leader does among the fusions; empty where it is the only one."""
     others: dict[str, list[str]] = {"better": [], "worse": [], "same": []}
+    turned = {"better": "worse", "worse": "better"}
     for test in pairs[pairs["family"] == BETWEEN_FUSIONS].to_dict("records"):
-        if leader not in (test["a"], test["b"]):
-            continue
-        other, word = (
-            (test["b"], test["verdict"]) if test["a"] == leader else (test["a"], _turned(test["verdict"]))
-        )
-        others[word if word in others else "same"].append(other)
+        if leader == test["a"]:
+            others[test["verdict"] if test["verdict"] in turned else "same"].append(test["b"])
+        elif leader == test["b"]:
+            others[turned.get(test["verdict"], "same")].append(test["a"])
     parts = [f"{word} than {', '.join(others[word])}" for word in ("better", "worse") if others[word]]
     parts += [f"not distinguishable from {', '.join(others['same'])}"] if others["same"] else []
-    return f"Among the fusions it is {'; '.join(parts)}."
+    return "; ".join(parts)
 
 
-def _turned(word: str) -> str:
-    return {"better": "worse", "worse": "better"}.get(word, word)
+def _row(table: pd.DataFrame, arm: str) -> dict[Any, Any]:
+    return dict(table[table["arm"] == arm].iloc[0])
+
+
+def joined(names: Sequence[str]) -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
 def p_text(p: float, equals: str = "") -> str:

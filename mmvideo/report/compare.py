@@ -14,11 +14,11 @@ from numpy import ndarray
 from mmvideo import __version__
 from mmvideo.evaluation.statistics import compare_arms, interval_for_arm
 from mmvideo.records import ComparisonRecord
-from mmvideo.report.answer import plain_answer
+from mmvideo.report.answer import Answer, plain_answer
 from mmvideo.report.comparisons import AGAINST_UNIMODAL, compare_pairs
 from mmvideo.report.costs import costs_of, step_notes
 from mmvideo.report.epochs import epoch_notes, epochs_of
-from mmvideo.report.floors import against_floor, warning
+from mmvideo.report.floors import against_floor, leaders_floor
 from mmvideo.report.rows import KINDS, Row, best_on_validation, build_rows
 from mmvideo.report.runs import StudyRuns
 
@@ -34,6 +34,7 @@ class Comparison:
     study: StudyRuns
     table: pd.DataFrame
     """A row per arm, then per control. `kind` is fusion, single modality, control, no training or floor;
+    `n_seeds` and `seed_std` are empty where no seed changes anything;
     `low` and `high` are the 95 % interval of `accuracy`; `difference…`, `p`, `adjusted_p` and `verdict` are
     against `best_unimodal`; `permuted_accuracy` is the permutation control's; `complete_accuracy` is that on
     the `complete_clips` test clips, of `complete_groups` groups, that have all modalities of the arm;
@@ -58,7 +59,7 @@ class Comparison:
     """Which fusions' training steps cost several times the cheapest one's, and what on."""
     failed_clips: dict[str, str]
     """Clips that could not be decoded, with the reason; they are in no split."""
-    answer: str
+    answer: Answer
     """The result in words."""
 
     def record(self) -> ComparisonRecord:
@@ -74,7 +75,8 @@ class Comparison:
             n_groups=study.clips.n_groups,
             intervals_over=study.clips.over,
             task=study.task.kind,
-            answer=self.answer,
+            answer=self.answer.sentence,
+            qualified_by=self.answer.lines,
             best_unimodal=self.best_unimodal,
             leader=self.leader,
             arms=_plain(self.table),
@@ -144,7 +146,7 @@ def compare(study: StudyRuns) -> Comparison:
         notes=(*study.notes, *study.arms[0].runs[0].result.data_notices, *notes),
         cost_notes=step_notes([row.members[0] for row in rows if row.kind == "fusion"]),
         failed_clips=failed,
-        answer=f"{warning(study, table)} {plain_answer(study, table, pairs, leader, best)}".lstrip(),
+        answer=plain_answer(study, table, pairs, leader, leaders_floor(study, rows, leader)),
     )
 
 
@@ -165,11 +167,11 @@ def _describe(study: StudyRuns, row: Row) -> dict[str, Any]:
         "arm": row.name,
         "kind": row.kind,
         "modalities": "+".join(row.modalities),
-        "n_seeds": interval.n_seeds if row.trained else None,
+        "n_seeds": interval.n_seeds if row.by_seed else None,
         task.score: interval.mean,
         "low": interval.low,
         "high": interval.high,
-        "seed_std": interval.seed_std if row.trained else None,
+        "seed_std": interval.seed_std if row.by_seed else None,
         **{str(name): value for name, value in metrics.items() if name != task.score},
         f"permuted_{task.score}": float(np.mean(permuted)) if permuted else np.nan,
         f"complete_{task.score}": scores[:, complete].mean() if complete.any() else np.nan,

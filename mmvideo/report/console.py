@@ -28,7 +28,8 @@ def print_comparison(comparison: Comparison, console: Console | None = None) -> 
         console = Console() if sys.stdout.isatty() else Console(width=PLAIN_WIDTH, color_system=None)
     study = comparison.study
     console.print(f"\n[bold]{escape(study.title)}[/]", highlight=False)
-    console.print(escape(comparison.answer), highlight=False)
+    console.print(escape(comparison.answer.sentence), highlight=False)
+    console.print(_points(comparison))
     wording = study.task.display
     console.print(_scores(comparison, wording))
     if incomplete(comparison):
@@ -44,6 +45,15 @@ def print_comparison(comparison: Comparison, console: Console | None = None) -> 
         console.print(
             f"Note: clips that could not be decoded: {len(comparison.failed_clips)}.", highlight=False
         )
+
+
+def _points(comparison: Comparison) -> Table:
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(max_width=42)
+    table.add_column()
+    for about, text in comparison.answer.points:
+        table.add_row(f"  {escape(about)}", escape(text))
+    return table
 
 
 def _table(title: str, first: str, *columns: str) -> Table:

@@ -1,20 +1,23 @@
-"""The floor as a control: its rows, the arms that stay below it, and what follows from that."""
+"""The floor as a control: the arms that stay below it, and the floor that a fusion is held to."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Bool
 from numpy import ndarray
 
-from mmvideo.evaluation.floor_record import floor_name
 from mmvideo.evaluation.statistics import compare_arms
 from mmvideo.report.rows import Row
 from mmvideo.report.runs import StudyRuns
 
 UNDERFITS = "underfits"
+BELOW = "below its floor"
+"""The same of one seed, which does not tell what another would learn."""
+LINEAR = "a linear model on plain features"
 COLUMNS = ("floor", "floor_difference", "floor_low", "floor_high")
 _METHOD = {
     "single_label": "logistic regression",
@@ -26,8 +29,22 @@ _EXPLANATION = (
     "deviation, change), MFCC (mean, deviation), TF-IDF of the words, or mean and deviation of given "
     "features; and means of parts in time where validation gains by them. For each modality, and for all. An "
     "arm whose interval against the floor of its modalities lies below zero, on the clips that have any of "
-    "them, underfits: its encoders have not learnt what a linear model finds."
+    "them, underfits: its encoders have not learnt what a linear model finds. Of one seed it is said to be "
+    "below its floor."
 )
+
+
+@dataclass(frozen=True)
+class FloorTest:
+    """An arm against a floor, on the clips that have any of the arm's modalities."""
+
+    name: str
+    """The floor's."""
+    difference: float
+    low: float
+    high: float
+    above: bool
+    """Whether the floor's score is the better one, by whatever little."""
 
 
 def explanations(study: StudyRuns) -> dict[str, str]:
@@ -47,14 +64,32 @@ def against_floor(study: StudyRuns, rows: Sequence[Row]) -> pd.DataFrame:
     return pd.DataFrame([_against(study, row, floors.get(row.modalities)) for row in rows], columns=COLUMNS)
 
 
+def leaders_floor(study: StudyRuns, rows: Sequence[Row], leader: str | None) -> FloorTest | None:
+    """The fusion against the best floor of any of its modalities: of one, or of all; None without floors."""
+    arm = next((row for row in rows if row.name == leader), None)
+    if arm is None or _readable(study, arm).sum() < 2:
+        return None
+    floors = [row for row in rows if row.kind == "floor" and set(row.modalities) <= set(arm.modalities)]
+    sign = 1 if study.task.higher_is_better else -1
+    tests = [_tested(study, arm, floor) for floor in floors]
+    return min(tests, key=lambda test: sign * test.difference, default=None)
+
+
 def _against(study: StudyRuns, row: Row, floor: Row | None) -> tuple[str, float, float, float]:
-    readable = _readable(study, row)
-    if floor is None or row.kind not in ("fusion", "single modality") or readable.sum() < 2:
+    if floor is None or row.kind not in ("fusion", "single modality") or _readable(study, row).sum() < 2:
         return "", np.nan, np.nan, np.nan
+    test = _tested(study, row, floor)
+    below = test.high < 0 if study.task.higher_is_better else test.low > 0
+    word = UNDERFITS if len(study.seeds) > 1 else BELOW
+    return word if below else "", test.difference, test.low, test.high
+
+
+def _tested(study: StudyRuns, row: Row, floor: Row) -> FloorTest:
+    readable = _readable(study, row)
     own, linear = (of.scores(study)[:, readable] for of in (row, floor))
     test = compare_arms(own, linear, study.clips.units_among(readable), limits=study.task.range)
-    below = test.high < 0 if study.task.higher_is_better else test.low > 0
-    return UNDERFITS if below else "", test.difference, test.low, test.high
+    above = test.difference < 0 if study.task.higher_is_better else test.difference > 0
+    return FloorTest(floor.name, test.difference, test.low, test.high, above)
 
 
 def _readable(study: StudyRuns, row: Row) -> Bool[ndarray, " n"]:
@@ -62,22 +97,3 @@ def _readable(study: StudyRuns, row: Row) -> Bool[ndarray, " n"]:
     the floor, to which an absent modality is zeros, may have learnt what absence tells."""
     present, none = study.arms[0].runs[0].present, np.zeros(len(study.clips.ids), dtype=bool)
     return np.any([none, *(present.get(modality, none) for modality in row.modalities)], axis=0)
-
-
-def warning(study: StudyRuns, table: pd.DataFrame) -> str:
-    """What has to be said before any claim about fusion: which single modalities underfit; else nothing."""
-    wording = study.task.display
-    found = table[(table["kind"] == "single modality") & (table["floor"] == UNDERFITS)]
-    if not len(found):
-        return ""
-    told = [
-        f"{row['arm']} {wording.change(row['floor_difference'])}{wording.change_unit} "
-        f"[{wording.value(row['floor_low'])}, {wording.value(row['floor_high'])}] against "
-        f"{floor_name([row['modalities']])}"
-        for row in found.to_dict("records")
-    ]
-    return (
-        f"Nothing can be concluded about fusion with these encoders: {', '.join(found['arm'])} "
-        f"{'underfits' if len(found) == 1 else 'underfit'}, below what a linear model finds in plain "
-        f"features ({'; '.join(told)})."
-    )

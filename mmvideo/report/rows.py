@@ -17,8 +17,8 @@ KINDS = ("fusion", "single modality", "control", "no training", "floor")
 
 @dataclass(frozen=True, eq=False)
 class Row:
-    """One arm or control with its S seeds' predictions; without training they are the same wherever the
-    training split is."""
+    """One arm or control with its S seeds' predictions; without training they differ only where each seed
+    draws its own validation split from the training clips."""
 
     name: str
     kind: str
@@ -27,6 +27,11 @@ class Row:
     trained: bool
     members: tuple[ArmRuns, ...]
     """The arms whose runs it needs: itself, the averaged ones, or none."""
+
+    @property
+    def by_seed(self) -> bool:
+        """Whether a seed may change it: it is trained, or each seed draws its own validation split."""
+        return self.trained or bool((self.outputs != self.outputs[0]).any())
 
     def complete(self, study: StudyRuns) -> Bool[ndarray, " n"]:
         """Which of the test clips have all modalities that it reads."""

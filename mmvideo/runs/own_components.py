@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mmvideo.components import ENCODERS
 from mmvideo.config import RunConfig
 from mmvideo.contract.check import check_own_component
 from mmvideo.data.opened import make_modality
@@ -22,7 +21,7 @@ def check_own_components(config: RunConfig, root: Path) -> None:
             encoder's options name cannot be used, or do not fit how the modality is read.
     """
     for name, given in config.active.items():
-        ENCODERS.resolve(given.encoder.name).refuse_unusable(given.encoder.options)
+        given.encoder.component.refuse_unusable(given.encoder.options)
         make_modality(name, given, config.data.frame_rate)
     encoders = (given.encoder for given in config.active.values())
     for choice in (config.fusion, config.objective, *encoders):

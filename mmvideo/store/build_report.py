@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from mmvideo.clips.contents import FeatureDigest
 from mmvideo.clips.manifest import Manifest, shown
 from mmvideo.errors import InputError
-from mmvideo.store.clip_format import BLANK
+from mmvideo.files import digest_of
+from mmvideo.store.clip_format import BLANK, Header
 from mmvideo.vocabulary import presence_pattern
 
 
@@ -30,6 +31,18 @@ class BuildReport:
     warnings: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """What of a readable clip could not be read, had to be guessed or filled in, or is not as expected."""
 
+    def add(self, name: str, key: str, header: Header, *, built: bool) -> None:
+        """Enter a readable clip."""
+        self.keys[name], self.present[name] = key, header.present
+        if header.blank:
+            self.blank[name] = header.blank
+        if header.warnings:
+            self.warnings[name] = header.warnings
+        if header.decoder:
+            self.decoders[header.decoder] += 1
+        self.built += built
+        self.reused += not built
+
     def summary(self) -> str:
         """The counts, and every failure with its reason."""
         patterns = Counter(presence_pattern(names) for names in self.present.values())
@@ -44,8 +57,12 @@ class BuildReport:
         return "\n".join(lines)
 
 
-def fingerprint(manifest: Manifest, report: BuildReport) -> str:
-    """SHA-256 of what the runs will see, whatever it is called on disk and in whatever order it is listed."""
+def fingerprint(manifest: Manifest, report: BuildReport, features: Sequence[FeatureDigest] = ()) -> str:
+    """SHA-256 of what the runs will see, whatever it is called on disk and in whatever order it is listed.
+
+    Args:
+        features: what the clips have of precomputed ones.
+    """
     rows = [
         [
             *(clip.id, clip.label, clip.split, clip.group),
@@ -54,7 +71,9 @@ def fingerprint(manifest: Manifest, report: BuildReport) -> str:
         ]
         for clip in manifest.clips
     ]
-    return hashlib.sha256(json.dumps(sorted(rows)).encode()).hexdigest()
+    decoded = digest_of(sorted(rows))
+    parts = [[clip.id, m, digest, steps, clip.features_rate.get(m)] for clip, m, digest, steps in features]
+    return digest_of([decoded, parts]) if parts else decoded
 
 
 def check_share(report: BuildReport, clips: int, allowed: float, failures_path: Path) -> None:

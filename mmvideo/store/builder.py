@@ -6,7 +6,7 @@ What runs in a worker is here and in what this module imports: nothing slow, and
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,8 @@ import numpy as np
 
 from mmvideo.errors import InputError
 from mmvideo.files import Unwritable
-from mmvideo.store.clip_format import StoredClip, write_clip
-from mmvideo.store.decode import Backend, DecodeError, decode_audio, decode_video
+from mmvideo.store.clip_format import Header, StoredClip, write_clip
+from mmvideo.store.decode import Backend, DecodeError, decode_audio, decode_video, decord_installed
 from mmvideo.store.subtitles import Subtitles, read_subtitles
 from mmvideo.workers import NoAnswer, run_all
 
@@ -47,18 +47,6 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Decoded:
-    """What a worker found in a clip."""
-
-    present: tuple[str, ...]
-    decoder: str | None
-    warnings: tuple[str, ...] = ()
-    """What of it could not be read, had to be guessed or filled in, or is not as one would expect."""
-    blank: tuple[str, ...] = ()
-    """Which of what is present holds nothing."""
-
-
-@dataclass(frozen=True)
 class Lost:
     """Why a clip could not be decoded.
 
@@ -70,7 +58,7 @@ class Lost:
     lasting: bool = True
 
 
-def decode_clip(job: Job) -> Decoded:
+def decode_clip(job: Job) -> Header:
     """Decode one clip and write it to its place in the store.
 
     A video file without sound, or one with sound only, is a clip in which a modality is absent.
@@ -115,10 +103,10 @@ def decode_clip(job: Job) -> Decoded:
     clip = StoredClip(frames, times, samples, subtitles.words)
     told = tuple(dict.fromkeys([*warnings, *subtitles.warnings]))  # picture and sound may say the same
     write_clip(job.target, clip, decoder, told, jpeg_quality=job.jpeg_quality, origin=job.origin)
-    return Decoded(clip.present, decoder, told, clip.blank)
+    return Header(clip.present, decoder, told, job.origin, clip.blank)
 
 
-def attempt(job: Job) -> Decoded | Lost | Unwritable:
+def attempt(job: Job) -> Header | Lost | Unwritable:
     """What became of the clip; a disk that takes no files is held against no clip."""
     try:
         return decode_clip(job)
@@ -130,20 +118,27 @@ def attempt(job: Job) -> Decoded | Lost | Unwritable:
 
 def decode_all(
     jobs: Sequence[Job], *, workers: int, time_limit: float
-) -> Iterator[tuple[Job, Decoded | Lost]]:
+) -> Iterator[tuple[Job, Header | Lost]]:
     """Run the jobs in worker processes and yield each with its outcome, in the order they end.
 
-    A worker is ended after `time_limit` seconds on one clip.
+    A worker is ended after `time_limit` seconds on one clip. What crashed or hung is tried once more, with
+    the other decoder.
 
     Raises:
         Unwritable: the disk does not take a clip.
         RuntimeError: workers do not start.
     """
-    settings = {"workers": workers, "time_limit": time_limit, "jobs_per_worker": CLIPS_PER_WORKER}
-    for job, outcome in run_all(attempt, jobs, **settings):
+    again = []
+    for job, outcome in run_all(
+        attempt, jobs, workers=workers, time_limit=time_limit, jobs_per_worker=CLIPS_PER_WORKER
+    ):
         if isinstance(outcome, Unwritable):
             raise outcome
-        if isinstance(outcome, NoAnswer):  # what raised may go better next time
-            yield job, Lost(f"decoding: {outcome.reason}", outcome.killed, lasting=outcome.killed)
-        else:
+        if not isinstance(outcome, NoAnswer):
             yield job, outcome
+        elif outcome.killed and job.backend == "auto" and decord_installed():
+            again.append(replace(job, backend="pyav"))
+        else:  # what raised may go better next time
+            yield job, Lost(f"decoding: {outcome.reason}", outcome.killed, lasting=outcome.killed)
+    if again:
+        yield from decode_all(again, workers=workers, time_limit=time_limit)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,6 +9,7 @@ from typing import Any, Literal
 
 from mmvideo.clips.hashing import ContentHashes
 from mmvideo.clips.manifest import MEDIA_FIELDS, Clip, Manifest
+from mmvideo.files import digest_of
 from mmvideo.store.decode import Backend, decord_installed
 
 STORE_VERSION = 4
@@ -61,17 +60,13 @@ class Source:
     @property
     def digest(self) -> str:
         """64 hex digits that name the source, however it is sampled."""
-        return _digest([self.files, self.subtitle_format, self.span])
+        return digest_of([self.files, self.subtitle_format, self.span])
 
     def key(self, settings: StoreSettings) -> str:
         """The clip's name in the store: 64 hex digits."""
         backend = settings.backend
         if backend == "auto" and not decord_installed():
             backend = "pyav"
-        return _digest(
+        return digest_of(
             [STORE_VERSION, self.files, self.subtitle_format, self.span, settings.deciding, backend]
         )
-
-
-def _digest(record: list[Any]) -> str:
-    return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()

@@ -10,9 +10,8 @@ the arrays changes the key; moving or renaming files does not. Layout under the 
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,7 @@ from mmvideo.errors import InputError
 from mmvideo.files import MADE_AGAIN, Damaged, locked, read_json, update_json
 from mmvideo.progress import tracked
 from mmvideo.store.build_report import BuildReport, check_share, fingerprint
-from mmvideo.store.builder import Decoded, Job, Lost, decode_all
+from mmvideo.store.builder import Job, Lost, decode_all
 from mmvideo.store.clip_format import (
     Header,
     OpenClip,
@@ -32,7 +31,6 @@ from mmvideo.store.clip_format import (
     read_header,
     read_lengths,
 )
-from mmvideo.store.decode import decord_installed
 from mmvideo.store.keys import Source, StoreSettings
 from mmvideo.store.object_store import object_path, unreadable
 
@@ -105,76 +103,51 @@ class Store:
         Raises:
             InputError: more clips failed than allowed, or the disk is full. What was built stays.
         """
-        sources, report = self._sources(manifest, hashes)
-        keys = {name: source.key(self.settings) for name, source in sources.items()}
-        wanted = {keys[clip.id]: clip for clip in manifest.clips if clip.id in keys}
-        made_from = {keys[name]: source for name, source in sources.items()}
-        known, failures = self._known(made_from), {} if retry else self._standing_failures(time_limit)
+        jobs, report = self._jobs(manifest, hashes)
+        wanted = {job.key: job for job in jobs.values()}
+
+        def standing() -> tuple[dict[str, Header], dict[str, dict[str, Any]]]:
+            return self._known(wanted), {} if retry else self._standing_failures(time_limit)
+
+        known, failures = standing()
         found: dict[str, Header] = {}
-        lost: dict[str, dict[str, Any]] = {}
         if wanted.keys() - known.keys() - failures.keys():
             busy = f"Another process is building the store {self.root}; waiting for it."
             with locked(self.root / "build", waiting=busy):
-                known, failures = self._known(made_from), {} if retry else self._standing_failures(time_limit)
-                todo = [key for key in wanted if key not in known and key not in failures]
-                jobs = [self._job(key, wanted[key], manifest, sources[wanted[key].id]) for key in todo]
-                outcomes = self._outcomes(jobs, workers, time_limit)
-                self._collect(
-                    tracked(outcomes, len(jobs), "Decoding clips", progress), time_limit, found, lost
+                known, failures = standing()
+                todo = [job for key, job in wanted.items() if key not in known and key not in failures]
+                outcomes = decode_all(todo, workers=workers, time_limit=time_limit)
+                found, lost = self._collected(
+                    tracked(outcomes, len(todo), "Decoding clips", progress), time_limit
                 )
-        self._fill(report, manifest, keys, known | found, failures | lost, set(found))
+                failures |= lost
+        for name, job in jobs.items():
+            if header := found.get(job.key) or known.get(job.key):
+                report.add(name, job.key, header, built=job.key in found)
+            else:
+                report.failed[name] = failures[job.key]["reason"]
         check_share(report, len(manifest.clips), max_failed_share, self._failures_path)
         return report
 
     def _object(self, key: str) -> Path:
         return object_path(self.root, key)
 
-    def _sources(self, manifest: Manifest, hashes: ContentHashes) -> tuple[dict[str, Source], BuildReport]:
-        """What each clip is made from; a clip whose files cannot be read starts the report's failures."""
-        sources: dict[str, Source] = {}
+    def _jobs(self, manifest: Manifest, hashes: ContentHashes) -> tuple[dict[str, Job], BuildReport]:
+        """How each clip would be decoded; one whose files cannot be read starts the report's failures."""
+        jobs: dict[str, Job] = {}
         report = BuildReport()
         for clip in manifest.clips:
             try:
-                sources[clip.id] = Source.of(clip, manifest, hashes)
+                source = Source.of(clip, manifest, hashes)
             except OSError as error:
                 report.failed[clip.id] = f"{error.filename}: {error.strerror}"
+            else:
+                jobs[clip.id] = self._job(clip, manifest, source)
         hashes.save()
-        return sources, report
+        return jobs, report
 
-    def _known(self, made_from: Mapping[str, Source]) -> dict[str, Header]:
-        """What the stored ones of those keys hold.
-
-        What cannot be read, or is made from something else, counts as not stored, and is replaced.
-        """
-        known = {}
-        for key, source in made_from.items():
-            path = self._object(key)
-            if not path.exists():
-                continue
-            try:
-                header = read_header(path)
-                if header.origin is not None and header.origin["source"] != source.digest:
-                    raise unreadable(path, "it is made from other files")
-                known[key] = header
-            except InputError as error:
-                if path not in self._told:
-                    print(f"{error} This is done now.", file=sys.stderr)
-                self._told.add(path)
-        return known
-
-    def _standing_failures(self, time_limit: float) -> dict[str, dict[str, Any]]:
-        standing = {}
-        for key, failure in read_json(self._failures_path).items():
-            match failure:
-                case {"clip": str(), "reason": str(), "time_limit": None | int() | float() as limit}:
-                    if limit is None or limit >= time_limit:
-                        standing[key] = failure
-                case _:
-                    raise Damaged(f"{self._failures_path} is damaged (at {key}). {MADE_AGAIN}")
-        return standing
-
-    def _job(self, key: str, clip: Clip, manifest: Manifest, source: Source) -> Job:
-        settings = self.settings
+    def _job(self, clip: Clip, manifest: Manifest, source: Source) -> Job:
+        settings, key = self.settings, source.key(self.settings)
         video, audio, subtitles = (manifest.path(clip, name) for name in MEDIA_FIELDS)
         return Job(
             key=key,
@@ -192,33 +165,48 @@ class Store:
             origin={"clip": clip.id, "source": source.digest, "settings": settings.deciding},
         )
 
-    def _outcomes(
-        self, jobs: list[Job], workers: int, time_limit: float
-    ) -> Iterator[tuple[Job, Decoded | Lost]]:
-        """Each job's last outcome: what crashed or hung is tried once more, with the other decoder."""
-        again = []
-        for job, outcome in decode_all(jobs, workers=workers, time_limit=time_limit):
-            if isinstance(outcome, Lost) and outcome.killed and job.backend == "auto" and decord_installed():
-                again.append(replace(job, backend="pyav"))
-            else:
-                yield job, outcome
-        yield from decode_all(again, workers=workers, time_limit=time_limit)
+    def _known(self, wanted: Mapping[str, Job]) -> dict[str, Header]:
+        """What the stored ones of those keys hold.
 
-    def _collect(
-        self,
-        outcomes: Iterable[tuple[Job, Decoded | Lost]],
-        time_limit: float,
-        found: dict[str, Header],
-        lost: dict[str, dict[str, Any]],
-    ) -> None:
-        """Sort the outcomes into `found` and `lost`, and remember them, also where the work is cut short."""
-        lasting = {}
+        What cannot be read, or is made from something else, counts as not stored, and is replaced.
+        """
+        known = {}
+        for key, job in wanted.items():
+            if not job.target.exists():
+                continue
+            try:
+                header = read_header(job.target)
+                if header.origin is not None and header.origin["source"] != job.origin["source"]:
+                    raise unreadable(job.target, "it is made from other files")
+                known[key] = header
+            except InputError as error:
+                if job.target not in self._told:
+                    print(f"{error} This is done now.", file=sys.stderr)
+                self._told.add(job.target)
+        return known
+
+    def _standing_failures(self, time_limit: float) -> dict[str, dict[str, Any]]:
+        standing = {}
+        for key, failure in read_json(self._failures_path).items():
+            match failure:
+                case {"clip": str(), "reason": str(), "time_limit": None | int() | float() as limit}:
+                    if limit is None or limit >= time_limit:
+                        standing[key] = failure
+                case _:
+                    raise Damaged(f"{self._failures_path} is damaged (at {key}). {MADE_AGAIN}")
+        return standing
+
+    def _collected(
+        self, outcomes: Iterable[tuple[Job, Header | Lost]], time_limit: float
+    ) -> tuple[dict[str, Header], dict[str, dict[str, Any]]]:
+        """The outcomes by key: what was decoded, and what failed. They are remembered, also where the work is
+        cut short."""
+        found: dict[str, Header] = {}
+        lost, lasting = {}, {}
         try:
             for job, outcome in outcomes:
-                if isinstance(outcome, Decoded):
-                    found[job.key] = Header(
-                        outcome.present, outcome.decoder, outcome.warnings, job.origin, outcome.blank
-                    )
+                if isinstance(outcome, Header):
+                    found[job.key] = outcome
                     continue
                 limit = time_limit if outcome.killed else None
                 failure = {"clip": job.origin["clip"], "reason": outcome.reason, "time_limit": limit}
@@ -230,32 +218,4 @@ class Store:
                 self._failures_path,
                 lambda listed: {key: old for key, old in listed.items() if key not in found} | lasting,
             )
-
-    def _fill(
-        self,
-        report: BuildReport,
-        manifest: Manifest,
-        keys: Mapping[str, str],
-        known: Mapping[str, Header],
-        failures: Mapping[str, Mapping[str, Any]],
-        built: Collection[str],
-    ) -> None:
-        """Enter every clip of the manifest into the report, as readable or as failed."""
-        for clip in manifest.clips:
-            key = keys.get(clip.id)
-            if key is None:
-                continue
-            if key not in known:
-                report.failed[clip.id] = failures[key]["reason"]
-                continue
-            report.keys[clip.id] = key
-            header = known[key]
-            report.present[clip.id] = header.present
-            if header.blank:
-                report.blank[clip.id] = header.blank
-            if header.warnings:
-                report.warnings[clip.id] = header.warnings
-            report.built += key in built
-            report.reused += key not in built
-            if header.decoder:
-                report.decoders[header.decoder] += 1
+        return found, lost

@@ -140,7 +140,7 @@ def _train_epoch(
     norms = GradientNorms(session) if diagnoses(session) else None
     steps = _Steps()
     look_every = 1 if session.fabric.device.type == "cpu" else LOOK_EVERY
-    rate = schedule.get_last_lr()[0]
+    share = 0.0
     for batch in session.train_batches(progress.epoch):
         prediction = net(batch, objective.subsets) if objective.subsets else net(batch)
         loss = objective(prediction, batch)
@@ -151,12 +151,13 @@ def _train_epoch(
         total = session.clip(optimizer)
         if norms is not None:
             norms.add(total)
-        rate = schedule.get_last_lr()[0]
+        share = schedule.lr_lambdas[0](schedule.last_epoch)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
         schedule.step()
     steps.check(progress, checkpoints)
     progress.step += len(steps.losses)
+    rate = session.config.learning_rate * share  # of parts whose `train.rates` are 1
     return {**steps.means(task), "learning_rate": rate, **(norms.means() if norms is not None else {})}
 
 

@@ -11,10 +11,11 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from mmvideo.clips.audit import AuditReport, audit, carve_validation
+from mmvideo.clips.audit import AuditReport, audit
 from mmvideo.clips.hashing import ContentHashes
 from mmvideo.clips.labels import classes_of, target, task_of
 from mmvideo.clips.manifest import Clip, Manifest, read_manifest, write_manifest
+from mmvideo.clips.validation import carve_validation
 from mmvideo.data.collate import collate
 from mmvideo.data.dataset import Sample
 from mmvideo.errors import InputError

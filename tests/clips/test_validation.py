@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from mmvideo.clips.contents import Contents
 from mmvideo.clips.hashing import ContentHashes
 from mmvideo.clips.manifest import Clip, Manifest
 from mmvideo.clips.validation import tied_groups, with_validation
@@ -30,7 +31,7 @@ def manifest(tmp_path: Path) -> Manifest:
 
 @pytest.fixture
 def tied(manifest: Manifest, tmp_path: Path) -> dict[str, str]:
-    return tied_groups(manifest, ContentHashes(tmp_path / "hashes.json"))
+    return tied_groups(Contents.of(manifest, ContentHashes()))
 
 
 def test_groups_that_share_files_are_tied_through_one_another(tied: dict[str, str]) -> None:

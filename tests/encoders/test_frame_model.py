@@ -12,7 +12,7 @@ import pytest
 import torch
 import transformers
 from planted_runs import small_inputs
-from tiny_pretrained import PICTURES, SIZE, edit, picture_folder
+from tiny_pretrained import PICTURES, SIZE, edit, picture_folder, timm_folder
 from torch import Tensor
 
 from mmvideo.components import EncoderChoice, FusionChoice
@@ -22,7 +22,7 @@ from mmvideo.contract.check import encoder_case
 from mmvideo.contract.encoders import CONTRACT, Case
 from mmvideo.data.run_data import RunData
 from mmvideo.encoders.frame_model import FrameModel
-from mmvideo.encoders.picture_models import PictureModel, load_picture_model, picture_of
+from mmvideo.encoders.picture_models import load_picture_model, picture_of
 from mmvideo.errors import InputError
 from mmvideo.modalities.pictures import ClipTransform, PictureConfig
 from mmvideo.modalities.visual import Visual
@@ -44,25 +44,6 @@ def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 @pytest.fixture(scope="session")
 def clip_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return picture_folder("clip", tmp_path_factory.mktemp("clip"))
-
-
-def timm_folder(folder: Path) -> Path:
-    """A timm model as the hub keeps them: a network with batch norm whose statistics are not those it begins
-    with."""
-    timm = pytest.importorskip("timm", reason="timm is an extra")
-    from safetensors.torch import save_file
-
-    torch.manual_seed(0)
-    network = timm.create_model("resnet10t", pretrained=False)
-    for module in network.modules():
-        if isinstance(module, torch.nn.BatchNorm2d):
-            torch.nn.init.normal_(module.running_mean, std=0.1)
-            torch.nn.init.uniform_(module.running_var, 0.5, 2)
-    save_file(network.state_dict(), folder / "model.safetensors")
-    seen = {"input_size": [3, 32, 32], "mean": [0.1, 0.4, 0.7], "std": [0.3, 0.2, 0.25], "crop_pct": 0.8,
-            "interpolation": "bicubic", "crop_mode": "center"}  # fmt: skip
-    (folder / "config.json").write_text(json.dumps({"architecture": "resnet10t", "pretrained_cfg": seen}))
-    return folder
 
 
 def frames(count: int = 5, height: int = 50, width: int = 70) -> Tensor:
@@ -141,7 +122,7 @@ def test_trained_models_keep_it_too(folder: Path) -> None:
 
 def test_batch_norm_that_learns_statistics_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tuned = case(timm_folder(tmp_path), frozen=False, cached=False)
-    monkeypatch.setattr(PictureModel, "train", torch.nn.Module.train)
+    monkeypatch.setattr("mmvideo.encoders.tuning._BatchNorm", type("NoModule", (), {}))
     with pytest.raises(AssertionError, match="alone instead of in a batch"):
         encoders.alone_is_as_in_a_batch(tuned, True)
 
@@ -160,7 +141,7 @@ def test_other_trunks_keep_the_contract(clip_folder: Path, trunk: str) -> None:
 
 def test_a_frozen_model_is_never_trained_nor_in_training_mode(clip_folder: Path) -> None:
     encoder = FrameModel(FrameModel.Config(model=str(clip_folder)), None, 8, frozenset({"stem"})).train()
-    assert not any(module.training for module in encoder.model.modules())
+    assert not any(module.training for module in encoder.model.network.modules())
     assert encoder.project.training
     assert not any(parameter.requires_grad for parameter in encoder.model.parameters())
 

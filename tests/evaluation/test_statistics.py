@@ -110,6 +110,24 @@ def test_seed_noise_asks_for_seeds_and_few_clips_ask_for_clips() -> None:
     assert verdict(found, found.p) == "not distinguishable (needs more clips)"
 
 
+def test_two_seeds_do_not_tell_how_many_are_needed() -> None:
+    a, b, groups = two_arms(np.random.default_rng(9), 0.35, n_seeds=2, n_groups=200, seed_sd=0.5)
+    found = compare_arms(a, b, groups)
+    assert found.seeds_needed is not None
+    assert verdict(found, found.p) == "not distinguishable (needs more seeds)"
+
+
+def test_many_seeds_are_not_named_by_number_and_clips_are_asked_for_where_they_tell_more() -> None:
+    rng, groups = np.random.default_rng(11), np.arange(2000)
+    noisy = (rng.random((3, 2000)) < np.array([[0.2], [0.5], [0.82]])).astype(float)
+    found = compare_arms(noisy, np.full_like(noisy, 0.45), groups)
+    assert verdict(found, found.p) == "not distinguishable (needs more than 50 seeds)"
+    shared = np.tile(rng.random(60) < 0.5, (3, 1)).astype(float)
+    shared[0, :2] = 1 - shared[0, :2]
+    found = compare_arms(shared, np.full_like(shared, shared.mean() - 0.17), np.arange(60))
+    assert found.seeds_needed is None
+
+
 def test_the_number_of_seeds_asked_for_is_about_right() -> None:
     rng = np.random.default_rng(6)
     pilot = compare_arms(*two_arms(rng, 0.35, n_seeds=30, n_groups=200, seed_sd=0.5))

@@ -73,11 +73,14 @@ def test_an_arm_below_the_floor_of_its_modalities_underfits(compared: Comparison
 
 
 def test_nothing_is_concluded_from_encoders_that_underfit(compared: Comparison) -> None:
-    assert compared.answer.startswith(
-        "Nothing can be concluded about fusion with these encoders: visual underfits, below what a linear "
-        "model finds in plain features (visual −"
+    assert compared.answer.sentence == (
+        "Nothing can be concluded about fusion with these encoders: a linear model on plain features is "
+        f"ahead of visual and {compared.leader}."
     )
-    assert "against floor visual)." in compared.answer
+    points = dict(compared.answer.points)
+    assert points["but for the floor"].startswith("Fusion adds to what single modalities give")
+    assert points["visual against floor visual"].endswith("]: visual underfits")
+    assert points["against floor all"].startswith("−")
     page, printed = render(compared, ""), StringIO()
     assert "<small>underfits</small>" in page
     assert "logistic regression on plain features of whole clips" in page
@@ -85,15 +88,61 @@ def test_nothing_is_concluded_from_encoders_that_underfit(compared: Comparison) 
     assert "visual underfits" in printed.getvalue()
 
 
-def test_a_fusion_below_the_floor_alone_is_marked_and_leaves_the_answer(
-    make_study: Callable[..., Path],
+@pytest.mark.parametrize(
+    ("shares", "ahead"),
+    [
+        ({("visual",): 0.3, ("visual", "audio", "text"): 0.95}, "floor all"),
+        ({("visual", "audio"): 0.95}, "floor all"),  # nothing plain to read of the words
+        ({("audio",): 0.95, ("visual", "audio", "text"): 0.3}, "floor audio"),
+    ],
+)
+def test_a_floor_above_the_fusion_leaves_nothing_to_conclude(
+    make_study: Callable[..., Path], shares: dict[tuple[str, ...], float], ahead: str
 ) -> None:
     folder = make_study()
-    write_floor(folder, {("visual",): 0.3, ("visual", "audio", "text"): 0.95})
+    write_floor(folder, shares)
     comparison = compare(load_study(folder))
-    marked = comparison.table.loc[comparison.table["floor"] != "", "kind"]
-    assert set(marked) == {"fusion"}
-    assert "Nothing can be concluded" not in comparison.answer
+    assert "Nothing can be concluded about fusion" in comparison.answer.sentence
+    assert comparison.answer.sentence.endswith(f" {comparison.leader}.")
+    assert dict(comparison.answer.points)[f"against {ahead}"].startswith("−")
+
+
+def test_a_floor_below_all_is_told_and_changes_nothing(make_study: Callable[..., Path]) -> None:
+    folder = make_study()
+    write_floor(folder, {("visual",): 0.3, ("visual", "audio", "text"): 0.35})
+    comparison = compare(load_study(folder))
+    assert comparison.answer.sentence.startswith("Fusion adds to what single modalities give")
+    assert dict(comparison.answer.points)["against floor all"].startswith("+")
+    assert set(comparison.table["floor"]) == {""}
+
+
+def test_one_seed_does_not_tell_that_an_arm_underfits(make_study: Callable[..., Path]) -> None:
+    folder = make_study(seeds=(0,))
+    write_floor(folder)
+    comparison = compare(load_study(folder))
+    printed = StringIO()
+    print_comparison(comparison, Console(file=printed, width=200))
+    words = "\n".join([printed.getvalue(), *comparison.answer.lines, *comparison.table["floor"]])
+    assert "underfit" not in words
+    assert "visual below its floor" in words
+    assert comparison.answer.sentence == (
+        "A single seed gives no verdict; on these clips a linear model on plain features is ahead of visual "
+        f"and {comparison.leader}."
+    )
+
+
+def test_floors_that_differ_by_seed_are_counted_and_have_a_spread(make_study: Callable[..., Path]) -> None:
+    """Where each seed draws its own validation split, it fits its own floor."""
+    folder = make_study()
+    write_floor(folder)
+    other = FloorRecord.model_validate_json((folder / floor_file(0)).read_text())
+    turned = other.floors[1].model_copy(update={"outputs": other.floors[1].outputs[::-1]})
+    floors = (other.floors[0], turned, other.floors[2])
+    rewrite(folder / floor_file(2), other.model_copy(update={"floors": floors}))
+    rows = compare(load_study(folder)).table.set_index("arm")
+    assert rows.loc["floor audio", "n_seeds"] == 3
+    assert rows.loc["floor audio", "seed_std"] > 0
+    assert rows.loc[["floor visual", "majority class"], ["n_seeds", "seed_std"]].isna().all(axis=None)
 
 
 def test_clips_without_the_modality_do_not_count(make_study: Callable[..., Path]) -> None:

@@ -60,10 +60,13 @@ def test_writes_everything(make_study: MakeStudy, tmp_path: Path) -> None:
     assert names == {"report.html", "summary.csv", "pairs.csv", "comparison.json"} | figures
     summary = pd.read_csv(tmp_path / "out" / "summary.csv")
     assert summary["accuracy"].tolist() == pytest.approx(comparison.table["accuracy"].tolist(), abs=1e-5)
-    assert json.loads((tmp_path / "out" / "comparison.json").read_text())["answer"] == comparison.answer
+    record = json.loads((tmp_path / "out" / "comparison.json").read_text())
+    assert record["answer"] == comparison.answer.sentence
+    assert record["qualified_by"] == list(comparison.answer.lines)
     page = Elements((tmp_path / "out" / "report.html").read_text())
     for shown in (
-        comparison.answer,
+        comparison.answer.sentence,
+        *(text for point in comparison.answer.points for text in point),
         "make ablation SEEDS=3",
         "0123abcd",
         "f00d",

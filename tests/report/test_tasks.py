@@ -136,16 +136,19 @@ def test_the_matrix_turns_words_with_the_point_of_view(found: Comparison) -> Non
 
 
 def test_the_answer_states_a_gain_as_a_size(found: Comparison) -> None:
-    assert "It is better than the best single modality (audio) by " in found.answer
     size, low, high = (abs(pair(found, "good", "audio")[name]) for name in ("difference", "low", "high"))
     low, high = sorted((low, high))
+    points = dict(found.answer.points)
+    said = "\n".join([found.answer.sentence, *found.answer.lines])
     if found.study.task.kind == "regression":
-        assert f"by {size:.3f} ([{low:.3f}, {high:.3f}]," in found.answer
-        assert "has a mean absolute error of 0.2" in found.answer
-        assert "%" not in found.answer
+        assert f"; −{size:.3f} [−{high:.3f}, −{low:.3f}] against audio." in said
+        assert points["against audio"].startswith(f"better by {size:.3f} [{low:.3f}, {high:.3f}],")
+        assert points["good"].startswith("has a mean absolute error of 0.2")
+        assert "%" not in said
     else:
-        assert f"by {100 * size:.1f} points ([{100 * low:.1f}, {100 * high:.1f}]," in found.answer
-        assert "has a label ranking average precision of " in found.answer
+        shown = f"{100 * size:.1f} points [{100 * low:.1f}, {100 * high:.1f}]"
+        assert points["against audio"].startswith(f"better by {shown},")
+        assert points["good"].startswith("has a label ranking average precision of ")
 
 
 def test_controls_have_their_counterparts(found: Comparison) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,8 +24,13 @@ SIMULATION = load_module(str(Path(__file__).parents[2] / "experiments" / "verdic
 SCENARIOS, simulated = SIMULATION.SCENARIOS, SIMULATION.simulated
 
 
-def first_sentence(comparison: Comparison) -> str:
-    return comparison.answer.partition(". ")[0]
+def claim(comparison: Comparison) -> str:
+    """The answer's sentence without its number."""
+    return comparison.answer.sentence.rpartition("; ")[0]
+
+
+def points(comparison: Comparison) -> dict[str, str]:
+    return dict(comparison.answer.points)
 
 
 def row(comparison: Comparison, name: str) -> pd.Series:
@@ -39,22 +45,22 @@ def telling() -> Comparison:
 
 def test_where_presence_tells_the_label_fusion_adds_nothing(telling: Comparison) -> None:
     assert row(telling, "late")["verdict"] == "better", "than a single modality it is"
-    assert first_sentence(telling) == (
-        "Fusion adds nothing that could be shown: late was not shown to beat presence alone (the missingness "
-        "baseline)"
+    assert claim(telling) == (
+        "Fusion adds nothing that could be shown: late was not shown to beat presence alone"
     )
     found = telling.pairs[telling.pairs["family"] == AGAINST_PRESENCE].iloc[0]
     assert found["b"] == MISSINGNESS
     assert found["verdict"].startswith("not distinguishable")
-    assert "not distinguishable from the missingness baseline" in telling.answer
-    assert "than the majority class by" in telling.answer
+    assert "not distinguishable" in points(telling)["against presence alone"]
+    assert points(telling)["against majority class"].startswith("better by ")
 
 
-def test_a_reference_below_presence_is_said_to_be_in_the_same_sentence(telling: Comparison) -> None:
+def test_a_reference_below_presence_is_said_to_be_where_it_is_named(telling: Comparison) -> None:
     best = telling.best_unimodal
     assert row(telling, str(best))["accuracy"] < row(telling, MISSINGNESS)["accuracy"]
-    sentence = next(part for part in telling.answer.split(". ") if f"best single modality ({best})" in part)
-    assert f"; but {best}, chosen on validation, has" in sentence
+    said = points(telling)[f"against {best}"]
+    assert re.search(r"the best single modality on validation, but with [\d.]+ % on test not as", said)
+    assert MISSINGNESS in said
 
 
 @pytest.mark.parametrize("scenario", ["presence beside content", "overconfident"])
@@ -63,28 +69,30 @@ def test_a_gain_that_presence_explains_is_no_gain_of_fusion(scenario: str) -> No
     assert row(found, "late")["verdict"] == "better"
     tests = found.pairs.set_index("family")["verdict"]
     assert tests[AGAINST_PRESENCE] == "better", "presence alone is not all it knows"
-    assert first_sentence(found) == (
+    assert claim(found) == (
         "Fusion adds nothing that could be shown beyond presence: late beats the best single modality "
-        "(visual), but not visual with what the missingness baseline knows"
+        "(visual), but not that modality with what presence tells"
     )
 
 
 def test_what_score_averaging_reaches_too_is_no_gain_of_joint_training() -> None:
     found = compare(simulated(SCENARIOS["averaging"], 0))
-    assert first_sentence(found) == (
+    assert claim(found) == (
         "Joint training adds nothing that could be shown: late beats the best single modality (visual) and "
-        "the majority class, but not score averaging of the unimodal models"
+        "the majority class, but not score averaging"
     )
 
 
 def test_what_fusion_adds_beyond_all_of_them_is_said() -> None:
     found = compare(simulated(SCENARIOS["adds"], 0))
-    assert first_sentence(found) == (
+    assert claim(found) == (
         f"Fusion adds to what single modalities give: late beats the best single modality "
-        f"({found.best_unimodal}), presence alone (the missingness baseline), and score averaging of the "
-        "unimodal models"
+        f"({found.best_unimodal}), presence alone and score averaging"
     )
-    assert "(n = 200 clips in 40 groups, 3 seeds)" in found.answer
+    assert "n = 200 clips in 40 groups, 3 seeds" in points(found)["late"]
+    gain = row(found, "late")["difference"]
+    assert f"; +{100 * gain:.1f} points [" in found.answer.sentence
+    assert found.answer.sentence.endswith(f"] against {found.best_unimodal}.")
 
 
 def test_where_all_clips_have_all_modalities_presence_is_not_tested_twice() -> None:
@@ -95,16 +103,17 @@ def test_where_all_clips_have_all_modalities_presence_is_not_tested_twice() -> N
     assert WITH_MISSINGNESS not in set(found.table["arm"])
     singles = found.pairs[found.pairs["family"] == SINGLES]
     assert set(singles["b"]) == {"majority class"}
-    assert first_sentence(found).endswith("late was not shown to beat the best single modality (visual)")
+    assert claim(found).endswith("late was not shown to beat the best single modality (visual)")
 
 
 def test_one_seed_below_presence_is_said_and_is_no_verdict() -> None:
     study = simulated(SCENARIOS["presence"], 3, n_seeds=1)
     found = compare(study)
     lower = row(found, "late")["accuracy"] <= row(found, MISSINGNESS)["accuracy"]
-    assert found.answer.startswith("A single seed gives no verdict")
-    assert ("does not beat presence alone" in found.answer) == lower
-    assert "n = 200 clips in 40 groups, 1 seed)" in found.answer
+    assert claim(found).startswith("A single seed gives no verdict; on these clips late")
+    assert ("does not beat presence alone" in claim(found)) == lower
+    assert "n = 200 clips in 40 groups, 1 seed" in points(found)["late"]
+    assert points(found)["seeds"].startswith("one: ")
 
 
 def test_scores_on_complete_clips_and_without_a_modality(telling: Comparison, tmp_path: Path) -> None:

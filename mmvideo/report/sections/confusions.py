@@ -28,7 +28,7 @@ def chart(comparison: Comparison) -> Figure:
     """One matrix per trained arm and for score averaging: shares of each label's clips."""
     from plotly.subplots import make_subplots
 
-    names = list(comparison.table.loc[comparison.table["n_seeds"].notna(), "arm"])
+    names = list(comparison.table.loc[comparison.table["parameters"].notna(), "arm"])
     classes = [escape(name) for name in comparison.study.clips.classes]
     labelled = len(classes) <= MOST_LABELLED
     columns = 3
