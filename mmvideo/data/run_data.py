@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,10 +15,12 @@ from mmvideo.clips.labels import target, task_of
 from mmvideo.clips.manifest import Clip
 from mmvideo.config import RunConfig
 from mmvideo.data.content import DataContent, content_of
-from mmvideo.data.dataset import ClipDataset
+from mmvideo.data.dataset import ClipDataset, PermutedModalities
+from mmvideo.data.loading import in_batches
 from mmvideo.data.opened import Opened, make_modality, open_data
 from mmvideo.evaluation.tasks import TASKS, prior_outputs
 from mmvideo.modalities.base import Modality
+from mmvideo.types import Batch
 from mmvideo.vocabulary import Split, TaskKind, presence_pattern
 
 
@@ -134,6 +136,16 @@ class RunData:
             views=views,
             seed=self.config.seed,
         )
+
+    def evaluated(self, split: Split, *, permuted: bool = False) -> Iterator[Batch]:
+        """The split's clips as they are evaluated: all views, and every batch padded as in training.
+
+        Args:
+            permuted: with modalities of different clips together.
+        """
+        clips, train = self.dataset(split, views=True), self.config.train
+        shown = PermutedModalities(clips, self.config.seed) if permuted else clips
+        return in_batches(shown, train.batch_size, pad_to=train.pad_to)
 
 
 def available_modalities(config: RunConfig, *, progress: bool = False) -> tuple[str, ...]:

@@ -9,8 +9,6 @@ from typing import Any
 
 from lightning_fabric import Fabric
 
-from mmvideo.data.dataset import ClipDataset, PermutedModalities
-from mmvideo.data.loading import in_batches
 from mmvideo.data.run_data import RunData
 from mmvideo.errors import InputError, unknown
 from mmvideo.evaluation.tasks import TASKS
@@ -21,7 +19,6 @@ from mmvideo.runs.identity import check_data
 from mmvideo.training.checkpoint import Checkpoints
 from mmvideo.training.predict import Predictions, predict
 from mmvideo.training.subsets import Subset, all_subsets, predict_subsets
-from mmvideo.types import Batch
 from mmvideo.vocabulary import Split, presence_pattern
 
 SAME = 1e-2
@@ -64,7 +61,7 @@ def evaluate_run(
     model = trained_model(data)
     Checkpoints(run.checkpoints).load_best(model)
     model.deploy()
-    batches = _batches(data.dataset(split, views=True), data)
+    batches = data.evaluated(split)
     shown = (batch if modalities is None else batch.only(modalities) for batch in batches)
     metrics = predict(fabric.setup(model), shown, fabric.device, data.task).metrics()
     if (
@@ -100,7 +97,7 @@ def evaluate_splits(net: Any, data: RunData, run: RunDirectory, fabric: Fabric) 
     score = TASKS[data.task].score
     parts: dict[Split, list[Subset]] = {"val": [], "test": all_subsets(config.modalities)[:-1]}
     for split, subsets in parts.items():
-        batches = _batches(data.dataset(split, views=True), data)
+        batches = data.evaluated(split)
         predictions, restricted = predict_subsets(net, batches, fabric.device, subsets, data.task)
         run.write_predictions(split, _rows(predictions, data))
         result[split] = predictions.metrics()
@@ -109,15 +106,9 @@ def evaluate_splits(net: Any, data: RunData, run: RunDirectory, fabric: Fabric) 
     result["test_subsets"] = {presence_pattern(s): {score: m[score]} for s, m in by_subset.items()}
     result["test_permuted"] = None
     if len(config.modalities) > 1:
-        permuted = PermutedModalities(data.dataset("test", views=True), config.seed)
-        found = predict(net, _batches(permuted, data), fabric.device, data.task)
+        found = predict(net, data.evaluated("test", permuted=True), fabric.device, data.task)
         result["test_permuted"] = {score: found.metrics()[score]}
     return result
-
-
-def _batches(clips: ClipDataset | PermutedModalities, data: RunData) -> Iterator[Batch]:
-    train = data.config.train
-    return in_batches(clips, train.batch_size, pad_to=train.pad_to)
 
 
 def _rows(predictions: Predictions, data: RunData) -> Iterator[Prediction]:

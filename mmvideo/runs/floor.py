@@ -16,7 +16,8 @@ from mmvideo.data.run_data import RunData
 from mmvideo.evaluation.floor import fit_floor
 from mmvideo.evaluation.floor_record import Floor, FloorRecord
 from mmvideo.files import digest_of, read_record, write_whole
-from mmvideo.runs.identity import manifest_digest, source_digest
+from mmvideo.runs.identity import manifest_digest
+from mmvideo.runs.own_code import source_digest
 from mmvideo.schema import decisive
 from mmvideo.seeding import derive_seed
 from mmvideo.vocabulary import in_order

@@ -6,20 +6,12 @@ them. So a changed one makes another run, and a moved one does not.
 
 from __future__ import annotations
 
-import ast
-import importlib.util
-import os
-import sys
-import sysconfig
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
-from mmvideo.clips.hashing import ContentHashes
 from mmvideo.clips.manifest import Manifest
 from mmvideo.component_code import component_sources
-from mmvideo.components import load
 from mmvideo.config import RunConfig
 from mmvideo.config_diff import flatten
 from mmvideo.errors import InputError
@@ -34,12 +26,11 @@ from mmvideo.records import (
     run_name,
     run_remedy,
 )
+from mmvideo.runs.own_code import content_digest, source_digest
 from mmvideo.schema import files_named
 
-STANDARD_LIBRARY = sysconfig.get_paths()["stdlib"]
 SIGNATURE = 10
 """Hex digits of a signature."""
-HASHES = ContentHashes()
 
 
 def signature(config: RunConfig, data_fingerprint: str) -> str:
@@ -126,95 +117,11 @@ def contents(config: RunConfig, deciding: Mapping[str, Any]) -> dict[str, str]:
         found["encoders_from"] = " ".join(_encoders_of(Path(path)) for path in config.encoders_from)
     for key, path in files_named(config):
         if key in deciding and key != "encoders_from":
-            found[key] = f"{found[key]} {_digest_at(path)}" if key in found else _digest_at(path)
+            found[key] = f"{found[key]} {content_digest(path)}" if key in found else content_digest(path)
     for key, value in deciding.items():
         if key.rpartition(".")[2] in ("name", "kind") and ":" in str(value):
             found[key] = f"{value} {source_digest(value)}"
     return found
-
-
-def source_digest(name: str) -> str:
-    """What stands for the content of the module of a user's own component, and of what it imports there.
-
-    Raises:
-        InputError: the module cannot be imported, or its source is not found.
-    """
-    load(name, f"component '{name}'")  # imports it, or says why it cannot be
-    module = sys.modules[name.partition(":")[0]]
-    found = own_sources(module)
-    if module.__name__ not in found:
-        raise InputError(
-            f"component '{name}': the source of {module.__name__} is not found at {module.__file__}, so its "
-            "runs could not be told apart from those of another version. Give it a .py file of that name."
-        )
-    return digest_of({module: _digest_at(file) for module, file in sorted(found.items())})
-
-
-def own_sources(module: ModuleType) -> dict[str, Path]:
-    """A module's file, and those of the modules it imports, directly or not, by the modules' names. What is
-    installed, and mmvideo itself, count by their versions; of an installed module, its own package is read.
-
-    Imports are read from the source, wherever they stand in it; what a program imports by a name that it
-    makes up, and data files that no option names, are not seen.
-    """
-    if not getattr(module, "__file__", None):
-        return {}
-    file = Path(os.path.abspath(str(module.__file__)))  # links are followed by whoever reads it, not by name
-    root = file.parents[module.__name__.count(".") + (file.name == "__init__.py")]
-    top = module.__name__.partition(".")[0]
-    waiting, found, passed = [module.__name__], dict[str, Path](), set[str]()
-    while waiting:
-        name = waiting.pop()
-        if name in passed or name.partition(".")[0] in ("mmvideo", *sys.stdlib_module_names):
-            continue
-        passed.add(name)
-        source = _source_below(root, name)
-        if source is None or (_installed(source) and name.partition(".")[0] != top):
-            source = _source_elsewhere(name)
-        if source is not None:
-            found[name] = source
-            waiting += _imports(source, name)
-    return found
-
-
-def _source_below(root: Path, name: str) -> Path | None:
-    stem = root.joinpath(*name.split("."))
-    for path in (stem / "__init__.py", stem.with_name(f"{stem.name}.py")):
-        if path.is_file():
-            return path
-    return None
-
-
-def _source_elsewhere(name: str) -> Path | None:
-    """The file of a top-level module of another folder on Python's path, unless it is installed there."""
-    try:
-        spec = None if "." in name else importlib.util.find_spec(name)
-    except (ImportError, ValueError):
-        return None
-    path = Path(spec.origin) if spec is not None and spec.origin else None
-    return path if path is not None and path.suffix == ".py" and not _installed(path) else None
-
-
-def _installed(path: Path) -> bool:
-    """Whether a module's file comes with Python or with a package."""
-    return bool({"site-packages", "dist-packages"} & set(path.parts)) or path.is_relative_to(STANDARD_LIBRARY)
-
-
-def _imports(source: Path, name: str) -> Iterator[str]:
-    """All modules that a file may import, its own packages among them."""
-    package = name if source.name == "__init__.py" else name.rpartition(".")[0]
-    wanted = [name]
-    for node in ast.walk(ast.parse(source.read_bytes(), str(source))):
-        if isinstance(node, ast.Import):
-            wanted += [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            base = node.module or ""
-            if node.level:
-                base = importlib.util.resolve_name("." * node.level + base, package)
-            wanted += [base, *(f"{base}.{alias.name}" for alias in node.names)]
-    for full in wanted:
-        parts = full.split(".")
-        yield from (".".join(parts[:n]) for n in range(1, len(parts) + 1))
 
 
 def _encoders_of(path: Path) -> str:
@@ -255,11 +162,3 @@ def manifest_digest(manifest: Manifest) -> str:
 def file_digests(folder: Path) -> dict[str, str]:
     """SHA-256 of each of a run's files that its result binds."""
     return {name: sha256(folder / name) for name in bound_files(folder) if (folder / name).is_file()}
-
-
-def _digest_at(path: Path) -> str:
-    """The digest of a file, or of all files in a folder but hidden ones."""
-    if path.is_dir():
-        files = [file for file in sorted(path.rglob("*")) if file.is_file() and file.name[0] != "."]
-        return digest_of({str(file.relative_to(path)): _digest_at(file) for file in files})
-    return HASHES.sha256(path)  # a grid asks for the same weights once for every run

@@ -7,7 +7,7 @@ from pathlib import Path
 from mmvideo.config import RunConfig
 from mmvideo.contract.check import check_own_component
 from mmvideo.data.opened import make_modality
-from mmvideo.runs.identity import source_digest
+from mmvideo.runs.own_code import source_digest
 
 
 def check_own_components(config: RunConfig, root: Path) -> None:

@@ -17,7 +17,7 @@ from mmvideo.vocabulary import TaskKind
 
 @dataclass(frozen=True)
 class Predictions:
-    """Per clip: id, label, outputs (n, C) and which modalities it had (n, M).
+    """Per clip: id, label and outputs (n, C).
 
     Labels and outputs are the task's (see mmvideo.evaluation.tasks): class indices and natural-log
     probabilities; 0 or 1 and logits per class; or a number and the value predicted for it, C = 1.
@@ -26,7 +26,6 @@ class Predictions:
     ids: tuple[str, ...]
     labels: np.ndarray
     outputs: np.ndarray
-    present: np.ndarray
     task: TaskKind = "single_label"
 
     def metrics(self) -> dict[str, float]:
@@ -34,30 +33,41 @@ class Predictions:
         return TASKS[self.task].metrics(self.outputs, self.labels)
 
 
+class Gathered:
+    """Outputs of batch after batch, until all clips have theirs."""
+
+    def __init__(self, task: TaskKind) -> None:
+        self.task = task
+        self.ids: list[str] = []
+        self.labels: list[np.ndarray] = []
+        self.outputs: list[np.ndarray] = []
+
+    def add(self, batch: Batch, logits: Tensor) -> None:
+        self.ids += batch.ids
+        self.labels.append(batch.labels.cpu().numpy())
+        self.outputs.append(as_outputs(logits, self.task))
+
+    def predictions(self) -> Predictions:
+        """Rows of one id that follow each other are views of one clip, and are averaged."""
+        starts, outputs = first_views(self.ids), np.concatenate(self.outputs)
+        if len(starts) < len(self.ids):
+            outputs = mean_over_views(outputs, starts, self.task)
+        labels = np.concatenate(self.labels)[starts]
+        return Predictions(tuple(self.ids[i] for i in starts), labels, outputs, self.task)
+
+
 @torch.no_grad()
 def predict(
     model: nn.Module, batches: Iterable[Batch], device: torch.device, task: TaskKind = "single_label"
 ) -> Predictions:
-    """Run the model in evaluation mode over all batches; it is left in the mode it was in.
-
-    Rows of one id that follow each other are views of one clip, and are averaged.
-    """
+    """Run the model in evaluation mode over all batches; it is left in the mode it was in."""
     was_training = model.training
     model.eval()
-    ids: list[str] = []
-    labels, outputs, present = [], [], []
+    gathered = Gathered(task)
     for batch in batches:
-        logits = model(batch.to(device)).logits
-        ids += batch.ids
-        labels.append(batch.labels.cpu().numpy())
-        outputs.append(as_outputs(logits, task))
-        present.append(batch.present.cpu().numpy())
+        gathered.add(batch, model(batch.to(device)).logits)
     model.train(was_training)
-    label, output, had = (np.concatenate(parts) for parts in (labels, outputs, present))
-    starts = first_views(ids)
-    if len(starts) < len(ids):
-        output, had = mean_over_views(output, starts, task), np.logical_or.reduceat(had, starts, axis=0)
-    return Predictions(tuple(ids[i] for i in starts), label[starts], output, had, task)
+    return gathered.predictions()
 
 
 def as_outputs(logits: Tensor, task: TaskKind) -> np.ndarray:

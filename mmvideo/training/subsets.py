@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import combinations
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from mmvideo.training.predict import Predictions, predict
-from mmvideo.types import Batch, Prediction, Tokens
+from mmvideo.training.predict import Gathered, Predictions
+from mmvideo.types import Batch, Prediction
 from mmvideo.vocabulary import TaskKind
 
 Subset = tuple[str, ...]
@@ -20,6 +20,7 @@ def all_subsets(modalities: Sequence[str]) -> list[Subset]:
     return [s for size in range(len(modalities) + 1) for s in combinations(modalities, size)]
 
 
+@torch.no_grad()
 def predict_subsets(
     model: nn.Module,
     batches: Iterable[Batch],
@@ -37,35 +38,12 @@ def predict_subsets(
     """
     was_training = model.training
     model.eval()
-    asked, whole, parts = [], [], []
-    with torch.no_grad():
-        for batch in batches:
-            prediction = model(batch.to(device), subsets)
-            watch(prediction)
-            asked.append(_without_values(batch))
-            whole.append(prediction.logits.cpu())
-            parts.append([logits.cpu() for logits in prediction.subsets])
+    whole, parts = Gathered(task), {subset: Gathered(task) for subset in subsets}
+    for batch in batches:
+        prediction = model(batch.to(device), subsets)
+        watch(prediction)
+        whole.add(batch, prediction.logits)
+        for part, logits in zip(parts.values(), prediction.subsets, strict=True):
+            part.add(batch, logits)
     model.train(was_training)
-    cpu = torch.device("cpu")
-    alternatives = {}
-    for number, subset in enumerate(subsets):
-        known = _Known([logits[number] for logits in parts])
-        alternatives[subset] = predict(known, (batch.only(subset) for batch in asked), cpu, task)
-    return predict(_Known(whole), asked, cpu, task), alternatives
-
-
-class _Known(nn.Module):
-    """A model whose outputs are known, batch by batch."""
-
-    def __init__(self, outputs: list[Tensor]) -> None:
-        super().__init__()
-        self.outputs = iter(outputs)
-
-    def forward(self, batch: Batch) -> Prediction:
-        return Prediction(next(self.outputs), {})
-
-
-def _without_values(batch: Batch) -> Batch:
-    """The batch's ids, labels and masks; its frames and sounds would fill the memory."""
-    inputs = {m: Tokens(t.mask, t.mask, t.time) for m, t in batch.inputs.items()}
-    return Batch(batch.ids, inputs, batch.labels)
+    return whole.predictions(), {subset: part.predictions() for subset, part in parts.items()}

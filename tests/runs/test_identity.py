@@ -23,7 +23,8 @@ from mmvideo.fusion.late import LateFusion
 from mmvideo.runs.directory import RunDirectory
 from mmvideo.runs.evaluate import evaluate_run
 from mmvideo.runs.execute import execute
-from mmvideo.runs.identity import bind, contents, manifest_digest, own_sources, signature
+from mmvideo.runs.identity import bind, contents, manifest_digest, signature
+from mmvideo.runs.own_code import own_sources
 from mmvideo.runs.warm_start import sources
 from mmvideo.types import FusionOutput
 

@@ -348,7 +348,6 @@ def test_prediction_gives_every_clip_once_and_leaves_the_model_as_it_was() -> No
     assert model.training
     assert found.outputs.shape == (16, 2)
     np.testing.assert_allclose(np.exp(found.outputs).sum(axis=1), 1, rtol=1e-12)
-    assert found.present.all()
     assert (found.labels == ToyData().val[1].numpy()).all()
     again = predict(model, ToyData().val_batches(), torch.device("cpu"))
     assert (found.outputs == again.outputs).all()  # no dropout

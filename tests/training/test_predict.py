@@ -21,19 +21,17 @@ class Echo(nn.Module):
         return SimpleNamespace(logits=batch.inputs["audio"].values[:, 0])
 
 
-def batch(ids: str, logits: Tensor, real: list[bool]) -> Batch:
-    tokens = Tokens(logits[:, None], torch.tensor(real)[:, None], torch.zeros(len(ids), 1))
+def batch(ids: str, logits: Tensor) -> Batch:
+    tokens = Tokens(logits[:, None], torch.ones(len(ids), 1, dtype=torch.bool), torch.zeros(len(ids), 1))
     return Batch(tuple(ids), {"audio": tokens}, torch.tensor([ord(name) - ord("a") for name in ids]))
 
 
 def test_views_are_averaged_across_batch_borders_and_single_rows_stay_to_the_bit() -> None:
     torch.manual_seed(0)
     logits = torch.randn(5, 3)
-    real = [True, True, False, True, False]
-    whole = predict(Echo(), [batch("aab", logits[:3], real[:3]), batch("bc", logits[3:], real[3:])], CPU)
+    whole = predict(Echo(), [batch("aab", logits[:3]), batch("bc", logits[3:])], CPU)
     assert whole.ids == ("a", "b", "c")
     assert whole.labels.tolist() == [0, 1, 2]
-    assert whole.present[:, 0].tolist() == [True, True, False]
     probabilities = logits.double().softmax(dim=1).numpy()
     outputs = torch.tensor(whole.outputs).exp().numpy()
     assert outputs[0] == pytest.approx(probabilities[:2].mean(axis=0))
@@ -43,5 +41,5 @@ def test_views_are_averaged_across_batch_borders_and_single_rows_stay_to_the_bit
 
 def test_without_views_nothing_is_averaged() -> None:
     logits = torch.randn(3, 4)
-    plain = predict(Echo(), [batch("abc", logits, [True] * 3)], CPU)
+    plain = predict(Echo(), [batch("abc", logits)], CPU)
     assert torch.equal(torch.tensor(plain.outputs), logits.double().log_softmax(dim=1))
