@@ -117,6 +117,14 @@ def test_page_loads_nothing_and_escapes_names(make_study: MakeStudy, fake_arm: t
     assert not re.search(r"(@import|url\(|https?://)", own)
 
 
+def test_a_note_under_a_table_is_no_part_of_what_scrolls(make_study: MakeStudy) -> None:
+    page = render(compare(load_study(make_study(n_clips=100))), "")
+    scrolling = re.findall(r'<div class="scroll.*?</div>', page, flags=re.DOTALL)
+    assert len(scrolling) > 3
+    assert not any("caption" in part for part in scrolling)
+    assert page.count('<p class="caption">') >= 2
+
+
 def test_matrix_is_antisymmetric(make_study: MakeStudy) -> None:
     matrix = verdict_matrix(compare(load_study(make_study())))
     there, back = matrix["hierarchical"]["late"], matrix["late"]["hierarchical"]
@@ -252,8 +260,11 @@ def test_a_curve_of_one_epoch_is_a_point(
 @pytest.mark.parametrize("known", [True, False])
 def test_the_bayes_accuracy_is_spoken_of_where_it_is_known(make_study: MakeStudy, known: bool) -> None:
     found = compare(load_study(make_study() if known else make_study(limits=None)))
-    title = results.chart(found, styles(found.table)).layout.xaxis.title.text
+    page = Elements(render(found, "")).text
+    drawn = results.chart(found, styles(found.table)).layout.annotations
     console = Console(file=io.StringIO(), width=200)
     print_comparison(found, console)
     assert isinstance(console.file, io.StringIO)
-    assert ("Bayes" in title, "Bayes" in console.file.getvalue()) == (known, known)
+    assert {note.text for note in drawn} == ({"Bayes accuracy", "additive bound"} if known else set())
+    assert ("Grey tick" in page) == known
+    assert ("Bayes" in console.file.getvalue()) == known

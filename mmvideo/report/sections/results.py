@@ -51,7 +51,6 @@ def chart(comparison: Comparison, look: dict[str, Style]) -> Figure:
                 hovertemplate=f"{name}: {middle:{form}} [{low:{form}}, {high:{form}}]<extra></extra>",
             )  # fmt: skip
     known = comparison.table[comparison.table["bayes_accuracy"].notna()]
-    ticks = " (tick: the arm's Bayes accuracy)" if comparison.study.limits else ""
     figure.add_scatter(
         x=100 * known["bayes_accuracy"], y=[escape(name) for name in known["arm"]], row=1, col=1,
         mode="markers", showlegend=False,
@@ -59,14 +58,14 @@ def chart(comparison: Comparison, look: dict[str, Style]) -> Figure:
         hovertemplate="Bayes accuracy of these modalities: %{x:.1f}<extra></extra>",
     )  # fmt: skip
     lines = limit_lines(comparison.study.limits)
-    for label, value in lines.items():
-        side = "top left" if value < max(lines.values()) else "top right"
+    for place, (label, value) in enumerate(sorted(lines.items(), key=lambda line: line[1])):
         figure.add_vline(
             100 * value, row=1, col=1, line={"dash": "dash", "width": 1, "color": GREY},
-            annotation={"text": label, "font": {"size": 11}, "yshift": 18}, annotation_position=side,
+            annotation={"text": label, "font": {"size": 11}, "yshift": 16 + 13 * place},
+            annotation_position="top left",  # at the right it would widen the axis
         )  # fmt: skip
     figure.add_vline(0, row=1, col=2, line={"width": 1.5, "color": GREY})
     figure.update_yaxes(autorange="reversed", showgrid=False, ticks="")
-    figure.update_xaxes(title_text=f"test {wording.axis}{ticks}", row=1, col=1)
+    figure.update_xaxes(title_text=f"test {wording.axis}", row=1, col=1)
     figure.update_xaxes(title_text=f"difference to {reference}{wording.change_axis}", row=1, col=2)
     return figure.update_layout(height=110 + 30 * len(comparison.table), margin=MARGIN, template={})
