@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
 import annotated_types as at
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from mmvideo.encoders.base import Encoder
@@ -156,6 +156,18 @@ def _add_adapters(network: nn.Module, tune: Tune, blocks: list[str], name: str |
         )
     given: dict[str, Any] = {"lora_alpha": tune.lora_alpha, "lora_dropout": tune.lora_dropout}
     peft.inject_adapter_in_model(peft.LoraConfig(r=tune.lora, target_modules=linear, **given), network)
+
+
+def with_adapters(stored: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Weights of a network, also under the names that they have in one with adapters, and fresh adapters,
+    which add nothing.
+
+    Args:
+        own: the state of the network with adapters.
+    """
+    plain = {name: name.replace(".base_layer.", ".") for name in own if ".base_layer." in name}
+    renamed = {name: stored[before] for name, before in plain.items() if before in stored}
+    return {n: value for n, value in own.items() if ".lora_" in n} | renamed | dict(stored)
 
 
 def _train_mode(network: nn.Module, config: TunedEncoder.Config) -> None:
