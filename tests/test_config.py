@@ -20,6 +20,7 @@ from mmvideo.config import (
     TrainConfig,
     load_config,
 )
+from mmvideo.config_diff import check_axes, differing_keys
 from mmvideo.errors import InputError
 from mmvideo.modalities.visual import Visual
 from mmvideo.runs.identity import signature
@@ -198,6 +199,7 @@ class TestModalities:
         assert load(inputs={name: "features"}).modalities == (name,)
 
 
+OPTIONS = "inputs.text.encoder.options"
 OTHERS: dict[str, dict[str, Any]] = {
     "seed": {"seed": 1},
     "width": {"width": 32},
@@ -281,6 +283,13 @@ class TestSignature:
         plain = CONFIG.deciding()
         assert not {"rates", "layer_decay"} & set(plain["train"])
         assert "tune" not in plain["inputs"]["text"]["encoder"]["options"]
+        for name, axis in (
+            ("a part's rate", "train.rates.head"),
+            ("blocks to tune", f"{OPTIONS}.tune.blocks"),
+        ):
+            other = RunConfig(**OTHERS[name])
+            check_axes((axis,), [other.deciding()])
+            assert differing_keys(plain, other.deciding(), (axis,)) == []
 
     def test_it_survives_the_file(self) -> None:
         config = RunConfig(train=TrainConfig(learning_rate=3e-4), fusion=FusionChoice.of("late", dropout=0.2))

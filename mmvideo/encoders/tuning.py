@@ -18,15 +18,15 @@ from mmvideo.schema import Dropout, Part, PositiveFloat, added
 class Tune(Part):
     """The part of a pretrained model that is trained; none unless told."""
 
-    blocks: Annotated[int, at.Ge(0)] = 0
+    blocks: Annotated[int, at.Ge(0)] = added(0, before=0)
     """Its last blocks (of a transformer its layers, of a CNN its stages), with what stands on them. With
     `lora`, adapters are put into these alone; 0: into all."""
-    lora: Annotated[int, at.Ge(0)] = 0
+    lora: Annotated[int, at.Ge(0)] = added(0, before=0)
     """Rank of adapters beside all linear layers of blocks, whose own weights stay (Hu et al., 2021,
     https://arxiv.org/abs/2106.09685). 0: none."""
-    lora_alpha: PositiveFloat = 16.0
+    lora_alpha: PositiveFloat = added(16.0, before=16.0)
     """What adapters add is scaled by this over their rank."""
-    lora_dropout: Dropout = 0.0
+    lora_dropout: Dropout = added(0.0, before=0.0)
     """On the adapters' input, in training."""
 
 
