@@ -118,13 +118,13 @@ class Input(Part):
 class Rates(Part):
     """Parts of a model whose learning rate is a multiple of `learning_rate`."""
 
-    pretrained: PositiveFloat = 1.0
+    pretrained: PositiveFloat = added(1.0, before=1.0)
     """Of what is trained of encoders' pretrained networks; of their last block, where `layer_decay` is not
     1."""
-    encoders: PositiveFloat = 1.0
+    encoders: PositiveFloat = added(1.0, before=1.0)
     """Of the rest of the encoders: what stands on pretrained networks, and all of those from scratch."""
-    fusion: PositiveFloat = 1.0
-    head: PositiveFloat = 1.0
+    fusion: PositiveFloat = added(1.0, before=1.0)
+    head: PositiveFloat = added(1.0, before=1.0)
     """Of the linear map to the outputs, and of what the objective adds."""
 
 

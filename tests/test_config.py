@@ -13,12 +13,14 @@ from mmvideo.components import EncoderChoice, FusionChoice, ObjectiveChoice, nam
 from mmvideo.config import (
     DataConfig,
     Input,
+    Rates,
     RunConfig,
     RuntimeConfig,
     TrackingConfig,
     TrainConfig,
     load_config,
 )
+from mmvideo.config_diff import check_axes, differing_keys
 from mmvideo.errors import InputError
 from mmvideo.modalities.visual import Visual
 from mmvideo.runs.identity import signature
@@ -197,6 +199,7 @@ class TestModalities:
         assert load(inputs={name: "features"}).modalities == (name,)
 
 
+OPTIONS = "inputs.text.encoder.options"
 OTHERS: dict[str, dict[str, Any]] = {
     "seed": {"seed": 1},
     "width": {"width": 32},
@@ -205,6 +208,11 @@ OTHERS: dict[str, dict[str, Any]] = {
     "an option": {"fusion": FusionChoice.of("hierarchical", heads=2)},
     "objective": {"objective": ObjectiveChoice.of("cross_entropy", label_smoothing=0.1)},
     "train": {"train": TrainConfig(learning_rate=2e-3)},
+    "a part's rate": {"train": TrainConfig(rates=Rates(head=0.1))},
+    "rates by block": {"train": TrainConfig(layer_decay=0.9)},
+    "blocks to tune": with_input(
+        "text", Input.of("text", EncoderChoice.of("transformer", tune={"blocks": 1}))
+    ),
     "modality dropout": {"train": TrainConfig(modality_dropout={"text": 0.5})},
     "padding, for the draws of dropout": {"train": TrainConfig(pad_to={"text": 16})},
     "visual": with_input("visual", Input.of("visual", EncoderChoice.of("cnn_lstm", dropout=0.2))),
@@ -270,6 +278,18 @@ class TestSignature:
         deeper = RunConfig(modalities=PAIR, **OTHERS["text"])
         assert signature(deeper, "d") == signature(base, "d")
         assert signature(RunConfig(modalities=PAIR, **OTHERS["audio"]), "d") != signature(base, "d")
+
+    def test_tuning_counts_where_it_does_something(self) -> None:
+        plain = CONFIG.deciding()
+        assert not {"rates", "layer_decay"} & set(plain["train"])
+        assert "tune" not in plain["inputs"]["text"]["encoder"]["options"]
+        for name, axis in (
+            ("a part's rate", "train.rates.head"),
+            ("blocks to tune", f"{OPTIONS}.tune.blocks"),
+        ):
+            other = RunConfig(**OTHERS[name])
+            check_axes((axis,), [other.deciding()])
+            assert differing_keys(plain, other.deciding(), (axis,)) == []
 
     def test_it_survives_the_file(self) -> None:
         config = RunConfig(train=TrainConfig(learning_rate=3e-4), fusion=FusionChoice.of("late", dropout=0.2))

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
 import annotated_types as at
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from mmvideo.encoders.base import Encoder
@@ -18,15 +18,15 @@ from mmvideo.schema import Dropout, Part, PositiveFloat, added
 class Tune(Part):
     """The part of a pretrained model that is trained; none unless told."""
 
-    blocks: Annotated[int, at.Ge(0)] = 0
+    blocks: Annotated[int, at.Ge(0)] = added(0, before=0)
     """Its last blocks (of a transformer its layers, of a CNN its stages), with what stands on them. With
     `lora`, adapters are put into these alone; 0: into all."""
-    lora: Annotated[int, at.Ge(0)] = 0
+    lora: Annotated[int, at.Ge(0)] = added(0, before=0)
     """Rank of adapters beside all linear layers of blocks, whose own weights stay (Hu et al., 2021,
     https://arxiv.org/abs/2106.09685). 0: none."""
-    lora_alpha: PositiveFloat = 16.0
+    lora_alpha: PositiveFloat = added(16.0, before=16.0)
     """What adapters add is scaled by this over their rank."""
-    lora_dropout: Dropout = 0.0
+    lora_dropout: Dropout = added(0.0, before=0.0)
     """On the adapters' input, in training."""
 
 
@@ -156,6 +156,18 @@ def _add_adapters(network: nn.Module, tune: Tune, blocks: list[str], name: str |
         )
     given: dict[str, Any] = {"lora_alpha": tune.lora_alpha, "lora_dropout": tune.lora_dropout}
     peft.inject_adapter_in_model(peft.LoraConfig(r=tune.lora, target_modules=linear, **given), network)
+
+
+def with_adapters(stored: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Weights of a network, also under the names that they have in one with adapters, and fresh adapters,
+    which add nothing.
+
+    Args:
+        own: the state of the network with adapters.
+    """
+    plain = {name: name.replace(".base_layer.", ".") for name in own if ".base_layer." in name}
+    renamed = {name: stored[before] for name, before in plain.items() if before in stored}
+    return {n: value for n, value in own.items() if ".lora_" in n} | renamed | dict(stored)
 
 
 def _train_mode(network: nn.Module, config: TunedEncoder.Config) -> None:

@@ -11,6 +11,7 @@ from mmvideo.clips.manifest import read_manifest
 from mmvideo.config import RunConfig
 from mmvideo.data.run_data import RunData
 from mmvideo.encoders.base import Encoder
+from mmvideo.encoders.tuning import with_adapters
 from mmvideo.errors import InputError
 from mmvideo.files import read_rows
 from mmvideo.records import CHECKPOINT, Prediction, predictions_file, run_remedy
@@ -117,6 +118,7 @@ def start_encoders(encoders: nn.ModuleDict, runs: Mapping[str, RunDirectory]) ->
             if fuller in stored:
                 stored.setdefault(name, stored[fuller])
         own = encoder.state_dict()
+        stored = with_adapters(stored, own)
         for name, value in own.items():
             if name not in stored or stored[name].shape != value.shape:
                 there = tuple(stored[name].shape) if name in stored else "not there"

@@ -24,7 +24,7 @@ from mmvideo.contract.check import encoder_case
 from mmvideo.encoders.base import Encoder
 from mmvideo.encoders.frame_model import FrameModel
 from mmvideo.encoders.text import TextTransformer
-from mmvideo.encoders.tuning import Tune, block_names, blocks_above
+from mmvideo.encoders.tuning import Tune, block_names, blocks_above, with_adapters
 from mmvideo.errors import InputError
 from mmvideo.runs.evaluate import evaluate_run
 from mmvideo.runs.execute import execute
@@ -170,13 +170,20 @@ def test_a_frozen_part_has_no_dropout(folders: Callable[[str], Path]) -> None:
     assert torch.equal(*twice(dropping.eval()))
 
 
-def test_adapters_begin_without_effect(folders: Callable[[str], Path]) -> None:
+@pytest.mark.parametrize("family", ["clip", "bert"])
+def test_what_starts_from_a_model_without_adapters_gives_what_that_gives(
+    folders: Callable[[str], Path], family: str
+) -> None:
     pytest.importorskip("peft", reason="peft is an extra")
-    plain, adapted = make(folders("clip")), make(folders("clip"), tune={"lora": 2})
-    adapted.project.load_state_dict(plain.project.state_dict())  # type: ignore[union-attr]
-    torch.testing.assert_close(
-        adapted.eval()(inputs(plain)).trunk.values, plain.eval()(inputs(plain)).trunk.values
-    )
+    plain, adapted = make(folders(family), frozen=False), make(folders(family), tune={"lora": 2})
+    changed(plain)
+    changed(adapted)
+    fresh = make(folders(family), tune={"lora": 2})
+    state = fresh.state_dict()
+    fresh.load_state_dict({n: with_adapters(plain.state_dict(), state)[n] for n in state})
+    assert torch.equal(*(encoder.eval()(inputs(plain)).trunk.values for encoder in (plain, fresh)))
+    kept = with_adapters(adapted.state_dict(), state)
+    assert all(torch.equal(kept[name], value) for name, value in adapted.state_dict().items())
 
 
 @pytest.mark.parametrize("tune", [{"blocks": 1}, {"lora": 2}])
@@ -264,8 +271,9 @@ def test_a_run_with_adapters_is_saved_whole_and_evaluated_to_the_same_numbers(
         "frame_model", model=str(folders("clip")), tune={"lora": 2, "lora_dropout": 0.1}
     )
     reading = {**small_inputs(), "visual": Input.of("visual", encoder, random_crop=False, frame_size=24)}
+    alone = {"modalities": ("visual",), "fusion": FusionChoice.of("single")}
     run = execute(
-        configure(modalities=("visual",), fusion=FusionChoice.of("single"), inputs=reading), root=tmp_path
+        configure(**alone, inputs=reading, train=TrainConfig(epochs=1, batch_size=16)), root=tmp_path
     )
     weights = load_file(run / "checkpoints" / "best.safetensors")
     adapters = {name: value for name, value in weights.items() if ".lora_B." in name}
