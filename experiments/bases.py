@@ -147,6 +147,21 @@ def grid_digits_noisy(manifest: str = "data/grid_digits/manifest.jsonl") -> RunC
     return grid_digits(manifest, snr_db=-10.0)
 
 
+def grid_digits_noisy_whisper(manifest: str = "data/grid_digits/manifest.jsonl") -> RunConfig:
+    """The same noisy sound under a frozen Whisper encoder (tiny.en), encoded once; the noise is not redrawn.
+
+    The model is fetched from the hub; or name a folder: --inputs.audio.encoder.options.model FOLDER
+    Command: make ablation DATASET=grid_digits BASE=grid_digits_noisy_whisper DATA=/path/to/grid_digits
+    """
+    base = grid_digits(manifest, snr_db=-10.0)
+    whisper = EncoderChoice.of(
+        "sound_model", model="openai/whisper-tiny.en", dropout=0.4, clip_pool="segments"
+    )
+    return base.model_copy(
+        update={"inputs": {**base.inputs, "audio": Input.of("audio", whisper, snr_db=-10.0)}}
+    )
+
+
 def cmu_mosi_features(manifest: str = "data/cmu_mosi_features/manifest.jsonl") -> RunConfig:
     """CMU-MOSI from precomputed utterance features: positive or negative, one vector for each modality.
 

@@ -241,6 +241,7 @@ ENCODERS = Table(
     {
         "cnn_lstm": "mmvideo.encoders.visual:CnnLstm",
         "frame_model": "mmvideo.encoders.frame_model:FrameModel",
+        "sound_model": "mmvideo.encoders.sound_model:SoundModel",
         "pixels": "mmvideo.encoders.pixels:Pixels",
         "spectrogram_cnn": "mmvideo.encoders.audio:SpectrogramCnn",
         "mfcc": "mmvideo.encoders.mfcc:MfccColumns",

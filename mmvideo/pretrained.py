@@ -36,13 +36,18 @@ def load_pretrained(load: Callable[..., Any], name: str, **options: Any) -> Any:
 
 
 def load_whole(load: Callable[..., Any], name: str, **options: Any) -> Any:
-    """A network of transformers, all of whose weights are in the model's own files, as safetensors.
+    """A network of transformers in single precision, all of whose weights are in the model's own files, as
+    safetensors.
 
     Raises:
         InputError: as `load_pretrained`, or there are weights that the files lack: transformers would draw
             them at random.
     """
-    options = {"use_safetensors": True, "output_loading_info": True, **options}
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()  # of what is missing an error tells; heads that are left out are no news
+    logging.disable_progress_bar()
+    options = {"use_safetensors": True, "output_loading_info": True, "dtype": "float32", **options}
     network, told = load_pretrained(load, name, **options)
     if lacking := sorted(told["missing_keys"]):
         raise InputError(

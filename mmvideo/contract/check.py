@@ -186,7 +186,7 @@ def encoder_case(cls: Any, config: Any) -> encoders.Case:
     statistics = ((value,) * inputs.FEATURES for value in (0.1, 1.5))
     cases: dict[str, tuple[Callable[[], Draw], Any]] = {
         "visual": (lambda: partial(inputs.frames, size=needs.framing().size), None),
-        "audio": (lambda: partial(inputs.hops, hop=needs.hop), None),
+        "audio": (lambda: partial(inputs.hops, hop=needs.known().hop), None),
         "text": (lambda: inputs.word_pieces, inputs.WORD_PIECES),
         "features": (
             lambda: inputs.vectors,

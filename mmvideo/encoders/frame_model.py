@@ -18,7 +18,7 @@ from mmvideo.layers.trunk import Trunk, make_trunk
 from mmvideo.modalities.base import ClipSource, Modality
 from mmvideo.modalities.pictures import Framing
 from mmvideo.modalities.visual import Pictures, Visual
-from mmvideo.schema import WeightsFile
+from mmvideo.schema import WeightsFile, added
 from mmvideo.store.encoded import EncodedClips
 from mmvideo.types import Tokens
 from mmvideo.vocabulary import Level
@@ -45,7 +45,7 @@ class FrameModel(TunedEncoder):
         """Compute the frozen model's vectors once, keep them in the store and read them instead of frames.
         None: where the frames are not augmented and evaluated in one crop. FLOPs and latency are then those
         of what stands on the vectors."""
-        half: bool = False
+        half: bool = added(False, before=False)
         """Keep those vectors in half precision."""
         trunk: Trunk = "none"
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -25,10 +26,23 @@ Samples = NDArray[np.float32]
 class Sound:
     """What an encoder of sound has to be given: mono at `sample_rate` Hz, in items of `hop` samples."""
 
-    sample_rate: int
-    hop: int
+    sample_rate: int = 0
+    hop: int = 0
+    """0, both: what `of_model` says."""
     measure: Measure | None = None
     """What of the items is measured on the training clips, and told to the encoder."""
+    unchanging: bool = False
+    """A clip's sound the same in every epoch, since what was made of it is kept."""
+    of_model: Callable[[], tuple[int, int]] | None = None
+    """Reads rate and hop off a pretrained model's files, when clips are read: a configuration can be read
+    without them."""
+
+    def known(self) -> Sound:
+        """The same with rate and hop."""
+        if self.of_model is None:
+            return self
+        rate, hop = self.of_model()
+        return replace(self, sample_rate=rate, hop=hop, of_model=None)
 
 
 class Audio(MeasuredModality):
@@ -61,21 +75,40 @@ class Audio(MeasuredModality):
             """Whether a window's sound is changed at all."""
             return bool(self.shift_seconds or self.gain_db or self.noise_probability)
 
+        @property
+        def changing(self) -> list[str]:
+            """The options for which a clip's sound is another one in each epoch."""
+            names = ["shift_seconds", "gain_db", "noise_probability"]
+            if self.snr_db is not None:
+                names.append("redraw_noise")
+            return [name for name in names if getattr(self, name)]
+
         @model_validator(mode="after")
         def _range_in_order(self) -> Self:
             if self.noise_snr_db[0] > self.noise_snr_db[1]:
                 raise ValueError(f"noise_snr_db is a range, lowest first; got {self.noise_snr_db}")
             return self
 
+    def __init__(self, config: Config, name: str, needs: Sound, frame_rate: float) -> None:
+        super().__init__(config, name, needs.known(), frame_rate)
+
+    @classmethod
+    def check(cls, config: Config, needs: Sound) -> None:
+        if needs.unchanging and config.changing:
+            raise ValueError(
+                "the encoder's `cached` keeps what it makes of each clip's sound, which would be wrong with "
+                f"{', '.join(config.changing)}; switch off one or the other"
+            )
+
     @classmethod
     def store_settings(cls, config: Config, needs: Sound) -> dict[str, Any]:
-        return {"sample_rate": needs.sample_rate}
+        return {"sample_rate": needs.known().sample_rate}
 
     def where(self, source: ClipSource) -> frozenset[str]:
         return frozenset(name for name, had in source.stored.items() if "audio" in had)
 
     def varies(self) -> bool:
-        return self.config.changes_sound or (self.config.redraw_noise and self.config.snr_db is not None)
+        return bool(self.config.changing)
 
     def read(self, clip: Clip, stored: OpenClip, window: Window, *, training: bool) -> tuple[Tensor, Tensor]:
         rate, hop = self.needs.sample_rate, self.needs.hop
