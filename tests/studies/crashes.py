@@ -1,6 +1,6 @@
 """Runs that are killed, for test_faults: python crashes.py CONFIG FOLDER writes|moments
 
-Every attempt is a fork of this process, so that torch is imported once. `writes`: the run is killed as it
+Every attempt is a fork of this process, so that all that a run imports is imported once. `writes`: the run is killed as it
 makes its first change to a file, its second, …; each time it is carried on, and must leave what an
 undisturbed run does. `moments`: three runs, one after another in a process group, that is killed at 20
 random moments.
@@ -8,6 +8,7 @@ random moments.
 
 from __future__ import annotations
 
+import importlib
 import os
 import random
 import signal
@@ -26,6 +27,8 @@ MOMENTS = 20
 def main(config: RunConfig, folder: Path, kind: str) -> None:
     configs = [config.model_copy(update={"seed": seed}) for seed in range(1 if kind == "writes" else 3)]
     _, count = fork(lambda: run(configs, folder / "undisturbed"), folder)
+    for module in (folder / "imported").read_text().split():
+        importlib.import_module(module)
     expected = outputs(folder / "undisturbed")
     kills = at_every_write(configs, folder, count) if kind == "writes" else at_moments(configs, folder)
     checked = 0
@@ -84,6 +87,7 @@ def fork(
         work()
         done, folder = writes, Path("/nowhere")
         counted.write_text(str(done))
+        counted.with_name("imported").write_text(" ".join(sys.modules))
         os._exit(0)
     if kill_after is not None:
         time.sleep(kill_after)
