@@ -6,10 +6,12 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from mmvideo.cli import main
 from mmvideo.clips.manifest import Clip, write_manifest
 from mmvideo.vocabulary import SPLITS
 
@@ -129,6 +131,9 @@ def base() -> RunConfig:
 """
 
 
+TRAIN = ("train", "configs/base.py", "--data.manifest", "nowhere.jsonl")
+
+
 @pytest.fixture(scope="module")
 def here(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A working directory: the package `heart`, the module `sums`, data; and a base in another folder."""
@@ -169,6 +174,29 @@ def trained(here: Path) -> Path:
     return run
 
 
+@pytest.fixture
+def in_process(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Callable[..., str]]:
+    """The command without a process of its own: what it says when it ends with that code. Modules beside the
+    working directory are imported anew by each test."""
+    known = set(sys.modules)
+    monkeypatch.chdir(here)
+    monkeypatch.setattr(sys, "path", [folder for folder in sys.path if folder not in ("", str(here))])
+
+    def say(code: int, *arguments: str) -> str:
+        with pytest.raises(SystemExit) as ended:
+            main(arguments)
+        told = capsys.readouterr()
+        assert ended.value.code == code, told.err
+        return told.err if code else told.out
+
+    yield say
+    for name in set(sys.modules) - known:
+        if name.partition(".")[0] in ("heart", "sums", "leaky"):
+            del sys.modules[name]
+
+
 def test_they_train_to_a_complete_record(trained: Path) -> None:
     result = json.loads((trained / "result.json").read_text())
     assert result["test"]["accuracy"] > 0.7, "only the pulse tells the two classes apart"
@@ -188,10 +216,12 @@ def test_they_train_to_a_complete_record(trained: Path) -> None:
     assert [line["present"] for line in lines[:2]] == [["text"], ["text", "pulse"]]
 
 
-def test_the_run_alone_is_evaluated_and_trained_again(here: Path, trained: Path) -> None:
+def test_the_run_alone_is_evaluated_and_trained_again(
+    here: Path, trained: Path, in_process: Callable[..., str]
+) -> None:
     result = json.loads((trained / "result.json").read_text())
-    shown = mmvideo(here, "evaluate", str(trained), "--modalities", "pulse")
-    assert json.loads(shown.stdout)["accuracy"] == result["test_subsets"]["pulse"]["accuracy"]
+    shown = json.loads(in_process(0, "evaluate", str(trained), "--modalities", "pulse"))
+    assert shown["accuracy"] == result["test_subsets"]["pulse"]["accuracy"]
     again = mmvideo(here, "train", str(trained), "--root", "again")
     assert again.returncode == 0, again.stderr
     [copy] = (here / "again" / "train").glob("run-s0-*")
@@ -211,13 +241,13 @@ def test_an_edited_part_of_one_makes_another_run(here: Path, trained: Path, tmp_
     assert other.name != trained.name
 
 
-def test_one_that_breaks_its_contract_is_refused_before_data_are_read(here: Path) -> None:
+def test_one_that_breaks_its_contract_is_refused_before_data_are_read(
+    here: Path, in_process: Callable[..., str]
+) -> None:
     (here / "leaky.py").write_text(FUSION.replace("sum(dim=1)", "sum(dim=0)"))
-    flags = ("--fusion.name", "leaky:Sum", "--data.manifest", "nowhere.jsonl")
-    done = mmvideo(here, "train", "configs/base.py", *flags)
-    assert done.returncode == 2
-    assert "fusion 'leaky:Sum' breaks promises of its kind." in done.stderr
-    assert "See `mmvideo check leaky:Sum`." in done.stderr
+    told = in_process(2, *TRAIN, "--fusion.name", "leaky:Sum")
+    assert "fusion 'leaky:Sum' breaks promises of its kind." in told
+    assert "See `mmvideo check leaky:Sum`." in told
 
 
 @pytest.mark.parametrize(
@@ -228,7 +258,7 @@ def test_one_that_breaks_its_contract_is_refused_before_data_are_read(here: Path
         (["--inputs.pulse.options.restt", "2"], "--inputs.pulse.options.rest"),
     ],
 )
-def test_a_mistake_is_told_before_data_are_read(here: Path, flags: list[str], told: str) -> None:
-    done = mmvideo(here, "train", "configs/base.py", *flags, "--data.manifest", "nowhere.jsonl")
-    assert done.returncode == 2
-    assert told in done.stderr
+def test_a_mistake_is_told_before_data_are_read(
+    flags: list[str], told: str, in_process: Callable[..., str]
+) -> None:
+    assert told in in_process(2, *TRAIN, *flags)

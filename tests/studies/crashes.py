@@ -1,8 +1,8 @@
 """Runs that are killed, for test_faults: python crashes.py CONFIG FOLDER writes|moments
 
-Every attempt is a fork of this process, so that all that a run imports is imported once. `writes`: the run is killed as it
-makes its first change to a file, its second, …; each time it is carried on, and must leave what an
-undisturbed run does. `moments`: three runs, one after another in a process group, that is killed at 20
+Every attempt is a fork of this process, so that what a run imports is imported once. `writes`: the run is
+killed as it makes its first change to a file, its second, …; each time it is carried on, and must leave what
+an undisturbed run does. `moments`: three runs, one after another in a process group, that is killed at 20
 random moments.
 """
 
