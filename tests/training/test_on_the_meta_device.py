@@ -119,7 +119,7 @@ def test_every_objective_trains_and_resumes_there(name: str, tmp_path: Path) -> 
     with MetaDevice():
         for epochs in (1, 2):  # the second time, from the checkpoint
             trained, model = objective(name), small_model("late", features=True)
-            records = fit(tmp_path, model, trained, Data(features=True), epochs=epochs)
+            records = fit(tmp_path, model, trained, Data(1, features=True), epochs=epochs)
             assert [r["epoch"] for r in records] == [epochs] * 2
             assert trained.state_dict().keys() == objective(name).state_dict().keys()
 
