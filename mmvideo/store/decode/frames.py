@@ -118,6 +118,8 @@ def _timed(frames: Iterator[Any], stream: Stream, zero: float) -> Iterator[tuple
     AVI stores decoding times only: a frame comes when the packet is read that lets it out. Where frames come
     in the right order with their times swapped, each gets the smallest time among its next neighbours.
     """
+    assert stream.time_base is not None
+    num, den = stream.time_base.numerator, stream.time_base.denominator  # asking each frame costs time
     pictures = stream.type == "video"
     in_decoding_order = pictures and stream.container.format.name == "avi"
     before: VideoFrame | AudioFrame | None = None
@@ -129,7 +131,7 @@ def _timed(frames: Iterator[Any], stream: Stream, zero: float) -> Iterator[tuple
         assert isinstance(frame, (VideoFrame, AudioFrame))
         stamp = frame.dts if in_decoding_order else stamps.of(frame) if pictures else frame.pts
         if stamp is not None:
-            time = seconds(stamp, stream.time_base if in_decoding_order else frame.time_base) - zero
+            time = stamp * num / den - zero
         elif before is not None:
             time += _duration(before, stream)
         before = frame
