@@ -123,7 +123,7 @@ def _timed(frames: Iterator[Any], stream: Stream, zero: float) -> Iterator[tuple
     pictures = stream.type == "video"
     in_decoding_order = pictures and stream.container.format.name == "avi"
     before: VideoFrame | AudioFrame | None = None
-    time = 0.0
+    time, period = 0.0, float("inf")  # AVI may count in halves of its pictures
     stamps = _Stamps()
     waiting: deque[Any] = deque()
     times: list[float] = []
@@ -131,9 +131,11 @@ def _timed(frames: Iterator[Any], stream: Stream, zero: float) -> Iterator[tuple
         assert isinstance(frame, (VideoFrame, AudioFrame))
         stamp = frame.dts if in_decoding_order else stamps.of(frame) if pictures else frame.pts
         if stamp is not None:
-            time = stamp * num / den - zero
+            last, time = time, stamp * num / den - zero
+            if in_decoding_order and before is not None and time > last:
+                period = min(period, time - last)
         elif before is not None:
-            time += _duration(before, stream)
+            time += period if period < float("inf") else _duration(before, stream)
         before = frame
         waiting.append(frame)
         heappush(times, time)
