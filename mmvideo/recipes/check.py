@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mmvideo.clips.labels import classes_of
-from mmvideo.clips.manifest import Clip, natural_key, shown
+from mmvideo.clips.manifest import Clip, Manifest, natural_key, shown
 from mmvideo.clips.notices import split_notices
 from mmvideo.recipes.base import Known
 from mmvideo.vocabulary import SPLITS, Split
@@ -49,9 +49,17 @@ class Outcome:
                 f"All are named in {self.manifest.parent / 'missing.txt'}."
             )
         found += [f"{len(names):,} {what}: {shown(names)}." for what, names in self.unused.items()]
+        if empty := self._empty():
+            found.append(f"{len(empty):,} files are empty (0 bytes): {shown(empty)}. Download them again.")
         if self.leaks:
             found.append(self.leaks)
         return found
+
+    def _empty(self) -> list[str]:
+        """Media of the clips without a byte in them."""
+        manifest = Manifest(self.clips, self.manifest.parent)
+        paths = {manifest.path(clip, name) for clip in self.clips for name in ("video", "audio")}
+        return sorted(str(path) for path in paths if path and path.is_file() and not path.stat().st_size)
 
     def summary(self, checked: bool) -> str:
         """The counts for people; after a check also its verdict. Ends with a line break."""
@@ -108,7 +116,10 @@ class Outcome:
         problems = self.problems
         if not problems:
             compared = "The counts are the published ones" if self.known else "No counts are published"
-            told = [f"check: {compared}, all files are there, the splits share no group and no file."]
+            told = [
+                f"check: {compared}, all files are there and none is empty, the splits share no group and no "
+                "file. Whether all can be decoded is told when they are."
+            ]
             if len({clip.group for clip in self.clips}) == len(self.clips):
                 told.append(
                     "Each clip is a group of its own: if some show the same person, scene or source, name "

@@ -192,4 +192,7 @@ def _one_clip(paths: Sequence[Path], told: Told) -> Media:
 
 
 def _refuse(paths: Iterable[Path]) -> NoReturn:
-    raise InputError(f"{shown([readable(path) for path in paths])} have one name. Rename all but one.")
+    paths = list(paths)
+    forms = {unicodedata.normalize("NFC", str(path)) for path in paths}
+    why = " but for their Unicode normalisation (NFC, NFD), which no one sees" if len(forms) == 1 else ""
+    raise InputError(f"{shown([readable(path) for path in paths])} have one name{why}. Rename all but one.")

@@ -99,6 +99,12 @@ def test_nothing_is_left_out_silently(folder, source, tmp_path, make_files):
     ("files", "options", "message"),
     [
         (["cat/s1_take1.avi"], {}, r"s1_take1\.mp4 have one name"),
+        (
+            ["cat/cafe\u0301.mp4", "cat/caf\u00e9.avi", "cat/caf\u00e9.mp4"],
+            {},
+            "have one name. Rename",
+        ),
+        (["cat/cafe\u0301.mp4", "cat/caf\u00e9.mp4"], {}, "one name but for their Unicode normalisation"),
         (["train/cat/1.mp4"], {}, "is no split folder, but others"),
         ([], {"group": "("}, "is no regular expression"),
         ([], {"group": "speaker"}, r"is not found in 's1_take1\.mp4'|is not found in 's1_take1'"),

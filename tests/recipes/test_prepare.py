@@ -68,6 +68,16 @@ def test_a_complete_download_passes_the_check(source, tmp_path):
     assert report.splitlines()[-2].split() == ["a", "8", "4", "4", "0"]
 
 
+def test_empty_files_fail_the_check(source, tmp_path):
+    for name in ("a5x", "b1x"):
+        next((source / "clips").glob(f"{name[0]}*.mp4" if name != "a5x" else "a5x.mp4")).write_bytes(b"")
+    outcome = prepare(RECIPE, Carved(source=source, out=tmp_path / "out", check=True))
+    empty = [problem for problem in outcome.problems if "empty (0 bytes)" in problem]
+    assert len(empty) == 1
+    assert empty[0].startswith("2 files are empty")
+    assert "a5x.mp4" in empty[0]
+
+
 def test_unless_told_otherwise_validation_is_left_to_the_runs(source, tmp_path):
     outcome = prepare(RECIPE, Carved(source=source, out=tmp_path / "out", check=True))
     assert outcome.problems == []

@@ -13,6 +13,7 @@ import pytest
 from mmvideo.clips.hashing import ContentHashes
 from mmvideo.clips.manifest import Clip, Manifest
 from mmvideo.store.decode import DecodeError, decode_audio, decode_video, decord_installed
+from mmvideo.store.decode.frames import decoded
 from mmvideo.store.decode.geometry import display_matrix
 from mmvideo.store.store import Store, StoreSettings
 
@@ -104,6 +105,32 @@ class TestClocks:
         assert bursts(samples)[-1] == pytest.approx(flash, abs=0.11)
         span = shown(tmp_path / "joined.ts", start=2.0, end=2.5)
         assert numbers(span.frames) == numbers(found.frames)[20:25]
+
+    def test_the_picture_goes_on_where_sound_laps_over(self, part, tmp_path):
+        parts = [part("a.ts", 12), part("b.ts", 16, first=12)]  # with longer sound
+        (tmp_path / "joined.ts").write_bytes(b"".join(parts))
+        pictures = [time for time, _ in decoded(tmp_path / "joined.ts", "video", 0.0)]
+        assert np.diff(pictures) == pytest.approx(0.1, abs=1e-3)
+        alone = [decode_audio(tmp_path / name, sample_rate=16000)[0] for name in ("a.ts", "b.ts")]
+        samples, _ = decode_audio(tmp_path / "joined.ts", sample_rate=16000)
+        again = bursts(samples)[1] - bursts(samples)[0]
+        assert again == pytest.approx(1.2 + bursts(alone[1])[0] - bursts(alone[0])[0], abs=0.002)
+        assert len(samples) < sum(map(len, alone))
+
+    def test_times_that_go_back_are_those_of_the_file_the_packets_came_from(self, video, tmp_path):
+        """AVI tells when packets are decoded; copied into MP4 as they are, these count as shown then."""
+        whole = video("a.mp4", frames=30, codec="mpeg4", options={"g": "12", "bf": "2"})
+        for name in ("a.avi", "copied.mp4"):
+            with av.open(str(whole)) as source, av.open(str(tmp_path / name), "w") as target:
+                stream = target.add_stream_from_template(source.streams.video[0])
+                for number, packet in enumerate(p for p in source.demux(video=0) if p.size):
+                    packet.pts = packet.dts = round(number / 10 / packet.time_base)
+                    packet.stream = stream
+                    target.mux(packet)
+        first, copied = shown(tmp_path / "a.avi"), shown(tmp_path / "copied.mp4")
+        assert numbers(copied.frames)[3 : len(first.frames)] == numbers(first.frames)[3:]
+        span = shown(tmp_path / "copied.mp4", start=1.5, end=2.5)
+        assert numbers(span.frames) == numbers(copied.frames)[15:25]
 
     @pytest.mark.parametrize("start", [95440.5, 40000.0])
     def test_a_clock_may_start_and_wrap_anywhere(self, part, tmp_path, start):
@@ -322,5 +349,26 @@ def test_frames_that_cannot_be_decoded_are_told(video, tmp_path):
             if packet.dts is not None and number != 12:
                 packet.stream = stream
                 target.mux(packet)
-    (told,) = shown(hurt).warnings
-    assert re.match(r"hurt.mp4: \d+ frames could not be decoded", told)
+    lost, damaged = shown(hurt).warnings
+    assert re.match(r"hurt.mp4: \d+ frames could not be decoded", lost)
+    assert re.match(r"hurt.mp4: errors beside \d+ decoded frames, which may be damaged \(hevc: ", damaged)
+
+
+def test_pictures_that_decoders_mend_are_told(video, tmp_path):
+    def noise(index, width, height):
+        return np.random.default_rng(index).integers(0, 255, (height, width, 3), np.uint8)
+
+    whole = video("a.ts", picture=noise, options={"g": "20"})
+    hurt = tmp_path / "hurt.ts"
+    with av.open(str(whole)) as source, av.open(str(hurt), "w") as target:
+        stream = target.add_stream_from_template(source.streams.video[0])
+        for number, packet in enumerate(p for p in source.demux(video=0) if p.size):
+            data = bytearray(bytes(packet))
+            if number == 5:
+                del data[len(data) // 3 :]
+            copy = av.Packet(bytes(data))
+            copy.pts, copy.dts, copy.time_base = packet.pts, packet.dts, packet.time_base
+            copy.is_keyframe, copy.stream = packet.is_keyframe, stream
+            target.mux(copy)
+    assert shown(whole).warnings == ()
+    assert re.match(r"hurt.ts: errors beside \d+ decoded frames, which may be", shown(hurt).warnings[-1])

@@ -9,6 +9,7 @@ import numpy as np
 from av.audio.frame import AudioFrame
 from numpy.typing import NDArray
 
+from mmvideo.store.decode.clock import clock_of
 from mmvideo.store.decode.container import DecodeError
 from mmvideo.store.decode.filled import Filled
 from mmvideo.store.decode.frames import decoded, jumps_told
@@ -16,6 +17,8 @@ from mmvideo.store.media import Samples, as_float, resample
 
 LARGEST_GAP = 0.1
 """Seconds of missing audio that are filled with silence; smaller steps are the container's rounding."""
+LEAST_OVERLAP = 0.005
+"""Seconds from which on what the sound of parts that were laid end to end has in common is left out."""
 LOUDEST = 1e3
 """Times full scale that sound may reach; what stands in a file beyond is no sound, and would leave the rest
 without a bit of its own."""
@@ -48,6 +51,7 @@ def decode_audio(
     stop = float("inf") if end is None else end
     track = _Track()
     filled = Filled(Path(path), "silence")
+    joined = clock_of(path).jumps > 0
     rate = 0
     for time, frame in decoded(path, "audio", start):
         rate = rate or frame.sample_rate
@@ -56,9 +60,11 @@ def decode_audio(
         if time >= stop:
             break
         offset = round((time - start) * rate)
-        if offset + frame.samples <= 0:
+        skipped = max(0, track.length - offset)
+        if track.length and not (joined and skipped > LEAST_OVERLAP * rate):
+            skipped = 0
+        elif skipped >= frame.samples:
             continue
-        skipped = -offset if not track.length and offset < 0 else 0
         gap = offset + skipped - track.length
         if gap > (LARGEST_GAP * rate if track.length else 0):
             filled.add(gap / rate, beside + track.length / rate - filled.seconds)

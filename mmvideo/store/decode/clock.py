@@ -36,6 +36,8 @@ STEP_BACK = 0.1
 STEP_AHEAD = 10.0
 """Seconds by which decoding times go back, or ahead where a format's clock may do that, before it is a jump;
 FFmpeg's own."""
+OVERLAP = 0.2
+"""Seconds of sound in which parts may lap over where they are laid end to end."""
 CLOCK_MAY_JUMP = 0x200  # AVFMT_TS_DISCONT
 LONGEST_PLAIN = 1.0
 """Seconds between frames, at most, in a stream of plain times."""
@@ -216,12 +218,13 @@ class _Track:
 
     def _place(self, number: int, time: float, packet: Packet[Any]) -> None:
         """Into the last part, or a new one where the decoding time jumps."""
-        end = time + (packet.duration or 0) * self._base
         step = 0.0
         if (ticks := packet.dts) is not None:
             order = ticks * self._base
             step = order - self._before if self._before is not None else 0.0
             self._before = order
+        lasts = (packet.duration or 0) * self._base or (step if 0 < step <= LONGEST_PLAIN else 0.0)
+        end = time + lasts
         if not self.parts or step < -self._back or step > self._ahead:
             self.parts.append(_Part(number, time, end))
             return
@@ -257,7 +260,8 @@ class _Track:
 
 
 def _end_to_end(path: str, tracks: Sequence[_Track]) -> list[float]:
-    """What is added to the times of each part, so that it starts where the one before has ended."""
+    """What is added to the times of each part, so that it starts where the one before has ended. Where sound
+    laps over by little, as it does where parts were encoded apart, the picture goes on without a break."""
     counts = {len(track.parts) for track in tracks}
     if len(counts) > 1:
         reason = "its clock jumps, at other places for the picture than for the sound; encode it anew"
@@ -268,7 +272,11 @@ def _end_to_end(path: str, tracks: Sequence[_Track]) -> list[float]:
         if max(starts) - min(starts) > STEP_AHEAD:
             reason = "its clock jumps, and picture and sound do not go on together; encode it anew"
             raise DecodeError(path, reason)
-        offsets.append(max(one.end for one in before) + offsets[-1] - min(starts))
+        offset = max(one.end for one in before) - min(starts)
+        for track, one, following in zip(tracks, before, part, strict=True):
+            if track.is_video and offset - (one.end - following.start) <= OVERLAP:
+                offset = one.end - following.start
+        offsets.append(offset + offsets[-1])
     return offsets
 
 

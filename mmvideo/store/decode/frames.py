@@ -22,6 +22,7 @@ SEEK_MARGIN = 1.0
 """Seconds before a span's start at which decoding sets in, so that codecs with memory have settled."""
 SEEKS = (SEEK_MARGIN, 10.0)
 """Seconds before a span's start to which a seek goes, and, where that leads nowhere, the next."""
+NEVER = -(2**63)
 REORDER_DEPTH = 8
 """Frames among which times are put in order."""
 
@@ -117,22 +118,24 @@ def _timed(frames: Iterator[Any], stream: Stream, zero: float) -> Iterator[tuple
     AVI stores decoding times only: a frame comes when the packet is read that lets it out. Where frames come
     in the right order with their times swapped, each gets the smallest time among its next neighbours.
     """
-    base = stream.time_base
-    in_decoding_order = stream.type == "video" and stream.container.format.name == "avi"
+    assert stream.time_base is not None
+    num, den = stream.time_base.numerator, stream.time_base.denominator  # asking each frame costs time
+    pictures = stream.type == "video"
+    in_decoding_order = pictures and stream.container.format.name == "avi"
     before: VideoFrame | AudioFrame | None = None
-    time = 0.0
+    time, period = 0.0, float("inf")  # AVI may count in halves of its pictures
+    stamps = _Stamps()
     waiting: deque[Any] = deque()
     times: list[float] = []
     for frame in frames:
         assert isinstance(frame, (VideoFrame, AudioFrame))
-        if not in_decoding_order:
-            stamp = frame.time
-        else:
-            stamp = None if frame.dts is None else seconds(frame.dts, base)
+        stamp = frame.dts if in_decoding_order else stamps.of(frame) if pictures else frame.pts
         if stamp is not None:
-            time = stamp - zero
+            last, time = time, stamp * num / den - zero
+            if in_decoding_order and before is not None and time > last:
+                period = min(period, time - last)
         elif before is not None:
-            time += _duration(before, stream)
+            time += period if period < float("inf") else _duration(before, stream)
         before = frame
         waiting.append(frame)
         heappush(times, time)
@@ -140,6 +143,27 @@ def _timed(frames: Iterator[Any], stream: Stream, zero: float) -> Iterator[tuple
             yield heappop(times), waiting.popleft()
     while waiting:
         yield heappop(times), waiting.popleft()
+
+
+class _Stamps:
+    """Chooses among a picture's two times as FFmpeg does: when it is shown, or, once those times of a stream
+    went back more often, when it is decoded. Where packets of AVI were put into a file of another kind as
+    they are, the former are places in it."""
+
+    def __init__(self) -> None:
+        self._shown = self._decoded = NEVER
+        self._wrong = 0
+
+    def of(self, frame: Any) -> int | None:
+        """In ticks. None: unknown, it follows on the one before."""
+        shown, decoded = frame.pts, frame.dts
+        if decoded is not None:
+            self._wrong -= decoded <= self._decoded
+        if shown is not None:
+            self._wrong += shown <= self._shown
+        self._decoded = decoded if decoded is not None else shown if shown is not None else self._decoded
+        self._shown = shown if shown is not None else decoded if decoded is not None else self._shown
+        return decoded if shown is None or self._wrong > 0 else shown
 
 
 def _duration(frame: VideoFrame | AudioFrame, stream: Any) -> float:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from mmvideo.store.decode.clock import clock_of
 from mmvideo.store.decode.container import DecodeError, seconds
+from mmvideo.store.decode.damage import Damage
 from mmvideo.store.decode.frames import decoded, jumps_told
 from mmvideo.store.decode.geometry import check_size, pixel_aspect
 from mmvideo.store.decode.sampler import LONGEST_HELD, Request, Sampler
@@ -23,6 +24,8 @@ Decoder = Literal["decord", "pyav"]
 
 LEAST_COVERED = 0.5
 """Share of the declared duration that must decode. Less is a truncated file, not a short one."""
+UNSHOWN = 0.5
+"""Seconds before a span from which on errors count as its own: decoders are some frames ahead."""
 DECORD_BATCH, DECORD_PIXELS = 32, 2**25
 """Full-size frames held at once, and how many pixels they may have together."""
 
@@ -152,7 +155,8 @@ def _with_pyav(request: Request, facts: _Facts) -> DecodedVideo:
     at_start: VideoFrame | None = None
     current: VideoFrame | None = None
     time, interlaced, seen = 0.0, False, []
-    for time, frame in decoded(request.path, "video", request.start):
+    damage = Damage(request.path)
+    for time, frame in damage.beside(decoded(request.path, "video", request.start)):
         seen.append(time)
         if current is not None:
             sampler.show(current, until=time)
@@ -160,6 +164,8 @@ def _with_pyav(request: Request, facts: _Facts) -> DecodedVideo:
             sampler.show(frame, until=time)
         if at_start is None or time <= request.start + TOLERANCE:
             at_start = frame
+        if time < request.start - UNSHOWN:
+            damage.forget()
         current = frame
         interlaced |= frame.interlaced_frame
         if sampler.finished and time > request.start:
@@ -171,7 +177,8 @@ def _with_pyav(request: Request, facts: _Facts) -> DecodedVideo:
     _check_covered(request, covered, facts)
     if not sampler.frames:
         sampler.take(sampler.picture(at_start), request.start)
-    warnings = (*sampler.frozen.warnings, *jumps_told(request.path), *_lost_told(request.path, seen))
+    odd = (*_lost_told(request.path, seen), *damage.warnings)
+    warnings = (*sampler.frozen.warnings, *jumps_told(request.path), *odd)
     if interlaced:
         warnings = (f"{request.path.name}: interlaced, its half pictures are woven", *warnings)
     times = np.array(sampler.times) - request.start
