@@ -14,6 +14,7 @@ OUT     ?= reports
 DATA    ?=
 WORKERS ?=
 ARGS    ?=
+FUSIONS ?=
 MINUTES ?= 1
 PREPARE ?= $(if $(filter grid_digits,$(DATASET)),--text noisy50 --visual mouth)
 
@@ -47,6 +48,7 @@ help: ## show this list
 	@echo
 	@echo "  DATASET=planted (default) or a folder of datasets/, such as ucf101; DATA=path of your download; SPLIT=1"
 	@echo "  PREPARE=further options of the data set's recipe (mmvideo prepare NAME --help)"
+	@echo "  FUSIONS=\"early late\" or all (ablation; those of docs/strategies.md, or your own module:Class)"
 	@echo "  TASK=mixed (planted only); SEEDS=\"0 1 2\"; WORKERS=runs at once; ARGS=further options of the command"
 
 setup: $(STAMP) ## make .venv with exactly the locked versions, and mmvideo in it
@@ -73,7 +75,8 @@ train: data ## train one run; ARGS="--fusion.name late --train.epochs 3" changes
 
 ablation: data ## compare the fusion strategies: data, all runs, report (resumes where it stopped)
 	@$(MMVIDEO) ablate experiments/fusion_strategies.py --name $(STUDY) --root $(ROOT) --out $(OUT) \
-		--seeds $(SEEDS) $(if $(WORKERS),--workers $(WORKERS)) $(ARGS) -- --base $(BASE) --manifest $(MANIFEST)
+		--seeds $(SEEDS) $(if $(WORKERS),--workers $(WORKERS)) $(ARGS) -- --base $(BASE) --manifest $(MANIFEST) \
+		$(if $(FUSIONS),--fusions $(FUSIONS))
 
 interactions: $(STAMP) ## which interactions each strategy can learn, on all planted tasks; ARGS="--tasks routed --seeds 0"
 	@$(BIN)/python experiments/interactions.py --root $(ROOT) --out $(OUT) $(ARGS)

@@ -175,11 +175,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="What the answer claims, by simulation")
     parser.add_argument("--repeats", type=int, default=400)
     parser.add_argument("--noise", type=float, default=0.4)
+    parser.add_argument("--seeds", type=int, default=3, help="of each study")
     options = parser.parse_args()
     for name, scenario in SCENARIOS.items():
         found = Counter[str]()
         for repeat in range(options.repeats):
-            found[first_sentence(simulated(scenario, repeat, noise=options.noise))] += 1
+            study = simulated(scenario, repeat, options.seeds, noise=options.noise)
+            found[first_sentence(study)] += 1
         print(name)
         for sentence, count in found.most_common():
             low, high = binomtest(count, options.repeats).proportion_ci()

@@ -2,7 +2,8 @@
 
 A component is a class with a nested `Config`, a strict piece of configuration that holds its options. A run's
 configuration names components as {name, options}; the options are checked by the `Config` of the class that
-the name stands for. Instead of a registered name, "package.module:Class" names a class of one's own.
+the name stands for. Instead of a registered name, "package.module:Class" names a class of one's own, and so
+does "folder/file.py:Class" below the working directory.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import sys
 import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Any, ClassVar, Self
 
 from pydantic import SerializeAsAny, ValidationError, model_validator
@@ -98,11 +99,13 @@ class Choice(Part):
             given = {"name": given}
         if not isinstance(given, Mapping) or not isinstance(given.get("name"), str):
             return given
-        return {**given, "options": cls.table.options(given["name"], given.get("options"))}
+        name = as_module(given["name"])
+        return {**given, "name": name, "options": cls.table.options(name, given.get("options"))}
 
     @classmethod
     def of(cls, name: str, **options: Any) -> Self:
         """`FusionChoice.of("late", dropout=0.2)`. Raises InputError as `Table.options` does."""
+        name = as_module(name)
         return cls(name=name, options=cls.table.options(name, options))
 
     @property
@@ -128,6 +131,25 @@ def _plain(value: Any) -> Any:
     if isinstance(value, PurePath):
         return str(value)
     raise InputError(f"{value!r} cannot be an option: it is no number, text, list, table or path")
+
+
+def as_module(name: str) -> str:
+    """ "folder/file.py:Class" as the module that the file is, "folder.file:Class"; other names as they are.
+
+    Raises:
+        InputError: the file is not below the working directory, where workers would look for the module.
+    """
+    location, _, attribute = name.partition(":")
+    path = Path(location)
+    if path.suffix != ".py" or not attribute:
+        return name
+    here = Path.cwd().resolve()
+    if not path.resolve().is_relative_to(here):
+        raise InputError(
+            f"'{name}' is not below the working directory, {here}. Start from the file's folder and give "
+            f"{path.stem}:{attribute}, or install it and give package.module:{attribute}."
+        )
+    return f"{'.'.join(path.resolve().relative_to(here).with_suffix('').parts)}:{attribute}"
 
 
 def load(target: str, what: str) -> Any:

@@ -7,12 +7,12 @@ is bound to its making, or refused.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import annotated_types as at
-from pydantic import ConfigDict, ValidationInfo, model_validator
+from pydantic import AliasChoices, ConfigDict, Field, ValidationInfo, model_validator
 
 from mmvideo.component_code import component_sources
 from mmvideo.config_diff import flatten
@@ -54,10 +54,14 @@ class Sealed(Part):
     seal: str | None = None
     """SHA-256 of all the rest."""
 
+    earlier_names: ClassVar[Mapping[str, str]] = {}
+    """What earlier records call fields, by their names now; these take both as `validation_alias`."""
+
     @model_validator(mode="after")
     def _is_what_was_written(self, info: ValidationInfo) -> Self:
         content = self.model_dump(mode="json", exclude={"seal"}, exclude_unset=True)  # fields added since: no
-        if info.mode == "json" and self.seal != digest_of(content):
+        earlier = {self.earlier_names.get(name, name): value for name, value in content.items()}
+        if info.mode == "json" and self.seal not in (digest_of(content), digest_of(earlier)):
             raise ValueError("its content was changed after it was written")
         return self
 
@@ -167,6 +171,8 @@ class SplitContent(Part):
 class RunResult(Sealed):
     """result.json: written last, so that it is there if and only if the run is finished."""
 
+    earlier_names: ClassVar[Mapping[str, str]] = {"media_warnings": "subtitle_warnings"}
+
     study: str
     arm: str
     seed: Annotated[int, at.Ge(0)]
@@ -209,7 +215,10 @@ class RunResult(Sealed):
     """What is to be known of the data, as it was told before training."""
     failed_clips: dict[str, str]
     """Clips that could not be decoded, with the reason."""
-    subtitle_warnings: dict[str, tuple[str, ...]]
+    media_warnings: dict[str, tuple[str, ...]] = Field(
+        validation_alias=AliasChoices("media_warnings", "subtitle_warnings")
+    )
+    """Clips of which something could not be read, had to be guessed or filled in, and what."""
     feature_values_zeroed: dict[str, int]
     warnings: tuple[str, ...] = ()
     """What a reader must know of the run beside its numbers."""

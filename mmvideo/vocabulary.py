@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Literal, get_args
 
@@ -26,6 +27,19 @@ def in_order(names: Iterable[str]) -> tuple[str, ...]:
 def counted(count: int, one: str, many: str | None = None) -> str:
     """`1 clip`, `1,200 clips`; `many` where it is not `one` with an s."""
     return f"{count:,} {one if count == 1 else many or f'{one}s'}"
+
+
+def agreed(count: int, many: str) -> str:
+    """`2 videos on disk are in no list`, and of one `1 video on disk is in no list`.
+
+    Args:
+        many: the words that follow the number, in the plural: what is counted is the first that ends in s.
+    """
+    if count != 1:
+        return f"{count:,} {many}"
+    one = re.sub(r"(sse|)s\b", lambda found: "ss" if found[1] else "", many, count=1)
+    verbs = {"are": "is", "have": "has", "were": "was"}
+    return "1 " + re.sub(rf"\b({'|'.join(verbs)})\b", lambda found: verbs[found[1]], one)
 
 
 def presence_pattern(names: Iterable[str]) -> str:

@@ -267,13 +267,31 @@ def test_a_recipe_may_lie_in_any_folder(here: Path, capsys: pytest.CaptureFixtur
 
 def test_dry_run_of_a_study_lists_its_runs(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert call("ablate", "fusions.py", "--seeds", "3", "4", "--dry-run", "--", "--width", "16") == 0
-    assert capsys.readouterr().out.splitlines() == [
+    *runs, decided_later = capsys.readouterr().out.splitlines()
+    assert "a modality that no training clip has leaves all arms" in decided_later
+    assert runs == [
         "Late or early?: 4 runs",
         'demo/late-s3  fusion.name="late"',
         'demo/early-s3  fusion.name="early"',
         'demo/late-s4  fusion.name="late"',
         'demo/early-s4  fusion.name="early"',
     ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--width", "16"], "(--width: of the study, behind it)"),
+        (["--", "--seeds", "3"], "(--seeds: of `mmvideo ablate`, before it)"),
+        (["--", "--dry-run"], "(--dry-run: of `mmvideo ablate`, before it)"),
+        (["--no-such=1"], "those of the study behind it."),
+    ],
+)
+def test_an_option_on_the_wrong_side_is_told_where_it_belongs(
+    here: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], said: str
+) -> None:
+    assert call("ablate", "fusions.py", *arguments) == 2
+    assert said in capsys.readouterr().err
 
 
 def test_a_study_is_named_and_changed_from_the_command_line(

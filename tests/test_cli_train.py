@@ -23,8 +23,8 @@ from mmvideo.config import RunConfig, TrainConfig
             ["be decoded: 2. a (no video stream), b"],
         ),
         (
-            {"subtitle_warnings": {"a": ("a cue without an end",)}},
-            ["subtitles could not be read in full: 1. a"],
+            {"media_warnings": {"a": ("a cue without an end", "1.2 s of silence were filled in")}},
+            ["not read in full or as expected: 1. a (a cue without an end; 1.2 s of silence were filled in)"],
         ),
         ({"warnings": ("3 of the 8 val clips are known",)}, ["3 of the 8 val clips are known."]),
     ],

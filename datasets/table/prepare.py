@@ -5,7 +5,6 @@ mmvideo prepare table --source clips.csv --columns label=emotion video=path grou
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from mmvideo.clips.manifest import Clip, shown
+from mmvideo.clips.manifest import Clip, explain_row, shown
 from mmvideo.clips.names import stripped, tidy
 from mmvideo.errors import InputError, unknown
 from mmvideo.recipes import (
@@ -26,7 +25,7 @@ from mmvideo.recipes import (
     split_named,
 )
 from mmvideo.recipes import number as as_number
-from mmvideo.vocabulary import SPLITS, TaskKind
+from mmvideo.vocabulary import SPLITS, TaskKind, counted
 
 PATHS = ("video", "audio", "subtitles")
 SECONDS = ("start", "end")
@@ -69,9 +68,10 @@ def listing(options: Options) -> Listing:
         try:
             clips.append(_clip(row, number, columns, options))
         except (InputError, ValidationError) as error:
-            problems.append(f"{options.source}:{line}: {_reason(error)}")
+            reason = explain_row(error) if isinstance(error, ValidationError) else error
+            problems.append(f"{options.source}:{line}: {reason}")
     if problems:
-        raise InputError(f"{len(problems)} bad row(s) in the table:\n" + shown(problems, "\n"))
+        raise InputError(f"{counted(len(problems), 'bad row')} in the table:\n" + shown(problems, "\n"))
     if "split" not in columns and clips:
         test, val = options.test_share, options.validation_share
         clips = split_by_group(clips, test_share=test, validation_share=val, seed=options.seed)
@@ -163,12 +163,6 @@ def _number(cell: Any, field: str) -> float:
         return as_number(cell)
     except InputError as error:
         raise InputError(f"{field} {error}") from None
-
-
-def _reason(error: InputError | ValidationError) -> str:
-    if isinstance(error, InputError):
-        return str(error)
-    return "; ".join(re.sub(r"^Value error, ", "", finding["msg"]) for finding in error.errors())
 
 
 RECIPE = Recipe(

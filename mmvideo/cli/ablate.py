@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import json
 import shlex
 import sys
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from mmvideo.cli.options import parse
+from mmvideo.cli.options import first_positional, parse
 from mmvideo.config_diff import flatten
 from mmvideo.errors import InputError
 from mmvideo.evaluation.floor_record import floor_file
@@ -23,7 +25,7 @@ from mmvideo.files import locked, make_folder, write_whole
 from mmvideo.runs.tracking import log_study, offline_hint
 from mmvideo.studies.availability import restricted
 from mmvideo.studies.grid import run_grid
-from mmvideo.studies.loading import load_study
+from mmvideo.studies.loading import load_function, load_study
 from mmvideo.studies.overrides import overridden
 from mmvideo.studies.study import Study
 from mmvideo.terminal import note
@@ -33,6 +35,12 @@ from mmvideo.workers import check_workers
 if TYPE_CHECKING:
     from mmvideo.config import RunConfig
     from mmvideo.report import Comparison
+
+
+AT_DATA = (
+    "Decided when the clips are read: a modality that no training clip has leaves all arms, and arms of "
+    "nothing else go."
+)
 
 
 @dataclass
@@ -70,11 +78,13 @@ def ablate(arguments: list[str]) -> int:
 
     began = time.monotonic()
     own, of_study = _split(arguments)
-    options = parse(Ablate, "ablate", own)
+    with _sides(own, of_study):
+        options = parse(Ablate, "ablate", own)
     check_workers(options.workers)
-    study = _study(options, of_study)
+    with _sides(own, of_study):
+        study = _study(options, of_study)
     if options.dry_run:
-        print(_list(_sized(study)))
+        print(f"{_list(_sized(study))}\n{AT_DATA}")
         return 0
     make_folder(options.root)  # before the study's data are decoded, not after
     make_folder(options.out, "--out")
@@ -133,6 +143,37 @@ def _split(arguments: list[str]) -> tuple[list[str], list[str]]:
         return arguments, []
     at = arguments.index("--")
     return arguments[:at], arguments[at + 1 :]
+
+
+@contextmanager
+def _sides(own: list[str], of_study: list[str]) -> Iterator[None]:
+    """Where flags are refused, say on which side of `--` they belong."""
+    try:
+        yield
+    except SystemExit as end:
+        if end.code == 2:
+            print(f"mmvideo: {_misplaced(own, of_study)}", file=sys.stderr)
+        raise
+
+
+def _misplaced(own: list[str], of_study: list[str]) -> str:
+    rule = "Options of `mmvideo ablate` stand before `--`, those of the study behind it"
+    study = first_positional(own)
+    flags = {"set" if field.name == "overrides" else field.name for field in dataclasses.fields(Ablate)}
+    try:
+        function = load_function(study, "study") if study else None
+    except InputError:
+        function = None
+    theirs = set(inspect.signature(function).parameters) if function else set[str]()
+
+    def named(arguments: list[str], others: set[str]) -> list[str]:
+        words = [word.partition("=")[0] for word in arguments if word.startswith("--")]
+        return [word for word in words if word[2:].replace("-", "_") in others]
+
+    behind, before = named(own, theirs - flags), named(of_study, flags - theirs)
+    told = [f"{', '.join(behind)}: of the study, behind it"] if behind else []
+    told += [f"{', '.join(before)}: of `mmvideo ablate`, before it"] if before else []
+    return f"{rule} ({'; '.join(told)})." if told else f"{rule}."
 
 
 def _study(options: Ablate, arguments: list[str]) -> Study:

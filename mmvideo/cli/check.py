@@ -21,7 +21,8 @@ class Check:
     """
 
     component: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="MODULE:CLASS")]
-    """Your own package.module:Class, found beside the working directory too; or a registered name."""
+    """Your own package.module:Class or folder/file.py:Class, below the working directory too; or a registered
+    name."""
     options: tuple[str, ...] = ()
     """Options of the component, as heads=2 level=stem."""
 
@@ -35,9 +36,11 @@ def run(arguments: list[str]) -> int:
     checked = check_component(chosen(given.component, options))
     print(f"{checked.kind} {given.component}")
     for outcome in checked.outcomes:
-        print(f"{'passed' if outcome.failure is None else 'FAILED'}  {outcome.promise}")
-        if outcome.failure is not None:
-            print(f"        {outcome.failure}")
+        if outcome.failure is None:
+            print(f"passed  {outcome.promise}")
+    for failure, promises in checked.failures.items():
+        print("\n".join(f"FAILED  {promise}" for promise in promises))
+        print(f"        {failure}")
     for reason in checked.left_out:
         print(f"not tried {reason}")
     total, broken = len(checked.outcomes), len(checked.broken)

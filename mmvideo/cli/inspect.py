@@ -17,9 +17,14 @@ from mmvideo.config import DataConfig, RunConfig
 from mmvideo.errors import InputError
 from mmvideo.files import write_whole
 from mmvideo.schema import Part
-from mmvideo.studies.base import load_base
+from mmvideo.studies.base import study_base
 
 DRAWN = "No clip is in val: each run draws its own from train, with its seed (data.validation_share)."
+
+DEFAULTS = (
+    "Seen with the default configuration: windows, rates and sizes are not those that a base trains with. "
+    "Name the base of your study to see these, such as --config ucf101."
+)
 
 
 @dataclass
@@ -34,8 +39,9 @@ class Inspect:
     source: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="CLIP|MANIFEST")]
     """A video or sound file, or a manifest.jsonl."""
     config: str | None = None
-    """The configuration to see it with: path/to/file.py:function, a run's directory (with the tokenizer that
-    it trained), or a config.json. None: the defaults, for the modalities that the manifest names."""
+    """The configuration to see it with, as a study's `--base`: a function of bases.py such as ucf101,
+    path/to/file.py:function, or a run's directory (with the tokenizer that it trained) or config.json. None:
+    the defaults, for the modalities that the manifest names, which are no base's."""
     out: Path = Path("inspect.html")
     """A .html page; for one clip also a .png."""
     examples: int = 6
@@ -49,7 +55,7 @@ class Inspect:
 def run(arguments: list[str]) -> int:
     """`mmvideo inspect CLIP|MANIFEST [OPTIONS]`"""
     options = parse(Inspect, "inspect", arguments)
-    config = None if options.config is None else load_base(options.config)
+    config = None if options.config is None else study_base(options.config, beside=__file__).config
     suffix = options.out.suffix.lower()
     of_manifest = options.source.suffix.lower() in (".jsonl", ".ndjson")
     if suffix not in ((".html",) if of_manifest else (".html", ".png")):
@@ -75,11 +81,12 @@ def _clip_page(options: Inspect, config: RunConfig) -> bytes:
         for reason in inspected.report.failed.values():
             raise InputError(reason)
         views = view_examples(inspected, 1)
+    told = _told(options)
     if options.out.suffix.lower() == ".png":
         for finding in inspected.findings:
             print(finding, file=sys.stderr)
         return png(draw(views[0]))
-    notes = list(inspected.findings)
+    notes = [*told, *inspected.findings]
     if inspected.trains_tokenizer and learnt is None:
         notes.append(
             "The word pieces are those of a tokenizer trained on this clip alone; a run's is trained on its "
@@ -106,9 +113,16 @@ def _manifest_page(options: Inspect, config: RunConfig | None) -> bytes:
         view_examples(inspected, options.examples),
         survey_manifest(inspected),
         settings=_settings(config),
-        notes=[] if manifest.split("val") else [DRAWN],
+        notes=[*_told(options), *([] if manifest.split("val") else [DRAWN])],
     )
     return page.encode()
+
+
+def _told(options: Inspect) -> list[str]:
+    if options.config is not None:
+        return []
+    print(DEFAULTS, file=sys.stderr)
+    return [DEFAULTS]
 
 
 def _learnt(config: str | None) -> Path | None:

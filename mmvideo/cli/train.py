@@ -74,8 +74,8 @@ def _notes(result: RunResult) -> Iterator[str]:
             yield f"Validation chose {where}: epoch {result.best_epoch} of {result.epochs}."
     if failed := [f"{name} ({reason})" for name, reason in result.failed_clips.items()]:
         yield f"clips that could not be decoded: {len(failed)}. {shown(failed)}"
-    if warned := list(result.subtitle_warnings):
-        yield f"clips whose subtitles could not be read in full: {len(warned)}. {shown(warned)}"
+    if warned := [f"{name} ({'; '.join(told)})" for name, told in result.media_warnings.items()]:
+        yield f"clips that were not read in full or as expected: {len(warned)}. {shown(warned)}"
 
 
 @dataclass

@@ -15,7 +15,7 @@ from mmvideo.clips.labels import classes_of, task_of
 from mmvideo.clips.manifest import Clip, Manifest, natural_key, shown
 from mmvideo.clips.validation import NO_VALIDATION, groups_to_move
 from mmvideo.errors import InputError
-from mmvideo.vocabulary import SPLITS, Split, TaskKind, counted
+from mmvideo.vocabulary import SPLITS, Split, TaskKind, agreed, counted
 
 _LABELS: dict[TaskKind, str] = {
     "single_label": "one class, a string",
@@ -85,7 +85,9 @@ def audit(manifest: Manifest, *, hashes: ContentHashes, task: TaskKind = "single
         "Give each clip its own part of a feature file.",
     )
     if findings:
-        raise InputError(f"The splits do not hold ({len(findings)} finding(s)):\n" + "\n".join(findings))
+        raise InputError(
+            f"The splits do not hold ({counted(len(findings), 'finding')}):\n" + "\n".join(findings)
+        )
     spans = Counter(
         (clip.split, clip.start, clip.end, *sorted(files.items())) for clip, files in contents.files if files
     )
@@ -124,7 +126,8 @@ def _foreign_labels(clips: Sequence[Clip], task: TaskKind) -> list[str]:
     kinds = ", ".join(sorted({task_of(clip.label) for clip in foreign}))
     named = shown([f"{clip.id}: {clip.label!r}" for clip in foreign])
     return [
-        f"- {len(foreign)} label(s) do not fit data.task '{task}', where a label is {_LABELS[task]}: {named}."
+        f"- {counted(len(foreign), 'label does', 'labels do')} not fit data.task '{task}', where a label is "
+        f"{_LABELS[task]}: {named}."
         f" Set data.task to what the labels are for ({kinds}), or correct them."
     ]
 
@@ -159,7 +162,8 @@ def _features(manifest: Manifest, rows: Sequence[FeatureDigest]) -> Iterator[tup
 
 def _repeated_ids(clips: Sequence[Clip]) -> list[str]:
     twice = [name for name, count in Counter(clip.id for clip in clips).items() if count > 1]
-    return [f"- {len(twice)} id(s) given more than once: {shown(twice)}. Make ids unique."] if twice else []
+    found = f"- {agreed(len(twice), 'ids are given more than once')}: {shown(twice)}. Make ids unique."
+    return [found] if twice else []
 
 
 def _empty_splits(clips: Sequence[Clip]) -> list[str]:

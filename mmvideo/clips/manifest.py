@@ -26,7 +26,7 @@ from mmvideo.clips.names import Name, Place, noticing
 from mmvideo.errors import InputError
 from mmvideo.files import write_whole
 from mmvideo.schema import ModalityName, Part, PositiveFloat
-from mmvideo.vocabulary import Split
+from mmvideo.vocabulary import Split, agreed, counted
 
 MediaField = Literal["video", "audio", "subtitles"]
 MEDIA_FIELDS: tuple[MediaField, ...] = ("video", "audio", "subtitles")
@@ -136,7 +136,7 @@ def read_manifest(path: str | Path) -> Manifest:
     with noticing() as noticed:
         clips = _clips(path, lines)
     for what, names in noticed.items():
-        print(f"{path}: {len(names)} {what}: {shown(list(names))}", file=sys.stderr)
+        print(f"{path}: {agreed(len(names), what)}: {shown(list(names))}", file=sys.stderr)
     return Manifest(tuple(clips), path.absolute().parent)
 
 
@@ -150,7 +150,7 @@ def _clips(path: Path, lines: Iterable[str]) -> list[Clip]:
         try:
             clip = Clip.model_validate_json(line)
         except ValidationError as error:
-            problems.append(f"{path}:{number}: {_explain_row(error)}")
+            problems.append(f"{path}:{number}: {explain_row(error)}")
             continue
         if clip.id in first_line:
             problems.append(f"{path}:{number}: id '{clip.id}' stands in line {first_line[clip.id]} already")
@@ -162,7 +162,7 @@ def _clips(path: Path, lines: Iterable[str]) -> list[Clip]:
         first_line.setdefault(clip.id, number)
         clips.append(clip)
     if problems:
-        raise InputError(f"{len(problems)} bad row(s) in the manifest:\n" + shown(problems, "\n"))
+        raise InputError(f"{counted(len(problems), 'bad row')} in the manifest:\n" + shown(problems, "\n"))
     if not clips:
         raise InputError(f"{path} lists no clips.")
     return clips
@@ -204,11 +204,11 @@ def shown(items: Sequence[str], separator: str = ", ") -> str:
     return separator.join([*items[:SHOWN], *([f"… and {rest} more"] if rest > 0 else [])])
 
 
-def _explain_row(error: ValidationError) -> str:
-    """A row's findings on one line; unknown columns come with the nearest known one."""
+def explain_row(error: ValidationError) -> str:
+    """What is wrong with a clip on one line, each finding with its column; unknown ones with the nearest."""
     findings = []
     for finding in error.errors(include_url=False):
-        where = ".".join(str(part) for part in finding["loc"])
+        where = ".".join(str(part) for part in finding["loc"] if part != "[key]")
         if finding["type"] == "extra_forbidden":
             near = get_close_matches(where, Clip.model_fields, n=1, cutoff=0.5)
             hint = f" Did you mean '{near[0]}'?" if near else ""

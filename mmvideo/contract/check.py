@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mmvideo.components import Choice, EncoderChoice, FusionChoice, ObjectiveChoice, load
+from mmvideo.components import Choice, EncoderChoice, FusionChoice, ObjectiveChoice, as_module, load
 from mmvideo.contract import encoders, fusions, inputs, objectives
 from mmvideo.encoders.base import Encoder
 from mmvideo.errors import InputError, unknown
@@ -57,6 +57,14 @@ class Checked:
     def broken(self) -> tuple[Outcome, ...]:
         return tuple(outcome for outcome in self.outcomes if outcome.failure is not None)
 
+    @property
+    def failures(self) -> dict[str, list[str]]:
+        """What happened → the promises that it broke."""
+        found: dict[str, list[str]] = {}
+        for outcome in self.broken:
+            found.setdefault(str(outcome.failure), []).append(outcome.promise)
+        return found
+
 
 @dataclass(frozen=True)
 class _Setting:
@@ -70,11 +78,13 @@ class _Setting:
 
 
 def chosen(name: str, options: Mapping[str, Any]) -> Choice:
-    """The fusion, encoder or objective of a registered name, or of "package.module:Class", with its options.
+    """The fusion, encoder or objective of a registered name, of "package.module:Class" or of
+    "folder/file.py:Class" (see `as_module`), with its options.
 
     Raises:
         InputError: there is no such component, or it does not take the options.
     """
+    name = as_module(name)
     cls = load(name, f"component '{name}'") if ":" in name else None
     for base, kind in KINDS.items():
         if name in kind.table or (isinstance(cls, type) and issubclass(cls, base)):
@@ -135,7 +145,10 @@ def check_own_component(choice: Choice, *, source: str, root: Path) -> None:
         return
     checked = check_component(choice)
     if checked.broken:
-        told = "; ".join(f"{o.promise.rstrip('.')}: {o.failure}" for o in checked.broken)
+        told = "; ".join(
+            f"{promises[0].rstrip('.')}{f' (and {len(promises) - 1} more)' * (len(promises) > 1)}: {failure}"
+            for failure, promises in checked.failures.items()
+        )
         raise InputError(
             f"{checked.kind} '{name}' breaks promises of its kind. {told}. See `mmvideo check {name}`."
         )

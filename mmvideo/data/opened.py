@@ -28,7 +28,7 @@ class Opened(ClipSource):
     failed: Mapping[str, str] = field(kw_only=True)
     """Clips that could not be decoded, with the reason. They take part in nothing; records count them."""
     warnings: Mapping[str, tuple[str, ...]] = field(kw_only=True)
-    """What of a clip's subtitles could not be read, or had to be guessed."""
+    """What of a clip could not be read, had to be guessed or filled in."""
     blank: Mapping[str, tuple[str, ...]] = field(kw_only=True, default_factory=dict)
     """Which of visual and audio are there in a clip and hold nothing; clips without any are left out."""
     fingerprint: str = field(kw_only=True)

@@ -11,7 +11,7 @@ from mmvideo.clips.labels import classes_of
 from mmvideo.clips.manifest import Clip, Manifest, natural_key, shown
 from mmvideo.clips.notices import split_notices
 from mmvideo.recipes.base import Known
-from mmvideo.vocabulary import SPLITS, Split
+from mmvideo.vocabulary import SPLITS, Split, agreed, counted
 
 
 @dataclass(frozen=True)
@@ -44,13 +44,14 @@ class Outcome:
         found = [*_different_counts(self.listed, self.known)]
         if self.missing:
             found.append(
-                f"{len(self.missing):,} of {len(self.listed):,} listed clips have no file "
+                f"{len(self.missing):,} of {len(self.listed):,} listed clips "
+                f"{'has' if len(self.missing) == 1 else 'have'} no file "
                 f"({_per_split(self.listed, set(self.missing))}): {shown(list(self.missing))}. "
                 f"All are named in {self.manifest.parent / 'missing.txt'}."
             )
-        found += [f"{len(names):,} {what}: {shown(names)}." for what, names in self.unused.items()]
+        found += [f"{agreed(len(names), what)}: {shown(names)}." for what, names in self.unused.items()]
         if empty := self._empty():
-            found.append(f"{len(empty):,} files are empty (0 bytes): {shown(empty)}. Download them again.")
+            found.append(f"{agreed(len(empty), 'files are empty (0 bytes)')}: {shown(empty)}. Download them again.")
         if self.leaks:
             found.append(self.leaks)
         return found
@@ -70,14 +71,14 @@ class Outcome:
             lines.append("val: each run draws its own from train, whole groups at a time.")
         if self.missing and not checked:
             lines.append(
-                f"{len(self.missing):,} listed clips have no file: {shown(list(self.missing))}. "
+                f"{agreed(len(self.missing), 'listed clips have no file')}: {shown(list(self.missing))}. "
                 f"All are named in {self.manifest.parent / 'missing.txt'}."
             )
         lines += [
-            f"{len(ids):,} {why}; set aside: {shown(ids)}" for why, ids in self.set_aside.items() if ids
+            f"{agreed(len(ids), why)}; set aside: {shown(ids)}" for why, ids in self.set_aside.items() if ids
         ]
         told = [*self.notes.items(), *(() if checked else self.unused.items())]
-        lines += [f"{len(names):,} {what}: {shown(names)}" for what, names in told]
+        lines += [f"{agreed(len(names), what)}: {shown(names)}" for what, names in told]
         lines += split_notices(self.clips)
         if checked:
             lines += self._verdict()
@@ -126,7 +127,7 @@ class Outcome:
                     "their group, or the splits leak and nothing here can see it."
                 )
             return told
-        return [f"check: {len(problems)} problem(s).", *(f"- {problem}" for problem in problems)]
+        return [f"check: {counted(len(problems), 'problem')}.", *(f"- {problem}" for problem in problems)]
 
 
 def _by_split(clips: Iterable[Clip]) -> Counter[Split]:

@@ -19,7 +19,15 @@ from mmvideo.clips.contents import Contents
 from mmvideo.clips.feature_files import join_reference, split_reference
 from mmvideo.clips.hashing import ContentHashes
 from mmvideo.clips.labels import task_of
-from mmvideo.clips.manifest import MEDIA_FIELDS, Clip, Manifest, read_manifest, shown, write_manifest
+from mmvideo.clips.manifest import (
+    MEDIA_FIELDS,
+    Clip,
+    Manifest,
+    explain_row,
+    read_manifest,
+    shown,
+    write_manifest,
+)
 from mmvideo.clips.names import noticing
 from mmvideo.clips.validation import carve_validation
 from mmvideo.errors import InputError
@@ -28,9 +36,8 @@ from mmvideo.progress import tracked
 from mmvideo.recipes.base import CarvedOptions, Listing, Options, Recipe
 from mmvideo.recipes.check import Outcome
 from mmvideo.recipes.discovery import on_disk
-from mmvideo.schema import explain
 from mmvideo.terminal import show_any_text, visible
-from mmvideo.vocabulary import TaskKind
+from mmvideo.vocabulary import TaskKind, agreed
 
 SAVE_EVERY = 2000
 """Files hashed between two writes of what is known."""
@@ -126,8 +133,9 @@ def _listed(recipe: Recipe[Options], options: Options) -> Listing:
     try:
         return recipe.listing(options)
     except ValidationError as error:  # a clip that cannot be one, as its id or a file's name is none
-        reason = explain(error).replace("configuration: ", "")
-        raise InputError(f"{recipe.title}: {options.source} lists what cannot be a clip: {reason}") from error
+        raise InputError(
+            f"{recipe.title}: {options.source} lists what cannot be a clip: {explain_row(error)}"
+        ) from error
 
 
 def _on_disk(clips: Sequence[Clip], source: Path, out: Path) -> tuple[list[Clip], dict[str, list[Path]]]:
@@ -158,7 +166,7 @@ def _refuse_repeated_ids(recipe: Recipe[Options], listing: Listing) -> None:
     twice = [name for name, count in Counter(clip.id for clip in listing.clips).items() if count > 1]
     if twice:
         raise InputError(
-            f"{recipe.title}: {len(twice)} clip(s) are listed more than once: {shown(twice)}. "
+            f"{recipe.title}: {agreed(len(twice), 'clips are listed more than once')}: {shown(twice)}. "
             "Remove the repeated rows; a clip belongs to one split, once."
         )
 
@@ -168,7 +176,7 @@ def _nothing_there(
 ) -> str:
     if not listing.clips:
         unused = "".join(
-            f" {len(names):,} {what}: {shown(names)}." for what, names in listing.unused.items() if names
+            f" {agreed(len(names), what)}: {shown(names)}." for what, names in listing.unused.items() if names
         )
         return (
             f"{recipe.title}: no clips were found in {source}.{unused} See datasets/{recipe.name}/README.md."

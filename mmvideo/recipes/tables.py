@@ -19,6 +19,7 @@ from typing import Any
 
 from mmvideo.clips.names import notice, stripped, tidy
 from mmvideo.errors import InputError
+from mmvideo.vocabulary import counted
 
 BOMS = {
     codecs.BOM_UTF8: "utf-8-sig",
@@ -81,15 +82,22 @@ def read_text(path: Path, advice: str, encoding: str | None = None) -> str:
     except UnicodeDecodeError as error:
         if b"\0" in raw:
             raise _no_text(path) from error
-        line = raw[: error.start].count(b"\n")
-        shown = raw.split(b"\n")[line].decode("latin-1").strip()[:SHOWN]
+        line = raw[: error.start].count(b"\n") + 1
+        shown = _around(raw, error.start).decode("latin-1").strip()
         raise InputError(
-            f"{path}:{line + 1} is not in {named.upper()}. If {shown!r}, as Latin-1 reads it, is right, save "
-            "the file as UTF-8: iconv -f latin1 -t utf-8. Otherwise name the encoding it was written in."
+            f"{path}:{line} is not in {named.upper()}, at {shown!r} (as Latin-1 reads it). If that is right, "
+            "save the file as UTF-8: iconv -f latin1 -t utf-8. Otherwise name the encoding it was written in."
         ) from error
     if "\0" in text:
         raise _no_text(path)
     return text.removeprefix("\ufeff")
+
+
+def _around(raw: bytes, at: int) -> bytes:
+    """The part of a line in which a byte stands: of a long one, as much before it as behind it."""
+    begin, end = raw.rfind(b"\n", 0, at) + 1, raw.find(b"\n", at) % (len(raw) + 1)
+    begin = max(begin, min(at - SHOWN // 2, end - SHOWN))
+    return raw[begin : min(end, begin + SHOWN)]
 
 
 def _no_text(path: Path) -> InputError:
@@ -186,7 +194,8 @@ def _from_cells(path: Path, text: str, separator: str | None, names: Sequence[st
         table.rows.append(dict(zip(columns, cells, strict=True)))
         table.lines.append(line)
     if blank:
-        notice("tables have rows without anything in them, which are left out", f"{path.name} ({blank})")
+        rows = counted(blank, "row")
+        notice("tables have rows without anything in them, which are left out", f"{path.name} ({rows})")
     return table
 
 
@@ -203,7 +212,7 @@ def _separator(path: Path, text: str) -> str:
     found = max((usual, *SEPARATORS), key=columns)
     if found != usual:
         notice(
-            "tables have another separator than their names say, and were read by it",
+            "tables have another separator than the file's name says, and were read by it",
             f"{path.name} ({found!r})",
         )
     return found

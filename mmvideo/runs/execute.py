@@ -168,7 +168,7 @@ def _counted(data: RunData, progress: Progress) -> dict[str, Any]:
         "content": dict(data.content.splits),
         "data_notices": data.content.notices,
         "failed_clips": dict(data.source.failed),
-        "subtitle_warnings": dict(data.source.warnings),
+        "media_warnings": dict(data.source.warnings),
         "feature_values_zeroed": {
             name: modality.zeroed for name, modality in data.modalities.items() if modality.kind == "features"
         },

@@ -20,11 +20,11 @@ from mmvideo.runs.identity import manifest_digest
 from mmvideo.runs.own_code import source_digest
 from mmvideo.schema import decisive
 from mmvideo.seeding import derive_seed
+from mmvideo.store.maintenance import FLOORS
 from mmvideo.vocabulary import in_order
 
 VERSION = 1
 """Raise it when the same data would give another floor."""
-FOLDER = "floors"
 MOST_TRAINING_CLIPS = 3000
 """Where there are more, so many drawn from them."""
 REMEDY = "Delete it; the same command makes it again."
@@ -45,7 +45,7 @@ def floor_of(configs: Sequence[RunConfig]) -> FloorRecord:
     given = _common(configs)
     base = configs[0].model_copy(update={"inputs": given, "modalities": in_order(given)})
     key = _key(base, source)
-    path = Path(base.data.store) / FOLDER / f"{key}.json"
+    path = Path(base.data.store) / FLOORS / f"{key}.json"
     if not path.exists():
         left_out = {m for config in configs for m in config.modalities} - given.keys()
         write_whole(path, _made(base, source, key, left_out).text())

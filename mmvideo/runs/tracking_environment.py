@@ -52,7 +52,10 @@ def wanted_mode() -> str | None:
     mode = MODES.get(given.lower()) if given else None
     if given and mode is None:
         mode = "offline"
-        warn(f"WANDB_MODE is '{given}', none of {', '.join(MODES)}; taken as offline")
+        warn(
+            f"WANDB_MODE is '{given}', which is no mode of W&B. Allowed: {', '.join(MODES)}. It is taken as "
+            "offline: runs are recorded, and nothing is uploaded"
+        )
     if mode is not None:
         os.environ["WANDB_MODE"] = mode
     return mode

@@ -44,7 +44,7 @@ def test_a_sound_manifest_is_counted(check):
             [clip("4", "train", group="actor7"), clip("5", "test", group="actor7")],
             "actor7 in train .4. and test .5.",
         ),
-        ([clip("1", "train", group="other")], "1 id.s. given more than once: 1"),
+        ([clip("1", "train", group="other")], "1 id is given more than once: 1"),
         ([clip("4", "val", label="zebra")], "1 class.es. stand in val or test and not in train: zebra"),
     ],
 )
@@ -70,7 +70,7 @@ def test_without_val_there_must_be_groups_to_draw_it_from(check):
 def test_all_findings_come_at_once(check):
     with pytest.raises(InputError, match=r"4 finding") as caught:
         check([clip("1"), clip("1", "test"), clip("2", "test", label="b")])
-    assert "id(s)" in str(caught.value)
+    assert "1 id is given" in str(caught.value)
     assert "No validation split can be carved" in str(caught.value)
     assert "class(es)" in str(caught.value)
     assert "group in two splits" in str(caught.value)

@@ -80,7 +80,7 @@ def test_classes_are_those_of_all_lists_and_none_for_numbers(tmp_path: Path) -> 
         (
             [1, 2, 3, 4],
             "single_label",
-            r"4 label\(s\) do not fit data.task 'single_label'.*one class.*1: 1.0",
+            r"4 labels do not fit data.task 'single_label'.*one class.*1: 1.0",
         ),
         (["a", "a", "a", "a"], "regression", r"a label is a number: 1: 'a', .*\(single_label\)"),
         (["a", "a", "a", "a"], "multi_label", "a label is a list of classes"),

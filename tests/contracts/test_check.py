@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mmvideo.cli import main
-from mmvideo.components import FUSIONS, OBJECTIVES
+from mmvideo.components import FUSIONS, OBJECTIVES, FusionChoice
 from mmvideo.contract.check import check_component, check_own_component, chosen
 from mmvideo.contract.fusions import CONTRACT
 from mmvideo.errors import InputError
@@ -84,6 +84,11 @@ class Unfinished(Fusion):
         super().__init__(modalities, width)
 
 
+class Raises(Fine):
+    def forward(self, features):
+        raise RuntimeError("no such thing")
+
+
 class NotOne:
     pass
 """
@@ -152,6 +157,28 @@ def test_one_that_cannot_be_built_says_why(capsys: pytest.CaptureFixture[str]) -
     assert check("own_fusions:Unfinished") == 1
     assert "FAILED  It can be built." in (out := capsys.readouterr().out)
     assert "TypeError" in out
+
+
+def test_what_breaks_every_promise_is_printed_once_for_those_it_breaks(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert check("own_fusions:Raises") == 1
+    out = capsys.readouterr().out
+    assert out.count("FAILED  ") == len(CONTRACT)
+    assert out.count("with visual, in training: RuntimeError: no such thing") == 1
+
+
+def test_a_file_below_the_working_directory_is_the_module_it_is(
+    own: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert check("own_fusions.py:Fine") == 0
+    assert FusionChoice.of("own_fusions.py:Fine").name == "own_fusions:Fine"
+    assert FusionChoice.model_validate({"name": "./own_fusions.py:Fine"}).name == "own_fusions:Fine"
+    (own.parent / "elsewhere").mkdir()
+    monkeypatch.chdir(own.parent / "elsewhere")
+    capsys.readouterr()
+    assert check("../own_fusions.py:Fine") == 2
+    assert "is not below the working directory" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

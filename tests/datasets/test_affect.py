@@ -81,7 +81,7 @@ class TestMeld:
         assert set(outcome.missing) == {"train_dia0_utt1"}
         text = " ".join(outcome.problems)
         assert "train 3 instead of 9,989" in text
-        assert "1 of 5 listed clips have no file" in text
+        assert "1 of 5 listed clips has no file" in text
 
     def test_the_official_counts_agree_with_each_other(self, load_recipe: Any) -> None:
         meld = load_recipe("meld")

@@ -70,7 +70,7 @@ def test_a_video_of_two_events_stays_in_one_split(ave, download, tmp_path, rows)
 def test_missing_files_and_strange_lines(ave, download, tmp_path):
     (download / "AVE" / "MH3m4AwEcRY.mp4").unlink()
     problems = run(ave, download, tmp_path / "out", check=True).problems
-    assert "1 of 7 listed clips have no file (val 1): MH3m4AwEcRY_Church_bell_6_8" in problems[-1]
+    assert "1 of 7 listed clips has no file (val 1): MH3m4AwEcRY_Church_bell_6_8" in problems[-1]
     (download / "valSet.txt").write_text("Church bell&MH3m4AwEcRY&good&6\n")
     with pytest.raises(InputError, match="1 lines are not Category&VideoID"):
         run(ave, download, tmp_path / "out")

@@ -90,9 +90,7 @@ def test_nothing_is_left_out_silently(folder, source, tmp_path, make_files):
         "subtitles or metadata lie beside no video or sound file of their name": ["cat/lonely.srt"],
         "files lie outside of class folders": ["notes.txt"],
     }
-    assert (
-        "1 files are of a kind that is not read: cat/readme.md" in (tmp_path / "out/report.txt").read_text()
-    )
+    assert "1 file is of a kind that is not read: cat/readme.md" in (tmp_path / "out/report.txt").read_text()
 
 
 @pytest.mark.parametrize(

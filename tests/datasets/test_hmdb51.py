@@ -84,7 +84,7 @@ def test_the_check_counts_seventy_and_thirty_a_class_and_names_what_is_missing(h
     assert "train 6 instead of 3,570, test 3 instead of 1,530" in problems
     assert "2 classes are listed instead of the published 51" in problems
     assert "brush_hair train 4 instead of 70, brush_hair test 1 instead of 30" in problems
-    assert "1 of 9 listed clips have no file (train 1): brush_hair/April_09" in problems
+    assert "1 of 9 listed clips has no file (train 1): brush_hair/April_09" in problems
 
 
 def test_a_source_on_both_sides_leaves_train(hmdb51, download, tmp_path, rows):

@@ -87,7 +87,7 @@ def test_replacements_of_corrupted_clips_come_first(kinetics, download, tmp_path
 def test_the_check_names_what_vanished(kinetics, download, tmp_path):
     (download / cut("testifying,---QUuC4vJs,84,94,train")).unlink()
     outcome = run(kinetics, download, tmp_path / "out", check=True)
-    assert "1 of 8 listed clips have no file (train 1): ---QUuC4vJs_000084_000094" in outcome.problems[1]
+    assert "1 of 8 listed clips has no file (train 1): ---QUuC4vJs_000084_000094" in outcome.problems[1]
     assert "k400/train/testifying/---QUuC4vJs_000084_000094.mp4" in (tmp_path / "out/missing.txt").read_text()
 
 

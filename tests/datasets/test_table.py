@@ -89,7 +89,7 @@ def test_paths_may_be_relative_to_another_folder_and_missing_files_are_counted(
     outcome = run(table, source, tmp_path / "out", files=tmp_path / "clips", check=True)
     assert len(rows(outcome)) == 10
     assert list(outcome.missing) == ["t_000011"]
-    assert "1 of 11 listed clips have no file" in outcome.problems[0]
+    assert "1 of 11 listed clips has no file" in outcome.problems[0]
 
 
 @pytest.mark.parametrize(
@@ -187,3 +187,20 @@ def test_another_encoding_is_read_where_it_is_named(table, tmp_path, rows, write
         run(table, source, tmp_path / "out")
     outcome = run(table, source, tmp_path / "out", encoding="cp1252")
     assert {clip.label for clip in rows(outcome).values()} == {"größer"}
+
+
+@pytest.mark.parametrize(
+    ("cell", "said"),
+    [
+        ({"id": "a\x01"}, r"id: must have no control characters.*got 'a\\x01'"),
+        ({"start": "-1"}, r"start: Input should be greater than or equal to 0 \(got -1\.0\)"),
+        ({"start": "nan"}, "start: Input should be a finite number"),
+        ({"video": "clips/\x02"}, "group: must have no control characters.*; video: must have"),
+        ({"end": "x"}, "end 'x' is no number"),
+    ],
+)
+def test_what_is_wrong_with_a_row_is_said_with_its_column(table, tmp_path, write, cell, said):
+    row = {"id": "a", "label": "x", "video": "clips/0.mp4", "start": "", "end": ""} | cell
+    source = write("t.csv", csv(tuple(row), tuple(row.values())))
+    with pytest.raises(InputError, match=rf"^1 bad row in the table:\n.*t\.csv:2: {said}"):
+        run(table, source, tmp_path / "out")

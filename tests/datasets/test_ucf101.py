@@ -56,7 +56,7 @@ def test_the_check_finds_that_this_is_not_all_of_ucf101(ucf101, download, tmp_pa
     assert "train 28 instead of 9,537, test 12 instead of 3,783" in problems
     assert "2 classes are listed instead of the published 101" in problems
     assert "ApplyEyeMakeup train 0 instead of 101" in problems
-    assert "1 of 40 listed clips have no file (train 1): v_Archery_g04_c01" in problems
+    assert "1 of 40 listed clips has no file (train 1): v_Archery_g04_c01" in problems
 
 
 def test_class_folders_may_lie_directly_in_the_source(ucf101, download, tmp_path, rows):

@@ -59,7 +59,7 @@ def test_whole_videos_are_read_for_ten_seconds(vggsound, download, tmp_path, row
 def test_missing_clips_are_counted(vggsound, download, tmp_path):
     (download / "video" / "--9O4XZOge4_000081.mp4").unlink()
     problems = run(vggsound, download, tmp_path / "out", check=True).problems
-    assert "1 of 9 listed clips have no file (test 1): --9O4XZOge4_000081" in problems[1]
+    assert "1 of 9 listed clips has no file (test 1): --9O4XZOge4_000081" in problems[1]
 
 
 def test_a_video_in_both_splits_leaves_train(vggsound, download, tmp_path, rows, make_files):

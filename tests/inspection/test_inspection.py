@@ -189,6 +189,23 @@ def test_the_configuration_may_stand_in_a_script(clips, tmp_path):
     assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_the_windows_are_those_of_the_base_that_is_named_or_it_is_told(clips, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "bases.py").write_text(
+        "from mmvideo.config import DataConfig, RunConfig\n"
+        "def short(): return RunConfig(data=DataConfig(frame_rate=2.0, max_seconds=0.75))\n"
+    )
+    (tmp_path / "experiments").mkdir()
+    (tmp_path / "bases.py").rename(tmp_path / "experiments" / "bases.py")
+    assert call("inspect", "full.mp4", "--config", "short", "--out", "a.html") == 0
+    assert "default configuration" not in capsys.readouterr().err
+    page = (tmp_path / "a.html").read_text()
+    assert "<dt>data.max_seconds</dt><dd>0.75</dd>" in page
+    assert call("inspect", "full.mp4", "--out", "a.html") == 0
+    assert "not those that a base trains with" in capsys.readouterr().err
+    assert "not those that a base trains with" in (tmp_path / "a.html").read_text()
+
+
 def test_which_subtitles_a_single_clip_takes(clips, tmp_path):
     beside = single_clip(tmp_path / "full.mp4", None).clips[0]
     assert Path(beside.subtitles).name == "full.srt"

@@ -132,7 +132,7 @@ def test_clips_set_aside_count_as_listed_and_never_as_missing(source, tmp_path):
     assert outcome.problems == []
     assert {"a0x", "b7y"}.isdisjoint(c.id for c in read_manifest(outcome.manifest).clips)
     text = outcome.summary(checked=False)
-    assert "2 clips are spoilt; set aside: a0x, b7y\n1 dogs bark: Rex\n" in text
+    assert "2 clips are spoilt; set aside: a0x, b7y\n1 dog bark: Rex\n" in text
     assert "clips are none" not in text
 
 
@@ -156,7 +156,7 @@ def test_features_in_one_file_are_relative_too(source, tmp_path):
 
 def test_repeated_ids_and_empty_downloads_are_refused(source, tmp_path):
     twice = Recipe(name="t", title="T", options=Carved, listing=lambda _: Listing([clip("a0x")] * 2))
-    with pytest.raises(InputError, match=r"1 clip.s. are listed more than once: a0x"):
+    with pytest.raises(InputError, match=r"1 clip is listed more than once: a0x"):
         prepare(twice, Carved(source=source, out=tmp_path / "out"))
     with pytest.raises(InputError, match=r"None of the 32 clips .* Looked for: .*a0x\.mp4"):
         prepare(RECIPE, Carved(source=tmp_path, out=tmp_path / "out"))
@@ -172,7 +172,7 @@ def test_the_command_prints_and_exits_as_promised(source, tmp_path, monkeypatch,
     assert (tmp_path / "data" / "made_up" / "manifest.jsonl").is_file()
     (source / "clips" / "a5x.mp4").unlink()
     main(RECIPE, ["--source", "download"])
-    assert "1 listed clips have no file: a5x" in capsys.readouterr().out
+    assert "1 listed clip has no file: a5x" in capsys.readouterr().out
     with pytest.raises(SystemExit) as stopped:
         main(RECIPE, ["--source", "download", "--check"])
     assert stopped.value.code == 1

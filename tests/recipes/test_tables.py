@@ -85,7 +85,7 @@ def test_cells_are_not_interpreted(tmp_path: Path) -> None:
         ("", "it is empty"),
         (
             b"video,label\na.mp4,caf\xe9\n",
-            r"t\.csv:2 is not in UTF-8\. If 'a\.mp4,café', as Latin-1 reads it",
+            r"t\.csv:2 is not in UTF-8, at 'a\.mp4,café' \(as Latin-1 reads it\)",
         ),
         ("a,b\n1,2\n".encode("utf-16-le"), "no text, or UTF-16 without its mark"),
         (b"PK\x03\x04\x00\x00\xff", "no text"),
@@ -107,7 +107,7 @@ def test_what_was_read_otherwise_than_it_stands_is_told(tmp_path: Path) -> None:
     made, told = noticed(tmp_path, "t.csv", "cafe\u0301 ;label\nx;y\n;\n ; \n")
     assert made.columns == ("café", "label")
     assert made.rows == [{"café": "x", "label": "y"}]
-    assert [line.partition(":")[2] for line in told] == [" t.csv (';')", " 'cafe\u0301 '", " t.csv (2)"]
+    assert [line.partition(":")[2] for line in told] == [" t.csv (';')", " 'cafe\u0301 '", " t.csv (2 rows)"]
     assert noticed(tmp_path, "t.tsv", "a\tb\n1\t2\n")[1] == []
 
 
@@ -225,3 +225,12 @@ def _is_a_table_or_refused(folder: Path, name: str, content: bytes) -> None:
     assert all(tuple(row) == made.columns for row in made.rows)
     assert len(made.lines) == len(made.rows)
     assert made.lines == sorted(set(made.lines))
+
+
+def test_the_letter_that_is_in_no_utf_8_is_shown_wherever_it_stands(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_bytes(b"a,b\n" + b"x" * 300 + b"caf\xe9," + b"y" * 300 + b"\nlast,1\n")
+    with pytest.raises(InputError, match=r"t\.csv:2 is not in UTF-8, at 'x{27}café,y{28}' \("):
+        read_rows(tmp_path / "t.csv", "")
+    (tmp_path / "t.csv").write_bytes(b"a,b\n1,\xe9")
+    with pytest.raises(InputError, match=r"t\.csv:2 is not in UTF-8, at '1,é' \("):
+        read_rows(tmp_path / "t.csv", "")

@@ -157,7 +157,7 @@ class TestRefused:
             open_data(reading(configure(), tmp_path / "moved.jsonl"))
 
 
-def test_metadata_counts_as_text_and_subtitle_warnings_are_kept(tmp_path: Path) -> None:
+def test_metadata_counts_as_text_and_warnings_of_subtitles_are_kept(tmp_path: Path) -> None:
     (tmp_path / "half.srt").write_text("1\n00:00:00,100 --> 00:00:00,900\nhello\n\n2\nlost\n")
     clips = [
         Clip(id=f"{split} {kind}", label=kind, group=f"{split} {kind}", split=split, **content)

@@ -16,7 +16,8 @@ from made_records import made_result, metric_line
 
 from mmvideo.config import RunConfig, RuntimeConfig
 from mmvideo.errors import InputError
-from mmvideo.records import Environment, Prediction
+from mmvideo.files import digest_of
+from mmvideo.records import Environment, Prediction, RunResult
 from mmvideo.runs import directory
 from mmvideo.runs.directory import RunDirectory
 from mmvideo.runs.identity import signature
@@ -148,3 +149,14 @@ def test_the_lock_keeps_others_out_and_dies_with_its_process(run: RunDirectory) 
         holder.wait()
     with run.lock():
         pass
+
+
+def test_a_result_with_the_field_as_it_was_called_before_is_read_and_still_bound(tmp_path: Path) -> None:
+    found = made_result(tmp_path / "late-s0-0", RunConfig(), media_warnings={"a": ("cut short",)})
+    record = json.loads(found.text())
+    record["subtitle_warnings"] = record.pop("media_warnings")
+    del record["seal"]
+    earlier = json.dumps({**record, "seal": digest_of(record)})
+    assert RunResult.model_validate_json(earlier).media_warnings == {"a": ("cut short",)}
+    with pytest.raises(ValueError, match="changed after it was written"):
+        RunResult.model_validate_json(earlier.replace("cut short", "cut long"))

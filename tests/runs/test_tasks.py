@@ -182,5 +182,5 @@ def test_regression_reports_the_fields_sentiment_metrics(finished: tuple[Path, C
 def test_labels_of_another_task_are_refused_by_name(folder: Path) -> None:
     config = config_for(folder, "regression")
     wrong = config.model_copy(update={"data": config.data.model_copy(update={"task": "single_label"})})
-    with pytest.raises(InputError, match=r"44 label\(s\) do not fit data.task 'single_label'.*train0: -2.0"):
+    with pytest.raises(InputError, match=r"44 labels do not fit data.task 'single_label'.*train0: -2.0"):
         execute(wrong, root=folder / "runs")

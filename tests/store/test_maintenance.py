@@ -17,6 +17,8 @@ from mmvideo.cli import main
 from mmvideo.clips.hashing import ContentHashes
 from mmvideo.clips.manifest import Clip, Manifest, read_manifest, write_manifest
 from mmvideo.errors import InputError
+from mmvideo.evaluation.floor_record import FloorRecord
+from mmvideo.files import write_whole
 from mmvideo.store import object_store
 from mmvideo.store.clip_format import StoredClip, open_clip, read_clip, write_clip
 from mmvideo.store.keys import Source, StoreSettings
@@ -171,6 +173,36 @@ def run(*arguments: str) -> int:
     with pytest.raises(SystemExit) as caught:
         main(["store", *arguments])
     return int(caught.value.code or 0)
+
+
+def put_floor(folder: Folder, key: str, *clips: str) -> Path:
+    record = FloorRecord(
+        key=key, data_fingerprint="f", task="single_label", classes=("x",), clips=clips, training_clips=1,
+        left_out=(), seconds=0.5, floors=(),
+    )  # fmt: skip
+    write_whole(folder.root / "floors" / f"{key}.json", record.text())
+    return folder.root / "floors" / f"{key}.json"
+
+
+def test_floors_are_listed_verified_and_go_with_their_clips(
+    folder: Folder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mine, others, both = (
+        put_floor(folder, "1", "a"),
+        put_floor(folder, "2", "b"),
+        put_floor(folder, "3", *"ab"),
+    )
+    root = ("--root", str(folder.root))
+    assert run("ls", *root) == 0
+    assert "3 files, 0.0 MB: floors of studies" in capsys.readouterr().out
+    found = collect_garbage(folder.root, [folder.manifest("a")], folder.hashes, delete=True)
+    assert {others, both} <= set(found.unneeded)
+    assert (mine.exists(), others.exists(), both.exists()) == (True, False, False)
+    assert found.kept == 3
+    assert run("verify", *root) == 0
+    mine.write_text(mine.read_text().replace("0.5", "0.6"))
+    assert run("verify", *root, "--delete") == 0
+    assert not mine.exists()
 
 
 class TestCommand:
