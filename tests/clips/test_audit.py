@@ -99,7 +99,9 @@ def test_empty_files_are_no_leak(check, tmp_path):
 
 
 def test_missing_files_are_named(check):
-    with pytest.raises(InputError, match=r"1 of 1 files named in the manifest do not exist(?s:.*)4: video .*gone.mp4"):
+    with pytest.raises(
+        InputError, match=r"1 of 1 files named in the manifest do not exist(?s:.*)4: video .*gone.mp4"
+    ):
         check([*SOUND, clip("4", video="gone.mp4")])
 
 
