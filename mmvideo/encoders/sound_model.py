@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence, Set
-from contextlib import nullcontext
-from functools import partial
+from functools import lru_cache, partial
 from typing import ClassVar
 
 import torch
@@ -13,8 +12,8 @@ from torch import Tensor, nn
 
 from mmvideo.clips.manifest import Clip
 from mmvideo.encoders.ahead import encode_clips, weights_digest
-from mmvideo.encoders.base import Encoder
 from mmvideo.encoders.sound_models import Layer, load_sound_model, sound_of
+from mmvideo.encoders.tuning import NOTHING, TunedEncoder, tune_network
 from mmvideo.errors import InputError
 from mmvideo.layers.trunk import Trunk, make_trunk
 from mmvideo.modalities.audio import Audio, Sound
@@ -28,7 +27,7 @@ from mmvideo.vocabulary import Level
 HOPS_A_SECOND = 50
 
 
-class SoundModel(Encoder):
+class SoundModel(TunedEncoder):
     """Stem: the model's vector of each column of sound, projected. Trunk: none, LSTM or transformer. Clip:
     pooled.
 
@@ -39,14 +38,12 @@ class SoundModel(Encoder):
 
     takes: ClassVar[str] = "audio"
 
-    class Config(Encoder.Config):
-        """The model, what of it is read, and what stands on it."""
+    class Config(TunedEncoder.Config):
+        """The model, what of it is read, how much of it is trained, and what stands on it."""
 
         model: WeightsFile = None
         """Local folder or hub name of a Whisper, Wav2Vec2, HuBERT, WavLM, Wav2Vec2-BERT, AST or CLAP
         model."""
-        frozen: bool = True
-        """Leave the model as loaded, in evaluation mode; only what stands on it is trained."""
         cached: bool | None = None
         """Compute the frozen model's vectors of whole clips once, keep them in the store and read them
         instead of sound. None: where the sound is the same in every epoch. FLOPs and latency are then those
@@ -63,8 +60,8 @@ class SoundModel(Encoder):
 
         @model_validator(mode="after")
         def _cached_is_frozen(self) -> SoundModel.Config:
-            if self.cached and not self.frozen:
-                raise ValueError("cached is for a model that does not change; set frozen too")
+            if self.cached and not self.unchanging:
+                raise ValueError("cached is for a model that does not change; set frozen too, without tune")
             return self
 
     @classmethod
@@ -74,6 +71,8 @@ class SoundModel(Encoder):
     @classmethod
     def refuse_unusable(cls, config: Config) -> None:
         sound_of(config.model, config.layer)
+        if config.tune != NOTHING:
+            _refuse_untunable(config)
 
     @classmethod
     def encode_ahead(
@@ -81,7 +80,8 @@ class SoundModel(Encoder):
     ) -> EncodedClips | None:
         assert isinstance(modality, Audio)
         audio = modality
-        if not (config.frozen and not audio.config.changing if config.cached is None else config.cached):
+        wanted = config.unchanging and not audio.config.changing
+        if not (wanted if config.cached is None else config.cached):
             return None
         encoder = cls(config, None, 1, frozenset({"stem"})).eval().to(device)  # no width is used here
 
@@ -96,10 +96,8 @@ class SoundModel(Encoder):
 
     def __init__(self, config: Config, told: None, width: int, levels: Set[Level]) -> None:
         super().__init__(config, told, width, levels)
-        self.frozen = config.frozen
         self.model = load_sound_model(config.model, config.layer, config.window_seconds)
-        if config.frozen:
-            self.model.requires_grad_(False)
+        tune_network(self.model.network, config, config.model)
         self.hop = _rate_and_hop(config.model)[1]
         self.layers = nn.Parameter(torch.zeros(self.model.layers)) if config.layer == "weighted" else None
         features = self.model.features // self.model.layers
@@ -110,6 +108,10 @@ class SoundModel(Encoder):
             nn.Dropout(config.dropout),
         )
         self.on_top = make_trunk(config.trunk, width, config.dropout) if self.needs_trunk else None
+
+    @property
+    def pretrained(self) -> nn.Module:
+        return self.model.network
 
     def stem(self, inputs: Tokens) -> Tokens:
         tokens = self._heard(inputs)
@@ -142,19 +144,17 @@ class SoundModel(Encoder):
 
     def columns(self, sounds: Sequence[Tensor]) -> list[tuple[Tensor, Tensor]]:
         """The model's vectors of each waveform, (N, F), and their centres (N,) in seconds."""
-        with torch.no_grad() if self.frozen else nullcontext():
-            return self.model(sounds)
-
-    def train(self, mode: bool = True) -> SoundModel:
-        """A frozen model stays in evaluation mode: dropout in it would make it change after all."""
-        super().train(mode)
-        if self.frozen:
-            self.model.eval()
-        return self
+        return self.model(sounds)
 
     def trunk(self, stem: Tokens, inputs: Tokens) -> Tokens:
         assert self.on_top is not None
         return self.on_top(stem)
+
+
+@lru_cache(maxsize=16)  # all runs of a grid ask for the same
+def _refuse_untunable(config: SoundModel.Config) -> None:
+    network = load_sound_model(config.model, config.layer, config.window_seconds).network
+    tune_network(network, config, config.model)
 
 
 def _rate_and_hop(model: str | None) -> tuple[int, int]:

@@ -15,7 +15,6 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
-from torch.nn.modules.batchnorm import _BatchNorm
 
 from mmvideo.errors import InputError, unknown
 from mmvideo.pretrained import load_pretrained, load_whole, model_config, preprocessor
@@ -188,14 +187,6 @@ class SoundNetwork(nn.Module):
             made = self.extractor(arrays, sampling_rate=self.rate, return_tensors="pt")
         return {name: values.to(pieces[0].device) for name, values in made.items()}
 
-    def train(self, mode: bool = True) -> SoundNetwork:
-        """Batch norm keeps its statistics: in training it would tie a clip to its batch-mates."""
-        super().train(mode)
-        for module in self.modules():
-            if isinstance(module, _BatchNorm):
-                module.eval()
-        return self
-
 
 class WhisperSound(SoundNetwork):
     """Windows of 30 s, filled with silence; a token each 20 ms, the first centred on the first sample."""
@@ -227,16 +218,15 @@ class WaveSound(SoundNetwork):
     def prepare(self, config: Any, window_seconds: float) -> None:
         self.equal_lengths = config.feat_extract_norm == "group"
         kernels, strides = config.conv_kernel, config.conv_stride
-        self.step = prod(strides)
+        self.convolutions = list(zip(kernels, strides, strict=True))
+        step: int = prod(strides)
         self.least = 1 + sum((k - 1) * prod(strides[:i]) for i, k in enumerate(kernels))
-        self.first = self.least / 2
-        self.tokens = max(1, round(window_seconds * self.rate / self.step))
-        self.window = self.tokens * self.step + max(0, self.least - self.step)
+        self.step, self.first = step, self.least / 2
+        self.tokens = max(1, round(window_seconds * self.rate / step))
+        self.window = self.tokens * step + max(0, self.least - step)
 
     def real_tokens(self, samples: int) -> int:
-        for kernel, stride in zip(
-            self.network.config.conv_kernel, self.network.config.conv_stride, strict=True
-        ):
+        for kernel, stride in self.convolutions:
             samples = (samples - kernel) // stride + 1
         return samples
 
@@ -261,10 +251,10 @@ class WaveBertSound(SoundNetwork):
 
     def prepare(self, config: Any, window_seconds: float) -> None:
         shift, length, columns = self.rate // 100, self.rate // 40, self.extractor.stride
-        self.step, self.least = columns * shift, length + (columns - 1) * shift
-        self.first = self.least / 2
-        self.tokens = max(1, round(window_seconds * self.rate / self.step))
-        self.window = self.tokens * self.step + self.least - self.step
+        step, self.least = columns * shift, length + (columns - 1) * shift
+        self.step, self.first = step, self.least / 2
+        self.tokens = max(1, round(window_seconds * self.rate / step))
+        self.window = self.tokens * step + self.least - step
 
     def real_tokens(self, samples: int) -> int:
         return (samples - self.least) // int(self.step) + 1
