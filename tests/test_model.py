@@ -167,8 +167,8 @@ def cnn(**options: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(("inputs", "message"), [
     (cnn(backbone="resnet19"), "visual backbone 'resnet19'. Did you mean 'resnet1"),
     (cnn(backbone="resnet18", frozen=True), "frozen needs weights: a frozen random 'resnet18'"),
-    (cnn(frozen=True), "frozen and weights are for torchvision's backbones"),
-    (cnn(weights="DEFAULT"), "frozen and weights are for torchvision's backbones"),
+    (cnn(frozen=True), "frozen, tune and weights are for torchvision's backbones"),
+    (cnn(weights="DEFAULT"), "frozen, tune and weights are for torchvision's backbones"),
     ({"text": Input.of("text", EncoderChoice.of("transformer", heads=3))}, "64 cannot be split over 3"),
 ])  # fmt: skip
 def test_what_cannot_be_built(inputs: dict[str, Input], message: str) -> None:

@@ -25,6 +25,7 @@ def torchvision_backbone(name: str, weights: str | None, *, frozen: bool) -> tup
     Args:
         weights: None (from scratch), a torchvision weights name such as `DEFAULT` or `IMAGENET1K_V2` (fetched
             to torch's cache unless it is there), or the path of a local state dict.
+        frozen: it is not to be trained, or not as a whole, and so needs weights.
 
     Raises:
         InputError: unknown model or weights, or a state dict that does not fit.
@@ -48,8 +49,6 @@ def torchvision_backbone(name: str, weights: str | None, *, frozen: bool) -> tup
         _load_file(model, name, Path(str(weights)))
     features = _drop_classifier(model)
     _replace_batch_norm(model, keep_statistics=weights is not None)
-    if frozen:
-        model.requires_grad_(False)
     return model, features
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Set
-from functools import lru_cache, partial
+from functools import partial
 from typing import ClassVar
 
 import torch
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from mmvideo.encoders.ahead import encode_frames, weights_digest
 from mmvideo.encoders.picture_models import load_picture_model, picture_of
-from mmvideo.encoders.tuning import NOTHING, TunedEncoder, tune_network
+from mmvideo.encoders.tuning import TunedEncoder, tune_network
 from mmvideo.layers.trunk import Trunk, make_trunk
 from mmvideo.modalities.base import ClipSource, Modality
 from mmvideo.modalities.pictures import Framing
@@ -62,8 +62,11 @@ class FrameModel(TunedEncoder):
     @classmethod
     def refuse_unusable(cls, config: Config) -> None:
         picture_of(config.model, config.weights)
-        if config.tune != NOTHING:
-            _refuse_untunable(config)
+        super().refuse_unusable(config)
+
+    @classmethod
+    def load_network(cls, config: Config) -> nn.Module:
+        return load_picture_model(config.model, config.weights).network
 
     @classmethod
     def encode_ahead(
@@ -84,7 +87,7 @@ class FrameModel(TunedEncoder):
     def __init__(self, config: Config, told: None, width: int, levels: Set[Level]) -> None:
         super().__init__(config, told, width, levels)
         self.model = load_picture_model(config.model, config.weights)
-        tune_network(self.model.network, config, config.model)
+        tune_network(self.model.network, config)
         self.features = self.model.features
         self.project = nn.Sequential(
             nn.LayerNorm(self.features, elementwise_affine=False),
@@ -115,11 +118,6 @@ class FrameModel(TunedEncoder):
     def trunk(self, stem: Tokens, inputs: Tokens) -> Tokens:
         assert self.on_top is not None
         return self.on_top(stem)
-
-
-@lru_cache(maxsize=16)  # all runs of a grid ask for the same
-def _refuse_untunable(config: FrameModel.Config) -> None:
-    tune_network(load_picture_model(config.model, config.weights).network, config, config.model)
 
 
 def _framing(config: FrameModel.Config) -> Framing:

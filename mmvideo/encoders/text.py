@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Set
-from functools import lru_cache
 from typing import Any, ClassVar
 
 import torch
@@ -57,8 +56,12 @@ class TextTransformer(TunedEncoder):
     def refuse_unusable(cls, config: Config) -> None:
         if config.model is not None:
             refuse_other_than_text(config.model)
-            if config.tune != NOTHING:
-                _refuse_untunable(config)
+            super().refuse_unusable(config)
+
+    @classmethod
+    def load_network(cls, config: Config) -> nn.Module:
+        assert config.model is not None
+        return _load(config.model)
 
     def __init__(self, config: Config, told: int, width: int, levels: Set[Level]) -> None:
         super().__init__(config, told, width, levels)
@@ -69,8 +72,8 @@ class TextTransformer(TunedEncoder):
                 raise InputError(f"{option} needs model: a frozen random transformer would learn nothing")
             transformer = _small_bert(config, vocabulary_size)
         else:
-            transformer = _load(config.model)
-            tune_network(transformer, config, config.model)
+            transformer = self.load_network(config)
+            tune_network(transformer, config)
         embedding = transformer.get_input_embeddings()
         if embedding.num_embeddings < vocabulary_size:
             raise InputError(
@@ -132,11 +135,6 @@ def _small_bert(config: TextTransformer.Config, vocabulary_size: int) -> Any:
         type_vocab_size=1,
     )
     return BertModel(bert, add_pooling_layer=False)
-
-
-@lru_cache(maxsize=16)  # all runs of a grid ask for the same
-def _refuse_untunable(config: TextTransformer.Config) -> None:
-    tune_network(_load(config.model or ""), config, config.model)
 
 
 def _load(name: str) -> Any:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
 from typing import Annotated, Any
 
 import annotated_types as at
@@ -34,7 +35,8 @@ NOTHING = Tune()
 
 
 class TunedEncoder(Encoder):
-    """An encoder on a pretrained network. A subclass gives `pretrained`, and calls `tune_network` on it."""
+    """An encoder on a pretrained network. A subclass gives it as `load_network` and, once it has called
+    `tune_network` on it, as `pretrained`."""
 
     class Config(Encoder.Config):
         """How much of the pretrained model is trained."""
@@ -50,6 +52,16 @@ class TunedEncoder(Encoder):
             """Whether the model gives the same for a clip all through training."""
             return self.frozen and self.tune == NOTHING
 
+    @classmethod
+    def load_network(cls, config: Any) -> nn.Module:
+        """The network that the options name, as it is loaded."""
+        raise NotImplementedError(f"{cls.__name__} defines no load_network")
+
+    @classmethod
+    def refuse_unusable(cls, config: Any) -> None:
+        if config.tune != NOTHING:
+            _refuse_untunable(cls.load_network, config)
+
     def train(self, mode: bool = True) -> TunedEncoder:
         """What is frozen stays in evaluation mode: dropout in it would make it change after all."""
         super().train(mode)
@@ -58,11 +70,13 @@ class TunedEncoder(Encoder):
         return self
 
 
-def tune_network(network: nn.Module, config: TunedEncoder.Config, name: str | None) -> None:
-    """Leave a gradient to the parameters that the options say; those without one as it is loaded get none.
+@lru_cache(maxsize=16)  # all runs of a grid ask for the same
+def _refuse_untunable(load: Callable[[Any], nn.Module], config: TunedEncoder.Config) -> None:
+    tune_network(load(config), config)
 
-    Args:
-        name: what messages call the model.
+
+def tune_network(network: nn.Module, config: TunedEncoder.Config) -> None:
+    """Leave a gradient to the parameters that the options say; those without one as it is loaded get none.
 
     Raises:
         InputError: it has fewer blocks than are asked for, or none that are found; adapters are asked for,
@@ -74,16 +88,15 @@ def tune_network(network: nn.Module, config: TunedEncoder.Config, name: str | No
         return
     trained = {key for key, parameter in network.named_parameters() if parameter.requires_grad}
     network.requires_grad_(False)
-    blocks, count = block_names(network), config.tune.blocks
+    blocks, count, name = block_names(network), config.tune.blocks, type(network).__name__
     if not blocks:
         raise InputError(
-            f"tune: no list of blocks is found in model '{name}' ({type(network).__name__}); train none or "
-            "all of it with `frozen`"
+            f"tune: no list of blocks is found in the model ({name}); train none or all of it with `frozen`"
         )
     if count > len(blocks):
-        raise InputError(f"tune.blocks: model '{name}' has {len(blocks)} blocks, and {count} are asked for")
+        raise InputError(f"tune.blocks: the model ({name}) has {len(blocks)} blocks, not {count}")
     if config.tune.lora:
-        _add_adapters(network, config.tune, blocks[-count:], name)  # all of them for 0
+        _add_adapters(network, config.tune, blocks[-count:])  # all of them for 0
         return
     above = blocks_above(network)
     for key, parameter in network.named_parameters():
@@ -136,7 +149,7 @@ def _module_lists(network: nn.Module) -> Iterator[list[str]]:
     return (names for names, least in lists if len(names) >= least)
 
 
-def _add_adapters(network: nn.Module, tune: Tune, blocks: list[str], name: str | None) -> None:
+def _add_adapters(network: nn.Module, tune: Tune, blocks: list[str]) -> None:
     try:
         import peft
     except ImportError as error:
@@ -151,8 +164,8 @@ def _add_adapters(network: nn.Module, tune: Tune, blocks: list[str], name: str |
     ]
     if not linear:
         raise InputError(
-            f"tune.lora: the blocks of model '{name}' ({type(network).__name__}) have no linear layers to "
-            "put adapters beside; train its last ones with `tune.blocks`"
+            f"tune.lora: the blocks of the model ({type(network).__name__}) have no linear layers to put "
+            "adapters beside; train its last ones with `tune.blocks`"
         )
     given: dict[str, Any] = {"lora_alpha": tune.lora_alpha, "lora_dropout": tune.lora_dropout}
     peft.inject_adapter_in_model(peft.LoraConfig(r=tune.lora, target_modules=linear, **given), network)

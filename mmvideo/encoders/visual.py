@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from mmvideo.encoders.ahead import encode_frames, weights_digest
 from mmvideo.encoders.backbones import torchvision_backbone
-from mmvideo.encoders.base import Encoder
+from mmvideo.encoders.tuning import NOTHING, TunedEncoder, tune_network
 from mmvideo.errors import InputError
 from mmvideo.layers.recurrent import DeltaLstm
 from mmvideo.modalities.base import ClipSource, Modality
@@ -34,8 +34,13 @@ PIXEL_RANGES: dict[Normalization, tuple[tuple[float, ...], tuple[float, ...]]] =
 }
 """Mean and standard deviation, per RGB channel, taken from pixels in [0, 1]."""
 
+FROM_SCRATCH = (
+    "frozen, tune and weights are for torchvision's backbones; backbone 'small' is trained from scratch. "
+    "Name one such as 'resnet18', or leave them out"
+)
 
-class CnnLstm(Encoder):
+
+class CnnLstm(TunedEncoder):
     """Stem: CNN features of each frame. Trunk: LSTM states. Clip: masked pooling, never the last state.
 
     Inputs are uint8 frames (B, T, 3, H, W), which are scaled to the configured pixel range on the device, or
@@ -48,15 +53,15 @@ class CnnLstm(Encoder):
 
     takes: ClassVar[str] = "visual"
 
-    class Config(Encoder.Config):
-        """The CNN, what it is given, and whether it is trained."""
+    class Config(TunedEncoder.Config):
+        """The CNN, what it is given, and how much of it is trained."""
 
         backbone: str = "small"
         """`small` (from scratch), or a torchvision classification model such as `resnet18`."""
         weights: WeightsFile = None
         """For a torchvision backbone: `DEFAULT`, a weights name or a state-dict file. None: from scratch."""
         frozen: bool = False
-        """Leave the backbone as loaded; only what stands on it is trained."""
+        """Leave the backbone as loaded, in evaluation mode; only what stands on it is trained."""
         cached: bool = False
         """Compute the frozen backbone's features once, keep them in the store and read them instead of
         frames. Only without augmentation of frames. FLOPs and latency are then those of what stands on the
@@ -72,13 +77,21 @@ class CnnLstm(Encoder):
 
         @model_validator(mode="after")
         def _cached_is_frozen(self) -> CnnLstm.Config:
-            if self.cached and not self.frozen:
-                raise ValueError("cached is for a backbone that does not change; set frozen too")
+            if self.cached and not self.unchanging:
+                raise ValueError(
+                    "cached is for a backbone that does not change; set frozen too, without tune"
+                )
             return self
 
     @classmethod
     def needs(cls, config: Config) -> Pictures:
         return Pictures(config.picture_size, unchanging=config.cached)
+
+    @classmethod
+    def load_network(cls, config: Config) -> nn.Module:
+        if config.backbone == "small":
+            raise InputError(FROM_SCRATCH)
+        return torchvision_backbone(config.backbone, config.weights, frozen=True)[0]
 
     @classmethod
     def encode_ahead(
@@ -102,22 +115,19 @@ class CnnLstm(Encoder):
         self.register_buffer("mean", 255 * torch.tensor(mean).view(3, 1, 1), persistent=False)
         self.register_buffer("std", 255 * torch.tensor(std).view(3, 1, 1), persistent=False)
         if config.backbone == "small":
-            if config.frozen or config.weights is not None:
-                raise InputError(
-                    "frozen and weights are for torchvision's backbones; backbone "
-                    "'small' is trained from scratch. Name one such as 'resnet18', or leave both out"
-                )
+            if config.frozen or config.weights is not None or config.tune != NOTHING:
+                raise InputError(FROM_SCRATCH)
             self.cnn = SmallCnn(config.channels, config.pool)
             self.features = SmallCnn.features(config.channels)
         else:
             self.cnn, self.features = torchvision_backbone(
-                config.backbone, config.weights, frozen=config.frozen
+                config.backbone, config.weights, frozen=config.frozen or config.tune != NOTHING
             )
+            tune_network(self.cnn, config)
         self.project = nn.Sequential(
             nn.Linear(self.features, width), nn.LayerNorm(width), nn.Dropout(config.dropout)
         )
         self.lstm = DeltaLstm(width, width) if self.needs_trunk else None
-        self.frozen = config.frozen
 
     @property
     def pretrained(self) -> nn.Module | None:
@@ -134,13 +144,6 @@ class CnnLstm(Encoder):
         """The backbone's pooled features of each frame."""
         scaled = (frames - self.mean) / self.std
         return self.cnn(scaled.contiguous(memory_format=torch.channels_last))
-
-    def train(self, mode: bool = True) -> CnnLstm:
-        """A frozen backbone stays in evaluation mode: dropout in it would make it change after all."""
-        super().train(mode)
-        if self.frozen:
-            self.cnn.eval()
-        return self
 
     def trunk(self, stem: Tokens, inputs: Tokens) -> Tokens:
         assert self.lstm is not None

@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 import torch
+import torchvision
 import transformers
 from planted_runs import small_inputs
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from tiny_pretrained import PICTURES, picture_folder, save, timm_folder
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -25,11 +26,13 @@ from mmvideo.encoders.base import Encoder
 from mmvideo.encoders.frame_model import FrameModel
 from mmvideo.encoders.text import TextTransformer
 from mmvideo.encoders.tuning import Tune, block_names, blocks_above, with_adapters
+from mmvideo.encoders.visual import CnnLstm
 from mmvideo.errors import InputError
 from mmvideo.runs.evaluate import evaluate_run
 from mmvideo.runs.execute import execute
 from mmvideo.training.optimization import make_optimizer
 from mmvideo.types import Tokens
+from mmvideo.vocabulary import Level
 
 Configure = Callable[..., RunConfig]
 PIECES = 30
@@ -44,8 +47,10 @@ LAST: dict[str, tuple[str, ...]] = {
     "dinov3": ("model.layer.1.", "norm."),
     "timm": ("layer4.",),
     "bert": ("encoder.layer.2.",),
+    "torchvision": ("layer4.",),
 }
 """By family, how the names of its last block and of what stands on it begin."""
+TRUNK: frozenset[Level] = frozenset({"trunk"})
 NO_GRADIENT = ("k_proj.bias", "key.bias")  # the softmax ignores it
 
 
@@ -61,6 +66,8 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
                 picture_folder(family, place)
             elif family == "timm":
                 timm_folder(place)
+            elif family == "torchvision":
+                save_file(torchvision.models.resnet18(num_classes=2).state_dict(), place / "w.safetensors")
             else:
                 save(transformers.BertModel, transformers.BertConfig(**BERT), place)
             made[family] = place
@@ -71,17 +78,19 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
 
 def make(folder: Path, **options: Any) -> Encoder:
     torch.manual_seed(0)
+    if "torchvision" in folder.name:
+        own = {"backbone": "resnet18", "weights": str(folder / "w.safetensors"), "picture_size": 16}
+        return CnnLstm(CnnLstm.Config.model_validate({**own, "dropout": 0.0, **options}), None, 8, TRUNK)
     kind, told = (TextTransformer, PIECES) if "bert" in folder.name else (FrameModel, None)
     given = {"model": str(folder), "dropout": 0.0, **options}
-    return kind(kind.Config.model_validate(given), told, 8, frozenset({"trunk"}))
+    return kind(kind.Config.model_validate(given), told, 8, TRUNK)
 
 
 def inputs(encoder: Encoder, seed: int = 0) -> Tokens:
     drawn = torch.Generator().manual_seed(seed)
     words = isinstance(encoder, TextTransformer)
-    size, top = (
-        ((3, 6), PIECES) if words else ((3, 6, 3, 32 if "timm" in encoder.config.model else 16, 1), 256)
-    )
+    side = 32 if type(encoder.pretrained).__name__ == "ResNet" else 16  # timm's and torchvision's
+    size, top = ((3, 6), PIECES) if words else ((3, 6, 3, side, 1), 256)
     values = torch.randint(0, top, size, generator=drawn, dtype=torch.int64 if words else torch.uint8)
     if not words:
         values = values.expand(*size[:-1], size[-2])
@@ -131,7 +140,7 @@ class TestWhatChanges:
     @pytest.mark.parametrize("blocks", [0, 1])
     def test_adapters_alone(self, folders: Callable[[str], Path], family: str, blocks: int) -> None:
         pytest.importorskip("peft", reason="peft is an extra")
-        if family == "timm":
+        if family in ("timm", "torchvision"):
             pytest.skip("a ResNet has no linear layers")
         encoder = make(folders(family), tune={"lora": 2, "blocks": blocks})
         found = changed(encoder)
@@ -239,7 +248,7 @@ class TestRefused:
     def test_more_blocks_than_there_are(self, folders: Callable[[str], Path]) -> None:
         for family, kind, count in (("clip", FrameModel, 2), ("bert", TextTransformer, 3)):
             given = kind.Config.model_validate({"model": str(folders(family)), "tune": {"blocks": count + 1}})
-            with pytest.raises(InputError, match=rf"tune.blocks: .* has {count} blocks, and {count + 1} are"):
+            with pytest.raises(InputError, match=rf"tune.blocks: .* has {count} blocks, not {count + 1}"):
                 kind.refuse_unusable(given)
 
     def test_adapters_of_a_network_without_linear_layers(self, folders: Callable[[str], Path]) -> None:
@@ -259,6 +268,11 @@ class TestRefused:
             EncoderChoice.of("frame_model", model="m", cached=True, tune={"blocks": 1})
 
     def test_part_of_a_model_from_scratch(self) -> None:
+        small = CnnLstm.Config(tune=Tune(blocks=1))
+        with pytest.raises(InputError, match="frozen, tune and weights are for torchvision's backbones"):
+            CnnLstm.refuse_unusable(small)
+        with pytest.raises(InputError, match="frozen, tune and weights are for torchvision's backbones"):
+            CnnLstm(small, None, 8, frozenset({"trunk"}))
         with pytest.raises(InputError, match="tune needs model"):
             TextTransformer(TextTransformer.Config(tune=Tune(blocks=1)), PIECES, 8, frozenset({"trunk"}))
 
