@@ -264,6 +264,7 @@ ENCODERS = Table(
         "cnn_lstm": "mmvideo.encoders.visual:CnnLstm",
         "frame_model": "mmvideo.encoders.frame_model:FrameModel",
         "sound_model": "mmvideo.encoders.sound_model:SoundModel",
+        "video_model": "mmvideo.encoders.video_model:VideoModel",
         "pixels": "mmvideo.encoders.pixels:Pixels",
         "spectrogram_cnn": "mmvideo.encoders.audio:SpectrogramCnn",
         "mfcc": "mmvideo.encoders.mfcc:MfccColumns",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path
@@ -13,6 +14,37 @@ from mmvideo.errors import InputError
 
 HUB_SECONDS = 10.0
 """How long the hub may take to say whether it has a model."""
+
+MaskMode = Literal["exact", "fixed window", "equal length"]
+"""What a model makes of padding. `exact`: nothing. `fixed window`: it takes inputs of one length only, cut
+and masked outside of it. `equal length`: inputs of any length, and none that is padded."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Family:
+    """Pretrained models that one adapter reads in one way, as `mmvideo encoders` lists them.
+
+    Args:
+        title: what they are called.
+        network: the library's class, whose default configuration `parameters` and `width` are those of.
+        input: what they are given.
+        gives: the times that their vectors are of.
+        masks: what they make of padding.
+        width: length of a vector.
+        parameters: of what is run of the network, in millions. Each is 4 bytes.
+        example: a checkpoint of that size.
+        licence: that of the example's weights.
+    """
+
+    title: str
+    network: str
+    input: str
+    gives: str
+    masks: MaskMode
+    width: int
+    parameters: float
+    example: str
+    licence: str = "see the checkpoint's card"
 
 
 def load_pretrained(load: Callable[..., Any], name: str, **options: Any) -> Any:
@@ -55,6 +87,13 @@ def load_whole(load: Callable[..., Any], name: str, **options: Any) -> Any:
             f"({', '.join(lacking[:3])} …)"
         )
     return network
+
+
+def config_settings(config: Any) -> dict[str, Any]:
+    """What decides a network of transformers beside its weights, as plain JSON values."""
+    told: dict[str, Any] = config.to_diff_dict()
+    settings = {name: value for name, value in told.items() if not name.startswith(("_", "trans"))}
+    return {"library": "transformers", "settings": settings}
 
 
 def model_json(name: str, *files: str) -> dict[str, Any]:
@@ -116,13 +155,15 @@ def preprocessor(name: str, part: str, *needed: str) -> dict[str, Any]:
     """What a model's preprocessor file says of its input.
 
     Args:
-        part: where one file describes several, which of them: `image_processor` or `feature_extractor`.
+        part: where one file describes several, which of them: `image_processor`, `video_processor` or
+            `feature_extractor`.
         needed: what has to stand there. A library's default for its class is that of another checkpoint.
 
     Raises:
         InputError: there is no such file, or something needed does not stand in it.
     """
-    found = model_json(name, "preprocessor_config.json", "processor_config.json")
+    of_video = ("video_preprocessor_config.json",) if part == "video_processor" else ()
+    found = model_json(name, *of_video, "preprocessor_config.json", "processor_config.json")
     found = found.get(part, found)
     if lacking := [key for key in needed if found.get(key) is None]:
         raise InputError(

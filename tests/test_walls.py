@@ -29,11 +29,11 @@ CLASS_KNOWN = {
     "feature_lstm": {"encoders/pixels.py encoders/mfcc.py": "encoders of vectors made on the spot"},
     "visual": {
         "encoders/visual.py encoders/ahead.py": "the frames that encoders take and compute ahead",
-        "encoders/pixels.py encoders/frame_model.py": "the frames that encoders take",
+        "encoders/pixels.py encoders/frame_model.py encoders/video_model.py": "the frames that encoders take",
         "data/plain_features.py": PLAIN,
     },
     "audio": {
-        "encoders/audio.py encoders/mfcc.py": "the sound that encoders take",
+        "encoders/audio.py encoders/mfcc.py encoders/sound_model.py": "the sound that encoders take",
         "data/plain_features.py": PLAIN,
     },
     "text": {
@@ -59,7 +59,9 @@ NAME_KNOWN = {
     "feature_lstm": {"modalities/features.py": "the kind's default encoder"},
     "visual": {
         "vocabulary.py": "the three default modalities",
-        "encoders/visual.py encoders/pixels.py encoders/frame_model.py": "the kind its encoders take",
+        "encoders/visual.py encoders/pixels.py encoders/frame_model.py encoders/video_model.py": (
+            "the kind its encoders take"
+        ),
         "contract/check.py contract/inputs.py contract/fusions.py contract/objectives.py": "made-up batches",
         "inspection/opened.py inspection/picture.py": "drawn in a way of its own",
         "recipes/mmsa.py planted/tasks.py": "of its data",
@@ -67,7 +69,7 @@ NAME_KNOWN = {
     },
     "audio": {
         "vocabulary.py": "the three default modalities",
-        "encoders/audio.py encoders/mfcc.py": "the kind its encoders take",
+        "encoders/audio.py encoders/mfcc.py encoders/sound_model.py": "the kind its encoders take",
         "contract/check.py contract/inputs.py contract/fusions.py contract/objectives.py": "made-up batches",
         "inspection/opened.py inspection/panels.py inspection/views.py": "drawn in a way of its own",
         "recipes/mmsa.py planted/tasks.py": "of its data",

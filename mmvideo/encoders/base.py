@@ -10,6 +10,7 @@ from torch import nn
 
 from mmvideo.layers.pooling import ClipPool, make_pool
 from mmvideo.modalities.base import ClipSource, Modality
+from mmvideo.pretrained import Family
 from mmvideo.schema import Dropout, Part
 from mmvideo.store.encoded import EncodedClips
 from mmvideo.types import Features, Tokens
@@ -30,6 +31,9 @@ class Encoder(nn.Module):
     """
 
     takes: ClassVar[str]
+
+    families: ClassVar[Mapping[str, Family]] = {}
+    """Of pretrained models that it can be made of: what their files call the kind → what they are."""
 
     same_weights: ClassVar[Mapping[str, str]] = {}
     """A weight's name → its name in an encoder of the same kind that is built with more levels."""

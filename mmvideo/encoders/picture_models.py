@@ -6,7 +6,7 @@ crop and normalisation are read off the checkpoint's own files, never off a clas
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import lru_cache
 from math import floor
 from pathlib import Path
@@ -14,14 +14,14 @@ from typing import Any, Literal
 
 import torch
 from jaxtyping import Float, UInt8
-from PIL.Image import Resampling
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from mmvideo.encoders.processors import Normalise, Picture, picture_of_processor, processor_of
 from mmvideo.errors import InputError, unknown
 from mmvideo.modalities.pictures import Framing
-from mmvideo.pretrained import load_whole, model_config, model_file, preprocessor
+from mmvideo.pretrained import config_settings, load_whole, model_config, model_file
 
 FAMILIES = {
     "clip": "CLIPVisionModel",
@@ -36,26 +36,13 @@ FAMILIES = {
 normed CLS token, SigLIP's attention pooling. SigLIP 2 of a fixed size is of the kind `siglip`."""
 
 
-@dataclass(frozen=True)
-class Picture:
-    """What a checkpoint was trained to be given: pixels (x / 255 - mean) / std of a framed square."""
-
-    framing: Framing
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-
-
 class PictureModel(nn.Module):
     """A picture's vector under a pretrained network."""
-
-    mean: Tensor
-    std: Tensor
 
     def __init__(self, network: nn.Module, picture: Picture, made_by: dict[str, Any], name: str) -> None:
         super().__init__()
         self.network, self.picture, self.made_by = network, picture, {**made_by, **asdict(picture)}
-        for key, values in (("mean", picture.mean), ("std", picture.std)):
-            self.register_buffer(key, 255 * torch.tensor(values).view(-1, 1, 1), persistent=False)
+        self.normalise = Normalise(picture)
         self.eval()
         size = picture.framing.size
         try:
@@ -68,7 +55,7 @@ class PictureModel(nn.Module):
             ) from error
 
     def forward(self, frames: UInt8[Tensor, "N 3 H W"]) -> Float[Tensor, "N F"]:
-        found = self.network((frames - self.mean) / self.std)
+        found = self.network(self.normalise(frames))
         return found if isinstance(found, Tensor) else found.pooler_output
 
 
@@ -111,32 +98,11 @@ def is_timm(model: str | None, weights: str | None) -> bool:
 
 
 def _of_processor(model: str | None) -> Picture:
-    import transformers
-
     kind = model_config(model).get("model_type")
     assert model is not None
     if kind not in FAMILIES:
         raise unknown(f"kind of picture model, that of '{model}',", str(kind), {*FAMILIES, "timm's"})
-    preprocessor(model, "image_processor", "image_mean", "image_std", "size")
-    given = transformers.AutoImageProcessor.from_pretrained(model)
-    squeeze = given.do_resize and "height" in dict(given.size)
-    crop = bool(getattr(given, "do_center_crop", False))
-    square = dict(given.crop_size) if crop else dict(given.size)
-    sides = {side for side in (square.get("height"), square.get("width")) if side}
-    if len(sides) != 1 or (squeeze and crop and dict(given.size) != square) or not given.do_resize:
-        raise InputError(
-            f"model '{model}': its preprocessor makes pictures of size {dict(given.size)}, crop {square}; "
-            "what is understood is one square, cut from the centre or squeezed"
-        )
-    framing = Framing(
-        sides.pop(),
-        whole=squeeze,
-        resize=None if squeeze else int(dict(given.size)["shortest_edge"]),
-        interpolation=Resampling(given.resample).name.lower(),
-    )
-    scale = 255 * (given.rescale_factor if given.do_rescale else 1.0)
-    mean, std = (given.image_mean, given.image_std) if given.do_normalize else ((0.0,) * 3, (1.0,) * 3)
-    return Picture(framing, tuple(m / scale for m in mean), tuple(s / scale for s in std))
+    return picture_of_processor(processor_of(model, "image_processor"), model)
 
 
 def _transformers_network(model: str) -> tuple[nn.Module, dict[str, Any]]:
@@ -147,8 +113,7 @@ def _transformers_network(model: str) -> tuple[nn.Module, dict[str, Any]]:
     for name, parameter in network.named_parameters():
         if name.endswith("mask_token"):  # of pretraining: no picture reaches it
             parameter.requires_grad_(False)
-    settings = {k: v for k, v in network.config.to_diff_dict().items() if not k.startswith(("_", "trans"))}
-    return network, {"library": "transformers", "settings": settings}
+    return network, config_settings(network.config)
 
 
 def _timm() -> Any:

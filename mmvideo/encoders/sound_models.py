@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from mmvideo.errors import InputError, unknown
-from mmvideo.pretrained import load_pretrained, load_whole, model_config, preprocessor
+from mmvideo.pretrained import config_settings, load_pretrained, load_whole, model_config, preprocessor
 
 Layer = Literal["last", "weighted"] | int
 WINDOWS_AT_ONCE = 16
@@ -76,11 +76,9 @@ class SoundNetwork(nn.Module):
         self.network = self.load(name)
         self.layers = self.layer_count(config, layer, name)
         self.features = self.layers * int(config.hidden_size)
-        settings = {k: v for k, v in config.to_diff_dict().items() if not k.startswith(("_", "trans"))}
         heard = {k: v for k, v in given.items() if k != "mel_filters"}
         self.made_by = {
-            "library": "transformers",
-            "settings": settings,
+            **config_settings(config),
             "preprocessor": heard,
             "layer": layer,
         }

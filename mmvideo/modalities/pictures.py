@@ -36,6 +36,9 @@ class Framing:
     only those smaller than the square are resized."""
     interpolation: str = "bilinear"
     """How pixels are resized: torchvision's name."""
+    floors: bool = False
+    """Where the middle lies between two pixels, the crop begins at the one before, as transformers'
+    processors have it; else at the even one, as torchvision and timm do."""
 
 
 class PictureConfig(Part):
@@ -91,7 +94,7 @@ class ClipTransform:
         if resize is not None and not self.whole:
             frames = F.resize(frames, [resize], self.interpolation, antialias=True)
         if not self.training:
-            return self._squeezed(frames) if self.whole else _crop(frames, size, place)
+            return self._squeezed(frames) if self.whole else self._cropped(frames, place)
         draw = np.random.default_rng(seed)
         most = self.config.rotate_degrees
         degrees = draw.uniform(-most, most) if most else None
@@ -108,13 +111,21 @@ class ClipTransform:
     def _squeezed(self, frames: Tensor) -> Tensor:
         return F.resize(frames, [self.size] * 2, self.interpolation, antialias=True)
 
+    def _corner(self, frames: Tensor, place: tuple[float, float]) -> tuple[int, int]:
+        """Where a crop at this place begins."""
+        top, left = (p * (length - self.size) for p, length in zip(place, frames.shape[2:], strict=True))
+        return (int(top), int(left)) if self.framing.floors else (round(top), round(left))
+
+    def _cropped(self, frames: Tensor, place: tuple[float, float]) -> Tensor:
+        return F.crop(frames, *self._corner(frames, place), self.size, self.size)
+
     def _square(
         self, frames: Tensor, degrees: float | None, flipped: bool, draw: np.random.Generator
     ) -> Tensor:
         """A crop of the rotated and flipped frames. Only what it shows is rotated and flipped."""
         size = self.size
         height, width = frames.shape[2:]
-        top, left = (round(p * (length - size)) for p, length in zip(CENTRE, (height, width), strict=True))
+        top, left = self._corner(frames, CENTRE)
         if self.config.random_crop:
             top, left = (int(draw.integers(length - size, endpoint=True)) for length in (height, width))
         if flipped:
@@ -178,8 +189,3 @@ def _pixels(height: int, width: int) -> Tensor:
     x = torch.linspace((1 - width) * 0.5, (width - 1) * 0.5, width)
     rows, columns = torch.meshgrid(y, x, indexing="ij")
     return torch.stack([columns, rows, torch.ones(height, width)], dim=-1).view(1, -1, 3)
-
-
-def _crop(frames: Tensor, size: int, place: tuple[float, float]) -> Tensor:
-    top, left = (round(p * (length - size)) for p, length in zip(place, frames.shape[2:], strict=True))
-    return F.crop(frames, top, left, size, size)

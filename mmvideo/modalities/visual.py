@@ -139,6 +139,10 @@ class Visual(MeasuredModality):
     ) -> NDArray[np.intp]:
         """Which frames, or what was made of them, the sample shows."""
         config, inside = self.config, super().inside(times, stored, window, training=training)
+        if len(times) and not len(inside):  # a piece between two vectors of several frames each
+            shown = super().inside(stored.clip.frame_times, stored, window, training=training)
+            middle = window.start + window.length / 2
+            return np.array([np.abs(times - middle).argmin()]) if len(shown) else inside
         if config.sampling == "rate":
             return inside
         chosen = choose_frames(
