@@ -97,7 +97,7 @@ class SoundModel(TunedEncoder):
     def __init__(self, config: Config, told: None, width: int, levels: Set[Level]) -> None:
         super().__init__(config, told, width, levels)
         self.model = load_sound_model(config.model, config.layer, config.window_seconds)
-        tune_network(self.model.network, config, config.model)
+        tune_network(self.model.network, config)
         self.hop = _rate_and_hop(config.model)[1]
         self.layers = nn.Parameter(torch.zeros(self.model.layers)) if config.layer == "weighted" else None
         features = self.model.features // self.model.layers
@@ -154,7 +154,7 @@ class SoundModel(TunedEncoder):
 @lru_cache(maxsize=16)  # all runs of a grid ask for the same
 def _refuse_untunable(config: SoundModel.Config) -> None:
     network = load_sound_model(config.model, config.layer, config.window_seconds).network
-    tune_network(network, config, config.model)
+    tune_network(network, config)
 
 
 def _rate_and_hop(model: str | None) -> tuple[int, int]:

@@ -103,7 +103,7 @@ class VideoModel(TunedEncoder):
     def __init__(self, config: Config, told: None, width: int, levels: Set[Level]) -> None:
         super().__init__(config, told, width, levels)
         self.model = load_video_model(config.model)
-        tune_network(self.model.network, config, config.model)
+        tune_network(self.model.network, config)
         self.features = self.model.features
         self.project = nn.Sequential(
             nn.LayerNorm(self.features, elementwise_affine=False),
@@ -199,7 +199,7 @@ class VideoModel(TunedEncoder):
 
 @lru_cache(maxsize=16)  # all runs of a grid ask for the same
 def _refuse_untunable(config: VideoModel.Config) -> None:
-    tune_network(load_video_model(config.model).network, config, config.model)
+    tune_network(load_video_model(config.model).network, config)
 
 
 def _framing(config: VideoModel.Config) -> Framing:

@@ -51,7 +51,9 @@ class Outcome:
             )
         found += [f"{agreed(len(names), what)}: {shown(names)}." for what, names in self.unused.items()]
         if empty := self._empty():
-            found.append(f"{agreed(len(empty), 'files are empty (0 bytes)')}: {shown(empty)}. Download them again.")
+            found.append(
+                f"{agreed(len(empty), 'files are empty (0 bytes)')}: {shown(empty)}. Download them again."
+            )
         if self.leaks:
             found.append(self.leaks)
         return found
