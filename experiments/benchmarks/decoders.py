@@ -6,7 +6,7 @@ Needs the `ffmpeg` and `ffprobe` binaries. Each frame of the source carries its 
 white blocks, and its sound is loud in every other second. A file is *same* if at every sampled instant, of
 the whole and of spans, the store's decoder gives the frame that ffmpeg lists for that time, and the sound
 there is that frame's; *refused* if it is refused with a reason; and else *other*, which is a fault. Time zero
-is the container's start (see `mmvideo.store.decode.clock`).
+is the container's start (see `mmvideo.store.decode.clock`). Of joined files, ffmpeg lists the parts.
 """
 
 from __future__ import annotations
@@ -325,11 +325,9 @@ def turned(data: bytes, matrix: tuple[int, int, int, int]) -> bytes:
 
 def listed(case: Case) -> Listed:
     """ffmpeg's own list of the frames it shows."""
-    command = ["ffmpeg", "-v", "info", *([] if case.parts else ["-copyts"]), "-i", str(case.path)]
-    out = ["-map", "0:V:0", "-vf", "showinfo", "-fps_mode", "passthrough", "-enc_time_base", "1:90000"]
-    out += ["-f", "rawvideo", "-pix_fmt", "gray", "-"]
-    beside = ["-map", "0:a", "-f", "null", "/dev/null"] if case.parts else []
-    done = subprocess.run([*command, *out, *beside], capture_output=True)
+    command = ["ffmpeg", "-v", "info", "-copyts", "-i", str(case.path), "-map", "0:V:0", "-vf", "showinfo"]
+    out = ["-fps_mode", "passthrough", "-enc_time_base", "1:90000", "-f", "rawvideo", "-pix_fmt", "gray", "-"]
+    done = subprocess.run([*command, *out], capture_output=True)
     base = re.search(rb"config in time_base: (\d+)/(\d+)", done.stderr)
     found = re.findall(rb"\bpts: *(-?\d+) .*? sar:(\d+)/(\d+) s:(\d+)x(\d+)", done.stderr)
     if not found or base is None:
@@ -342,7 +340,7 @@ def listed(case: Case) -> Listed:
     numbers = [number(case.upright(picture)) for picture in pictures]
     times = np.array([int(row[0]) * int(base[1]) / int(base[2]) for row in found[: len(numbers)]])
     shape = width * (wide or 1) / (height * (high or 1))
-    return Listed(numbers, times if case.parts else times - zero(case.path, times), shape)
+    return Listed(numbers, times - zero(case.path, times), shape)
 
 
 def zero(path: Path, video: NDArray[np.float64]) -> float:
@@ -358,6 +356,8 @@ def judge(case: Case, backend: Backend) -> tuple[str, str, str]:
     """same, refused or other; the decoder; and what is to be said."""
     decoder = ""
     theirs = listed(case)
+    if case.parts:
+        theirs = end_to_end(case.parts)
     for start, end in SPANS:
         if len(theirs.times) and start >= theirs.times[-1]:
             continue
@@ -391,6 +391,17 @@ def judge(case: Case, backend: Backend) -> tuple[str, str, str]:
         if share < SHARE_OF_SOUND:
             return "other", decoder, f"{where}the sound is another one at {1 - share:.0%} of the frames"
     return "same", decoder, ""
+
+
+def end_to_end(parts: tuple[Path, ...]) -> Listed:
+    """The parts' own lists, each starting where the longest stream of the one before ends."""
+    lists, begins = [listed(Case(part, "")) for part in parts], [0.0]
+    for part in parts[:-1]:
+        lasts = float(probed("-show_entries", "format=duration", part)["format"]["duration"])
+        begins.append(begins[-1] + lasts)
+    times = [one.times + begin for one, begin in zip(lists, begins, strict=True)]
+    numbers = [number for one in lists for number in one.numbers]
+    return Listed(numbers, np.concatenate(times), lists[0].shape)
 
 
 def shown_then(theirs: Listed, when: NDArray[np.float64], edge: float) -> list[set[int]]:
