@@ -74,7 +74,8 @@ NAME_KNOWN = {
         "inspection/opened.py inspection/panels.py inspection/views.py": "drawn in a way of its own",
         "recipes/mmsa.py planted/tasks.py": "of its data",
         "store/clip_format.py": "the format's arrays",
-        "clips/contents.py clips/manifest.py recipes/prepare.py transcribe/transcribe.py": "manifest field",
+        "clips/contents.py clips/manifest.py transcribe/transcribe.py": "manifest field",
+        "recipes/check.py recipes/prepare.py": "manifest field",
         "store/decode/container.py store/decode/audio.py store/decode/frames.py store/decode/clock.py": (
             "a container's stream"
         ),

@@ -12,7 +12,7 @@ from mmvideo.clips.manifest import MEDIA_FIELDS, Clip, Manifest
 from mmvideo.files import digest_of
 from mmvideo.store.decode import Backend, decord_installed
 
-STORE_VERSION = 4
+STORE_VERSION = 5
 """Raise it when the frames, samples or words that decoding gives would change."""
 
 
