@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence, Set
-from functools import lru_cache, partial
+from functools import partial
 from typing import ClassVar
 
 import torch
@@ -64,6 +64,15 @@ class SoundModel(TunedEncoder):
                 raise ValueError("cached is for a model that does not change; set frozen too, without tune")
             return self
 
+        @model_validator(mode="after")
+        def _what_is_tuned_is_read(self) -> SoundModel.Config:
+            if self.tune != NOTHING and self.layer not in ("last", "weighted", -1):
+                raise ValueError(
+                    f"tune trains the last blocks, which layer {self.layer} leaves unread; read `last` or "
+                    "`weighted`, or set frozen=False"
+                )
+            return self
+
     @classmethod
     def needs(cls, config: Config) -> Sound:
         return Sound(unchanging=config.cached is True, of_model=partial(_rate_and_hop, config.model))
@@ -71,8 +80,11 @@ class SoundModel(TunedEncoder):
     @classmethod
     def refuse_unusable(cls, config: Config) -> None:
         sound_of(config.model, config.layer)
-        if config.tune != NOTHING:
-            _refuse_untunable(config)
+        super().refuse_unusable(config)
+
+    @classmethod
+    def load_network(cls, config: Config) -> nn.Module:
+        return load_sound_model(config.model, config.layer, config.window_seconds).network
 
     @classmethod
     def encode_ahead(
@@ -80,8 +92,7 @@ class SoundModel(TunedEncoder):
     ) -> EncodedClips | None:
         assert isinstance(modality, Audio)
         audio = modality
-        wanted = config.unchanging and not audio.config.changing
-        if not (wanted if config.cached is None else config.cached):
+        if not (config.unchanging and not audio.config.changing if config.cached is None else config.cached):
             return None
         encoder = cls(config, None, 1, frozenset({"stem"})).eval().to(device)  # no width is used here
 
@@ -149,12 +160,6 @@ class SoundModel(TunedEncoder):
     def trunk(self, stem: Tokens, inputs: Tokens) -> Tokens:
         assert self.on_top is not None
         return self.on_top(stem)
-
-
-@lru_cache(maxsize=16)  # all runs of a grid ask for the same
-def _refuse_untunable(config: SoundModel.Config) -> None:
-    network = load_sound_model(config.model, config.layer, config.window_seconds).network
-    tune_network(network, config)
 
 
 def _rate_and_hop(model: str | None) -> tuple[int, int]:

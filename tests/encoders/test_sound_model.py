@@ -196,6 +196,20 @@ def test_frozen_models_are_never_trained_nor_in_training_mode(folder_of: Callabl
     assert encoder.get_submodule("project").training
 
 
+def test_the_last_block_is_trained_and_nothing_below(
+    folder_of: Callable[[str], Path], read_once: None
+) -> None:
+    tuned = case(folder_of("whisper"), tune={"blocks": 1})
+    encoder = tuned.prepare(True)
+    encoders.total(encoder(tuned.inputs())).backward()
+    network = encoder.get_submodule("model.network")
+    last = {name.partition(".")[0] for name, p in network.named_parameters() if p.grad is not None}
+    assert last == {"layers", "layer_norm"}
+    assert all(p.grad is None for p in network.get_submodule("layers")[0].parameters())
+    with pytest.raises(ValueError, match="layer 1 leaves unread"):
+        SoundModel.Config.model_validate({"model": "m", "layer": 1, "tune": {"blocks": 1}})
+
+
 class TestBrokenTwins:
     def test_frequency_first_read_as_time_first(
         self, folder_of: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
