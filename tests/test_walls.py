@@ -33,7 +33,7 @@ CLASS_KNOWN = {
         "data/plain_features.py": PLAIN,
     },
     "audio": {
-        "encoders/audio.py encoders/mfcc.py": "the sound that encoders take",
+        "encoders/audio.py encoders/sound_model.py encoders/mfcc.py": "the sound that encoders take",
         "data/plain_features.py": PLAIN,
     },
     "text": {
@@ -67,7 +67,7 @@ NAME_KNOWN = {
     },
     "audio": {
         "vocabulary.py": "the three default modalities",
-        "encoders/audio.py encoders/mfcc.py": "the kind its encoders take",
+        "encoders/audio.py encoders/sound_model.py encoders/mfcc.py": "the kind its encoders take",
         "contract/check.py contract/inputs.py contract/fusions.py contract/objectives.py": "made-up batches",
         "inspection/opened.py inspection/panels.py inspection/views.py": "drawn in a way of its own",
         "recipes/mmsa.py planted/tasks.py": "of its data",
