@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Set
-from functools import lru_cache, partial
+from functools import partial
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from mmvideo.clips.manifest import Clip
 from mmvideo.encoders.ahead import FRAMES_AT_ONCE, encode_clips, weights_digest
-from mmvideo.encoders.tuning import NOTHING, TunedEncoder, tune_network
+from mmvideo.encoders.tuning import TunedEncoder, tune_network
 from mmvideo.encoders.video_models import FAMILIES, load_video_model, video_of
 from mmvideo.encoders.video_windows import Windows, cut_windows
 from mmvideo.errors import InputError
@@ -80,8 +80,11 @@ class VideoModel(TunedEncoder):
                 f"stride: windows of {window} frames, {config.stride} apart, leave out frames; lower it, or "
                 "let the model see fewer with `frame_step`"
             )
-        if config.tune != NOTHING:
-            _refuse_untunable(config)
+        super().refuse_unusable(config)
+
+    @classmethod
+    def load_network(cls, config: Config) -> nn.Module:
+        return load_video_model(config.model).network
 
     @classmethod
     def encode_ahead(
@@ -195,11 +198,6 @@ class VideoModel(TunedEncoder):
     def trunk(self, stem: Tokens, inputs: Tokens) -> Tokens:
         assert self.on_top is not None
         return self.on_top(stem)
-
-
-@lru_cache(maxsize=16)  # all runs of a grid ask for the same
-def _refuse_untunable(config: VideoModel.Config) -> None:
-    tune_network(load_video_model(config.model).network, config)
 
 
 def _framing(config: VideoModel.Config) -> Framing:

@@ -109,7 +109,7 @@ class TestContract:
         trained = {n for n, p in encoder.get_submodule("model").named_parameters() if p.requires_grad}
         assert {name.split(".layer.")[-1][:1] for name in trained if ".layer." in name} == {"1"}
         VideoModel.refuse_unusable(options(folders["videomae"], tune={"blocks": 2}))
-        with pytest.raises(InputError, match="has 2 blocks, and 3 are asked for"):
+        with pytest.raises(InputError, match="has 2 blocks, not 3"):
             VideoModel.refuse_unusable(options(folders["videomae"], tune={"blocks": 3}))
 
     def test_padding_that_counts_as_frames_fails(
