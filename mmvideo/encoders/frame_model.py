@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Mapping, Set
 from functools import partial
 from typing import ClassVar
 
@@ -12,12 +12,13 @@ from pydantic import model_validator
 from torch import Tensor, nn
 
 from mmvideo.encoders.ahead import encode_frames, weights_digest
-from mmvideo.encoders.picture_models import load_picture_model, picture_of
+from mmvideo.encoders.picture_models import FAMILIES, TIMM, load_picture_model, picture_of
 from mmvideo.encoders.tuning import TunedEncoder, tune_network
 from mmvideo.layers.trunk import Trunk, make_trunk
 from mmvideo.modalities.base import ClipSource, Modality
 from mmvideo.modalities.pictures import Framing
 from mmvideo.modalities.visual import Pictures, Visual
+from mmvideo.pretrained import Family
 from mmvideo.schema import WeightsFile, added
 from mmvideo.store.encoded import EncodedClips
 from mmvideo.types import Tokens
@@ -32,6 +33,7 @@ class FrameModel(TunedEncoder):
     """
 
     takes: ClassVar[str] = "visual"
+    families: ClassVar[Mapping[str, Family]] = {**FAMILIES, "timm": TIMM}
 
     class Config(TunedEncoder.Config):
         """The model, how much of it is trained, and what stands on it."""

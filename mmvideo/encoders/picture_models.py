@@ -21,19 +21,31 @@ from torch import Tensor, nn
 from mmvideo.encoders.processors import Normalise, Picture, picture_of_processor, processor_of
 from mmvideo.errors import InputError, unknown
 from mmvideo.modalities.pictures import Framing
-from mmvideo.pretrained import config_settings, load_whole, model_config, model_file
+from mmvideo.pretrained import Family, config_settings, load_whole, model_config, model_file
 
+
+def _family(title: str, network: str, width: int, parameters: float, example: str, size: int = 224) -> Family:
+    return Family(
+        title=title, network=network, input=f"a frame of {size} px", gives="every frame", masks="exact",
+        width=width, parameters=parameters, example=example,
+    )  # fmt: skip
+
+
+CLIP = _family("CLIP", "CLIPVisionModel", 768, 87.5, "openai/clip-vit-base-patch32")
+SIGLIP = _family("SigLIP, SigLIP 2", "SiglipVisionModel", 768, 92.9, "google/siglip-base-patch16-224")
+REGISTERS = ("Dinov2WithRegistersModel", 768, 85.8, "facebook/dinov2-with-registers-base")
 FAMILIES = {
-    "clip": "CLIPVisionModel",
-    "clip_vision_model": "CLIPVisionModel",
-    "siglip": "SiglipVisionModel",
-    "siglip_vision_model": "SiglipVisionModel",
-    "dinov2": "Dinov2Model",
-    "dinov2_with_registers": "Dinov2WithRegistersModel",
-    "dinov3_vit": "DINOv3ViTModel",
+    "clip": CLIP,
+    "clip_vision_model": CLIP,
+    "siglip": SIGLIP,
+    "siglip_vision_model": SIGLIP,
+    "dinov2": _family("DINOv2", "Dinov2Model", 768, 85.7, "facebook/dinov2-base"),
+    "dinov2_with_registers": _family("DINOv2 with registers", *REGISTERS),
+    "dinov3_vit": _family("DINOv3", "DINOv3ViTModel", 384, 21.6, "facebook/dinov3-vits16-pretrain-lvd1689m"),
 }
-"""Kind of model → transformers' class, whose `pooler_output` is the picture's vector: CLIP's and DINO's
-normed CLS token, SigLIP's attention pooling. SigLIP 2 of a fixed size is of the kind `siglip`."""
+"""Kind of model → what it is; the `pooler_output` of transformers' class is the picture's vector: CLIP's and
+DINO's normed CLS token, SigLIP's attention pooling. SigLIP 2 of a fixed size is of the kind `siglip`."""
+TIMM = _family("any of timm's", "tf_efficientnet_lite0", 1280, 3.4, "timm/tf_efficientnet_lite0.in1k")
 
 
 class PictureModel(nn.Module):
@@ -109,7 +121,7 @@ def _transformers_network(model: str) -> tuple[nn.Module, dict[str, Any]]:
     import transformers
 
     kind = model_config(model)["model_type"]
-    network = load_whole(getattr(transformers, FAMILIES[kind]).from_pretrained, model)
+    network = load_whole(getattr(transformers, FAMILIES[kind].network).from_pretrained, model)
     for name, parameter in network.named_parameters():
         if name.endswith("mask_token"):  # of pretraining: no picture reaches it
             parameter.requires_grad_(False)

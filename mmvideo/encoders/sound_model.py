@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from mmvideo.clips.manifest import Clip
 from mmvideo.encoders.ahead import encode_clips, weights_digest
-from mmvideo.encoders.sound_models import Layer, load_sound_model, sound_of
+from mmvideo.encoders.sound_models import FAMILIES, Layer, load_sound_model, sound_of
 from mmvideo.encoders.tuning import NOTHING, TunedEncoder, tune_network
 from mmvideo.errors import InputError
 from mmvideo.layers.trunk import Trunk, make_trunk
@@ -37,6 +37,7 @@ class SoundModel(TunedEncoder):
     """
 
     takes: ClassVar[str] = "audio"
+    families = FAMILIES
 
     class Config(TunedEncoder.Config):
         """The model, what of it is read, how much of it is trained, and what stands on it."""

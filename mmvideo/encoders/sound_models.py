@@ -17,7 +17,14 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from mmvideo.errors import InputError, unknown
-from mmvideo.pretrained import config_settings, load_pretrained, load_whole, model_config, preprocessor
+from mmvideo.pretrained import (
+    Family,
+    config_settings,
+    load_pretrained,
+    load_whole,
+    model_config,
+    preprocessor,
+)
 
 Layer = Literal["last", "weighted"] | int
 WINDOWS_AT_ONCE = 16
@@ -104,7 +111,7 @@ class SoundNetwork(nn.Module):
         """The network with its weights."""
         import transformers
 
-        kind = getattr(transformers, KINDS[model_config(name)["model_type"]][0])
+        kind = getattr(transformers, FAMILIES[model_config(name)["model_type"]].network)
         network: nn.Module = load_whole(kind.from_pretrained, name, config=_config(name))
         return network
 
@@ -326,17 +333,45 @@ class ClapSound(SoundNetwork):
         return state.mean(dim=2).transpose(1, 2)
 
 
-KINDS: dict[str, tuple[str, type[SoundNetwork]]] = {
-    "whisper": ("WhisperModel", WhisperSound),
-    "wav2vec2": ("Wav2Vec2Model", WaveSound),
-    "hubert": ("HubertModel", WaveSound),
-    "wavlm": ("WavLMModel", WaveSound),
-    "wav2vec2-bert": ("Wav2Vec2BertModel", WaveBertSound),
-    "audio-spectrogram-transformer": ("ASTModel", AstSound),
-    "clap": ("ClapModel", ClapSound),
-    "clap_audio_model": ("ClapAudioModel", ClapSound),
-}
-"""Kind of model → transformers' class, and how it hears."""
+@dataclass(frozen=True, kw_only=True)
+class SoundFamily(Family):
+    """Models that hear in one way."""
+
+    hears: type[SoundNetwork]
+
+
+WAVES: dict[str, Any] = {
+    "input": "16 kHz, any length", "gives": "every 20 ms", "masks": "equal length", "width": 768,
+    "parameters": 94.4, "hears": WaveSound,
+}  # fmt: skip
+CLAP: dict[str, Any] = {
+    "title": "CLAP", "input": "48 kHz, 10 s", "gives": "every 313 ms", "masks": "fixed window", "width": 768,
+    "parameters": 27.5, "example": "laion/clap-htsat-unfused", "hears": ClapSound,
+}  # fmt: skip
+FAMILIES = {
+    "whisper": SoundFamily(
+        title="Whisper's encoder", network="WhisperModel", input="16 kHz, 30 s", gives="every 20 ms",
+        masks="fixed window", width=384, parameters=8.2, example="openai/whisper-tiny", hears=WhisperSound,
+    ),
+    "wav2vec2": SoundFamily(
+        title="Wav2Vec2", network="Wav2Vec2Model", example="facebook/wav2vec2-base", **WAVES
+    ),
+    "hubert": SoundFamily(
+        title="HuBERT", network="HubertModel", example="facebook/hubert-base-ls960", **WAVES
+    ),
+    "wavlm": SoundFamily(title="WavLM", network="WavLMModel", example="microsoft/wavlm-base", **WAVES),
+    "wav2vec2-bert": SoundFamily(
+        title="Wav2Vec2-BERT", network="Wav2Vec2BertModel", input="16 kHz, any length", gives="every 20 ms",
+        masks="exact", width=1024, parameters=580.5, example="facebook/w2v-bert-2.0", hears=WaveBertSound,
+    ),
+    "audio-spectrogram-transformer": SoundFamily(
+        title="AST", network="ASTModel", input="16 kHz, 10.24 s", gives="every 100 ms", masks="fixed window",
+        width=768, parameters=86.2, example="MIT/ast-finetuned-audioset-10-10-0.4593", hears=AstSound,
+    ),
+    "clap": SoundFamily(network="ClapModel", **CLAP),
+    "clap_audio_model": SoundFamily(network="ClapAudioModel", **CLAP),
+}  # fmt: skip
+"""Kind of model → what it is and how it hears."""
 
 
 def load_sound_model(model: str | None, layer: Layer = "last", window_seconds: float = 30.0) -> SoundNetwork:
@@ -350,7 +385,9 @@ def load_sound_model(model: str | None, layer: Layer = "last", window_seconds: f
     """
     given = sound_of(model)
     assert model is not None
-    return KINDS[model_config(model)["model_type"]][1](model, _heard(model), given, layer, window_seconds)
+    return FAMILIES[model_config(model)["model_type"]].hears(
+        model, _heard(model), given, layer, window_seconds
+    )
 
 
 @lru_cache(maxsize=16)
@@ -362,9 +399,9 @@ def sound_of(model: str | None, layer: Layer = "last") -> dict[str, Any]:
     """
     kind = model_config(model).get("model_type")
     assert model is not None
-    if kind not in KINDS:
-        raise unknown(f"kind of sound model, that of '{model}',", str(kind), KINDS)
-    family = KINDS[kind][1]
+    if kind not in FAMILIES:
+        raise unknown(f"kind of sound model, that of '{model}',", str(kind), FAMILIES)
+    family = FAMILIES[kind].hears
     given, config = preprocessor(model, "feature_extractor", *family.says), _heard(model)
     family.layer_count(config, layer, model)
     pairs = [(key, given[key], getattr(config, own)) for key, own in family.same]

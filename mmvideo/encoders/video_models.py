@@ -47,6 +47,7 @@ FAMILIES = {
     "videomae": VideoFamily(
         title="VideoMAE", network="VideoMAEModel", input="16 frames of 224 px", gives="every 2 frames",
         masks="fixed window", width=768, parameters=86.2, example="MCG-NJU/videomae-base",
+        licence="CC BY-NC 4.0",
     ),
     "vjepa2": VideoFamily(
         title="V-JEPA 2", network="VJEPA2Model", input="to 64 frames of 256 px", gives="every 2 frames",
@@ -62,11 +63,12 @@ FAMILIES = {
     "timesformer": VideoFamily(
         title="TimeSformer", network="TimesformerModel", input="8 frames of 224 px", gives="every frame",
         masks="fixed window", width=768, parameters=121.3, example="facebook/timesformer-base-finetuned-k400",
+        licence="CC BY-NC 4.0",
         tubelet=None, before=1, order="place first",
     ),
     "videoprism_vision_model": VideoFamily(
         title="VideoPrism", network="VideoPrismVisionModel", input="16 frames of 288 px", gives="every frame",
-        masks="fixed window", width=768, parameters=114.0, example="google/videoprism-base-f16r288",
+        masks="fixed window", width=768, parameters=114.4, example="google/videoprism-base-f16r288",
         pixels="pixel_values_videos",
     ),
 }  # fmt: skip
