@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Set
-from functools import lru_cache, partial
+from functools import partial
 from typing import Any, ClassVar
 
 import torch
@@ -22,7 +22,7 @@ from mmvideo.encoders.text_models import (
     refuse_tokenizer,
     text_files,
 )
-from mmvideo.encoders.tuning import NOTHING, TunedEncoder, tune_network
+from mmvideo.encoders.tuning import TunedEncoder, tune_network
 from mmvideo.layers.trunk import Trunk, make_trunk
 from mmvideo.modalities.base import ClipSource, Modality
 from mmvideo.modalities.text import Text
@@ -91,8 +91,11 @@ class TextModel(TunedEncoder):
     @classmethod
     def refuse_unusable(cls, config: Config) -> None:
         refuse_tokenizer(_files(config))
-        if config.tune != NOTHING:
-            _refuse_untunable(config)
+        super().refuse_unusable(config)
+
+    @classmethod
+    def load_network(cls, config: Config) -> nn.Module:
+        return load_text_model(_files(config), config.layer).network
 
     @classmethod
     def encode_ahead(
@@ -124,7 +127,7 @@ class TextModel(TunedEncoder):
     def __init__(self, config: Config, told: int, width: int, levels: Set[Level]) -> None:
         super().__init__(config, told, width, levels)
         self.model = load_text_model(_files(config), config.layer, told)
-        tune_network(self.model.network, config, config.model)
+        tune_network(self.model.network, config)
         features = self.model.features // self.model.layers
         self.layers = nn.Parameter(torch.zeros(self.model.layers)) if config.layer == "weighted" else None
         self.project = nn.Sequential(
@@ -191,11 +194,6 @@ def _by_clip(
     laid, seconds = values.new_zeros(*mask.shape, values.shape[1]), times.new_zeros(mask.shape)
     laid[mask], seconds[mask] = values, times
     return Tokens(laid, mask, seconds)
-
-
-@lru_cache(maxsize=16)  # all runs of a grid ask for the same
-def _refuse_untunable(config: TextModel.Config) -> None:
-    tune_network(load_text_model(_files(config), config.layer, 0).network, config, config.model)
 
 
 def _files(config: TextModel.Config) -> TextFiles:

@@ -149,7 +149,7 @@ class WindowModel(nn.Module):
         return F.normalize(vectors, dim=-1) if self.files.normalized else vectors
 
 
-def load_text_model(files: TextFiles, layer: Layer, known: int) -> WindowModel:
+def load_text_model(files: TextFiles, layer: Layer, known: int = 0) -> WindowModel:
     """The network that the files belong to.
 
     Args:
