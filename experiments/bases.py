@@ -174,3 +174,24 @@ def cmu_mosi_features(manifest: str = "data/cmu_mosi_features/manifest.jsonl") -
         data=DataConfig(manifest=manifest),
         train=TrainConfig(epochs=10, batch_size=32, learning_rate=5e-4, weight_decay=0.1, patience=10),
     )
+
+
+def cmu_mosi_transcripts(manifest: str = "data/cmu_mosi_features/manifest.jsonl") -> RunConfig:
+    """The same with the transcripts as text: a frozen MiniLM's vector of each utterance.
+
+    Command: make ablation DATASET=cmu_mosi_features BASE=cmu_mosi_transcripts DATA=/path/to/cmu_mosi_features
+    """
+    features = Input.of("features", EncoderChoice.of("feature_lstm", dropout=0.3))
+    sentences = EncoderChoice.of(
+        "text_model", model="sentence-transformers/all-MiniLM-L6-v2", unit="clip", clip_pool="mean"
+    )
+    return RunConfig(
+        width=256,
+        inputs={
+            "visual": features,
+            "audio": features,
+            "text": Input.of("text", sentences, metadata_fields=("transcript",)),
+        },
+        data=DataConfig(manifest=manifest),
+        train=TrainConfig(epochs=20, batch_size=32, learning_rate=3e-4, weight_decay=0.3, patience=20),
+    )

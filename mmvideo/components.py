@@ -269,6 +269,7 @@ ENCODERS = Table(
         "spectrogram_cnn": "mmvideo.encoders.audio:SpectrogramCnn",
         "mfcc": "mmvideo.encoders.mfcc:MfccColumns",
         "transformer": "mmvideo.encoders.text:TextTransformer",
+        "text_model": "mmvideo.encoders.text_model:TextModel",
         "feature_lstm": "mmvideo.encoders.features:FeatureLstm",
     },
 )

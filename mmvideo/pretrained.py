@@ -67,9 +67,12 @@ def load_pretrained(load: Callable[..., Any], name: str, **options: Any) -> Any:
         ) from error
 
 
-def load_whole(load: Callable[..., Any], name: str, **options: Any) -> Any:
+def load_whole(load: Callable[..., Any], name: str, *, unread: tuple[str, ...] = (), **options: Any) -> Any:
     """A network of transformers in single precision, all of whose weights are in the model's own files, as
     safetensors.
+
+    Args:
+        unread: how names of weights begin that nobody reads, and that may be missing.
 
     Raises:
         InputError: as `load_pretrained`, or there are weights that the files lack: transformers would draw
@@ -81,7 +84,7 @@ def load_whole(load: Callable[..., Any], name: str, **options: Any) -> Any:
     logging.disable_progress_bar()
     options = {"use_safetensors": True, "output_loading_info": True, "dtype": "float32", **options}
     network, told = load_pretrained(load, name, **options)
-    if lacking := sorted(told["missing_keys"]):
+    if lacking := sorted(key for key in told["missing_keys"] if not key.startswith(unread)):
         raise InputError(
             f"model '{name}': its weights do not fit {type(network).__name__}: {len(lacking)} are missing "
             f"({', '.join(lacking[:3])} …)"

@@ -200,7 +200,10 @@ def encoder_case(cls: Any, config: Any) -> encoders.Case:
     cases: dict[str, tuple[Callable[[], Draw], Any]] = {
         "visual": (lambda: partial(inputs.frames, size=needs.framing().size), None),
         "audio": (lambda: partial(inputs.hops, hop=needs.known().hop), None),
-        "text": (lambda: inputs.word_pieces, inputs.WORD_PIECES),
+        "text": (
+            lambda: inputs.windowed_pieces if hasattr(needs, "unit") else inputs.word_pieces,
+            inputs.WORD_PIECES,
+        ),
         "features": (
             lambda: inputs.vectors,
             FeatureInput(inputs.FEATURES, max(encoders.LENGTHS), *statistics),

@@ -26,6 +26,14 @@ def word_pieces(count: int, seed: int) -> Tensor:
     return torch.randint(1, WORD_PIECES, (count,), generator=_generator(seed))
 
 
+def windowed_pieces(count: int, seed: int) -> Tensor:
+    """The same in windows of four, with one that is special and one of a prompt in each, (N, 3) int64."""
+    places = torch.arange(count)
+    special, prompt, text = 2, 1, 0
+    of = torch.tensor([special, prompt, text, text])[places % 4]
+    return torch.stack([word_pieces(count, seed), places // 4, of], dim=1)
+
+
 def vectors(count: int, seed: int) -> Tensor:
     """(N, FEATURES) float."""
     return torch.randn(count, FEATURES, generator=_generator(seed))

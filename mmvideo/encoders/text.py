@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import torch
 from torch import nn
 
+from mmvideo.encoders.text_models import refuse_other_than_text
 from mmvideo.encoders.tuning import NOTHING, TunedEncoder, tune_network
 from mmvideo.errors import InputError
 from mmvideo.modalities.text import Pieces
@@ -147,28 +148,3 @@ def _load(name: str) -> Any:
     if getattr(model, "pooler", None) is not None:
         model.pooler = None  # nobody reads it: it would count as parameters and never be trained
     return model
-
-
-def refuse_other_than_text(name: str) -> None:
-    """
-    Raises:
-        InputError: there is no such model, or its states are not those of a text.
-    """
-    from transformers import AutoConfig
-    from transformers.models.auto.modeling_auto import MODEL_MAPPING
-
-    config = load_pretrained(AutoConfig.from_pretrained, name)
-    kind = f"model '{name}' is of the kind '{config.model_type}'"
-    advice = "Name one whose AutoModel reads text alone, such as BERT, RoBERTa or T5"
-    try:
-        found: Any = MODEL_MAPPING[type(config)]
-    except KeyError as error:
-        raise InputError(f"{kind}, for which transformers has no plain model. {advice}.") from error
-    model = found[0] if isinstance(found, tuple) else found
-    read = getattr(model, "input_modalities", "text")
-    reads = {read} if isinstance(read, str) else set(read)
-    if model.main_input_name != "input_ids" or reads != {"text"}:
-        what = f"{' and '.join(sorted(reads))} ({model.main_input_name})"
-        raise InputError(f"{kind}, which reads {what}. {advice}.")
-    if not isinstance(getattr(config, "hidden_size", None), int):
-        raise InputError(f"{kind}, and its configuration has no hidden_size. {advice}.")

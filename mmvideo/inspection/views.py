@@ -129,7 +129,8 @@ def _view(
     values, times = (tensor.numpy() for tensor in read)
     pieces: tuple[str, ...] = ()
     if isinstance(modality, Text):
-        pieces = tuple(str(modality.tokenizer.tokenizer.id_to_token(int(piece))) for piece in values)
+        ids = values.reshape(len(values), -1)[:, 0] if len(values) else values
+        pieces = tuple(str(modality.tokenizer.tokenizer.id_to_token(int(piece))) for piece in ids)
     return ModalityView(name, kind, values, times, pieces, _spectrogram(given) if kind == "audio" else None)
 
 

@@ -165,8 +165,12 @@ class Modality:
             return self.read(clip, stored, window, training=training)
         values, times = self.encoded.read(clip.id)
         inside = self.inside(times, stored, window, training=training)
-        seconds = (times[inside] - window.start).clip(0.0, window.length)
+        seconds = self.within(times[inside], window)
         return torch.from_numpy(values[inside]), torch.from_numpy(seconds.astype(np.float32))
+
+    def within(self, times: NDArray[np.float64], window: Window) -> NDArray[np.float64]:
+        """Seconds from the clip's start → from the window's."""
+        return (times - window.start).clip(0.0, window.length)
 
     def inside(
         self, times: NDArray[np.float64], stored: OpenClip, window: Window, *, training: bool

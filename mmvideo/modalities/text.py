@@ -9,17 +9,22 @@ from typing import ClassVar, Self
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from pydantic import model_validator
 from torch import Tensor
 
 from mmvideo.clips.manifest import Clip
 from mmvideo.clips.metadata import check_fields, metadata_text
-from mmvideo.modalities.base import ClipSource, Modality, Window
+from mmvideo.modalities.base import ENDLESS, ClipSource, Modality, Window
+from mmvideo.modalities.text_windows import TextWindows
 from mmvideo.modalities.tokenizer import WordPieces
 from mmvideo.schema import Dropout
 from mmvideo.seeding import derive_seed
 from mmvideo.store.clip_format import OpenClip
 from mmvideo.store.subtitles import Word
+
+THROUGHOUT = -1.0
+"""The time, in what is kept of a clip, of what is shown throughout: metadata."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +62,14 @@ class Text(Modality):
                 raise ValueError("give metadata_fields or template, not both: a template names its fields")
             return self
 
+    @classmethod
+    def check(cls, config: Config, needs: Pieces | TextWindows) -> None:
+        if isinstance(needs, TextWindows) and needs.unchanging and config.word_dropout:
+            raise ValueError(
+                f"word_dropout {config.word_dropout} changes the words in training, and the encoder is "
+                "cached: set word_dropout to 0, or cached to False"
+            )
+
     @property
     def told(self) -> int:
         """The number of word pieces there are."""
@@ -76,7 +89,9 @@ class Text(Modality):
             f"inputs.{self.name}.options",
         )
         super().open(source)
-        if learnt is not None:
+        if isinstance(self.needs, TextWindows):
+            self.tokenizer = self.needs.tokenizer()
+        elif learnt is not None:
             self.tokenizer = WordPieces.load(self._file(learnt))
         elif self.needs.model is not None:
             self.tokenizer = WordPieces.pretrained(self.needs.model)
@@ -113,11 +128,36 @@ class Text(Modality):
         ids, times = self.tokenizer.encode(words, self.needs.longest)
         return torch.from_numpy(ids), torch.from_numpy(times)
 
+    def whole(self, clip: Clip, stored: OpenClip) -> tuple[Tensor, Tensor]:
+        values, times = super().whole(clip, stored)
+        return values, times.masked_fill(times >= ENDLESS / 2, THROUGHOUT)
+
+    def inside(
+        self, times: NDArray[np.float64], stored: OpenClip, window: Window, *, training: bool
+    ) -> NDArray[np.intp]:
+        """Metadata, and what has its centre in the window; where words are said there that are in the middle
+        of something longer, that."""
+        found = super().inside(times, stored, window, training=training)
+        always, spoken = np.flatnonzero(times == THROUGHOUT), np.flatnonzero(times != THROUGHOUT)
+        words = self._said(stored.clip.words, window.start, window.length)
+        found = np.setdiff1d(found, always)
+        if words and len(spoken) and not len(found):
+            centre = (words[0].start + words[-1].end) / 2
+            found = spoken[[np.abs(times[spoken] - centre).argmin()]]
+        return np.concatenate([always, found])
+
+    def within(self, times: NDArray[np.float64], window: Window) -> NDArray[np.float64]:
+        return np.where(times == THROUGHOUT, window.length / 2, super().within(times, window))
+
+    @staticmethod
+    def _said(spoken: Sequence[Word], start: float, length: float) -> list[Word]:
+        return [word for word in spoken if start <= (word.start + word.end) / 2 < start + length]
+
     def words(self, clip: Clip, spoken: Sequence[Word], start: float, length: float) -> list[Word]:
         """The clip's text in reading order: metadata (as if shown throughout), then the window's
         subtitles."""
         told = [Word(w, 0.0, length) for w in self._metadata(clip).split()]
-        inside = [w for w in spoken if start <= (w.start + w.end) / 2 < start + length]
+        inside = self._said(spoken, start, length)
         return told + [Word(w.text, w.start - start, w.end - start) for w in inside]
 
     def _metadata(self, clip: Clip) -> str:

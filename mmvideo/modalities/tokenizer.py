@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mmvideo.errors import InputError
 from mmvideo.files import write_whole
@@ -20,6 +21,11 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer, models
 
 PAD, UNKNOWN = "[PAD]", "[UNK]"
+FILES = (
+    *("tokenizer.json", "vocab.txt", "vocab.json"),
+    *("tokenizer.model", "spiece.model", "spm.model", "sentencepiece.bpe.model"),
+)
+"""One of these holds a pretrained tokenizer. Without any, transformers makes one that knows no word."""
 
 
 class WordPieces:
@@ -54,6 +60,10 @@ class WordPieces:
         """
         from transformers import AutoTokenizer
 
+        if Path(name).is_dir() and not any(Path(name, file).is_file() for file in FILES):
+            raise InputError(
+                f"model '{name}': its folder holds no tokenizer; of {', '.join(FILES)} it has none"
+            )
         try:
             tokenizer = load_pretrained(AutoTokenizer.from_pretrained, name, use_fast=True)
         except InputError as error:
@@ -63,6 +73,8 @@ class WordPieces:
             raise InputError(
                 f"model '{name}': its tokenizer has no fast version, which is needed for token times"
             )
+        backend.no_truncation()  # some files ask for it, and for padding that would be read as text
+        backend.no_padding()
         return cls(backend)
 
     @classmethod
@@ -86,15 +98,31 @@ class WordPieces:
         """
         if not words:
             return np.zeros(0, np.int64), np.zeros(0, np.float32)
-        encoded = self.tokenizer.encode([word.text for word in words], is_pretokenized=True)
+        said = [word.text for word in words]
+        encoded = self.tokenizer.encode(" ".join(said))
         centres = [(word.start + word.end) / 2 for word in words]
-        owners = np.array([-1 if owner is None else owner for owner in encoded.word_ids])
-        outside = np.flatnonzero(owners < 0)
-        inside = np.flatnonzero(owners >= 0)
+        special = np.array(encoded.special_tokens_mask, bool)
+        of = np.where(special, -1, owners(encoded.offsets, said))
+        outside, inside = np.flatnonzero(of < 0), np.flatnonzero(of >= 0)
         if len(inside) and len(outside):
-            owners[outside] = owners[inside[np.abs(outside[:, None] - inside[None]).argmin(axis=1)]]
-        times = np.array([centres[max(owner, 0)] for owner in owners], np.float32)
+            of[outside] = of[inside[np.abs(outside[:, None] - inside[None]).argmin(axis=1)]]
+        times = np.array([centres[max(owner, 0)] for owner in of], np.float32)
         return np.array(encoded.ids, np.int64)[:longest], times[:longest]
+
+
+def owners(offsets: Sequence[tuple[int, int]], words: Sequence[str], before: int = 0) -> NDArray[np.intp]:
+    """Which of the words each piece of their text ends in; -1: what stands before them.
+
+    Words are not tokenized one by one: many tokenizers tell the first of a text from those behind a space.
+
+    Args:
+        offsets: of the pieces, in characters of `" ".join(words)` with something before it.
+        before: characters of that.
+    """
+    ends = before + np.cumsum([len(word) + 1 for word in words]) - 1
+    last = np.array([max(first, end - 1) for first, end in offsets], np.intp)
+    found = np.searchsorted(ends, last, side="right").clip(max=len(words) - 1)
+    return np.where(last < before, -1, found)
 
 
 def _tokenizer(model: models.WordPiece) -> Tokenizer:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -10,13 +11,15 @@ import pytest
 from clip_datasets import arrays_as_source, inputs, make_dataset
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tiny_pretrained import text_folder
 
 from mmvideo.clips.manifest import Clip
-from mmvideo.config import RunConfig
+from mmvideo.components import EncoderChoice
+from mmvideo.config import Input, RunConfig
 from mmvideo.data.opened import make_modality
 from mmvideo.errors import InputError
-from mmvideo.modalities.base import ClipSource
-from mmvideo.modalities.text import Text, drop_words
+from mmvideo.modalities.base import ClipSource, View, Window
+from mmvideo.modalities.text import THROUGHOUT, Text, drop_words
 from mmvideo.store.clip_format import StoredClip
 from mmvideo.store.subtitles import Word
 
@@ -111,3 +114,49 @@ def test_words_are_left_out_in_training_alone() -> None:
     shown, whole = (make_dataset([stored], config, training=on)[0].inputs["text"][1] for on in (True, False))
     assert 5 < len(set(shown.tolist())) < 35
     assert len(set(whole.tolist())) == 40
+
+
+class TestEncodedBefore:
+    """What an encoder made of whole texts before, and what of it a window shows."""
+
+    @pytest.fixture
+    def opened(self, tmp_path: Path) -> tuple[Text, ClipSource]:
+        encoder = EncoderChoice.of("text_model", model=str(text_folder("bert", tmp_path)))
+        given = Input.of("text", encoder, metadata_fields=("title",))
+        clips = source("the fox sees a dog", metadata={"title": "it runs"})
+        modality = make_modality("text", given, 8.0)
+        assert isinstance(modality, Text)
+        modality.open(clips)
+        return modality, clips
+
+    @staticmethod
+    def shown(opened: tuple[Text, ClipSource], times: list[float], window: tuple[float, float]) -> Any:
+        """Numbers and times of the tokens that a window shows, of tokens at these times."""
+        modality, clips = opened
+        tokens = np.arange(len(times), dtype=np.float32)[:, None], np.array(times)
+        modality.encoded = SimpleNamespace(read=lambda _: tokens)  # type: ignore[assignment]
+        with clips.store.open("0") as stored:
+            values, seconds = modality.sample(
+                clips.clips[0], stored, Window(*window, 5.0, 0, View()), training=False
+            )
+        return values[:, 0].tolist(), seconds.tolist()
+
+    def test_metadata_are_a_text_of_their_own_and_have_no_time(self, opened: Any) -> None:
+        modality, clips = opened
+        with clips.store.open("0") as stored:
+            values, times = modality.whole(clips.clips[0], stored)
+        assert values[times == THROUGHOUT, 1].tolist() == [0] * 4
+        assert values[times != THROUGHOUT, 1].tolist() == [1] * 7
+        assert times.max() == 4.5
+
+    def test_a_window_shows_metadata_in_its_middle_and_what_is_centred_in_it(self, opened: Any) -> None:
+        assert self.shown(opened, [THROUGHOUT, 0.5, 1.5, 2.5, 3.5], (1.0, 2.0)) == (
+            [0, 2, 3],
+            [1.0, 0.5, 1.5],
+        )
+
+    def test_a_window_in_the_middle_of_a_text_shows_that_and_one_after_the_last_word_none(
+        self, opened: Any
+    ) -> None:
+        assert self.shown(opened, [THROUGHOUT, 1.0, 4.0], (1.6, 1.0)) == ([0, 1], [0.5, 0.0])
+        assert self.shown(opened, [THROUGHOUT, 1.0, 4.0], (7.0, 1.0)) == ([0], [0.5])

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
-from transformers import PreTrainedTokenizerFast
+from transformers import BertConfig, PreTrainedTokenizerFast
 
 from mmvideo.errors import InputError
 from mmvideo.modalities.tokenizer import WordPieces
@@ -135,6 +135,32 @@ class TestPretrained:
 
     def test_its_size_is_the_models(self, saved: Path) -> None:
         assert WordPieces.pretrained(str(saved)).size == 7
+
+    def test_a_length_that_its_file_cuts_or_fills_texts_to_is_not_taken(
+        self, saved: Path, tmp_path: Path
+    ) -> None:
+        tokenizer = Tokenizer.from_file(str(saved / "tokenizer.json"))
+        tokenizer.enable_truncation(4)
+        tokenizer.enable_padding(length=9)
+        PreTrainedTokenizerFast(tokenizer_object=tokenizer).save_pretrained(tmp_path)
+        words = said("fox dog fox dog fox")
+        ids, times = WordPieces.pretrained(str(tmp_path)).encode(words, 99)
+        assert ids.tolist() == WordPieces.pretrained(str(saved)).encode(words, 99)[0].tolist()
+        assert times.tolist() == [0.5, 0.5, 1.5, 2.5, 3.5, 4.5, 4.5]
+
+    def test_words_are_those_of_a_text_and_not_each_the_first_of_one(self, tmp_path: Path) -> None:
+        tokenizer = Tokenizer(models.BPE({"fox": 0, "Ġ": 1, "Ġfox": 2, "f": 3, "o": 4, "x": 5, "fo": 6},
+                                         [("f", "o"), ("fo", "x"), ("Ġ", "fox")]))  # fmt: skip
+        tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+        PreTrainedTokenizerFast(tokenizer_object=tokenizer).save_pretrained(tmp_path)
+        ids, times = WordPieces.pretrained(str(tmp_path)).encode(said("fox fox foxfox"), 99)
+        assert ids.tolist() == [0, 2, 2, 0]
+        assert times.tolist() == [0.5, 1.5, 2.5, 2.5]
+
+    def test_a_folder_without_a_tokenizer_is_refused(self, tmp_path: Path) -> None:
+        BertConfig().save_pretrained(tmp_path)
+        with pytest.raises(InputError, match=r"its folder holds no tokenizer; of tokenizer\.json, "):
+            WordPieces.pretrained(str(tmp_path))
 
     def test_what_is_not_there_is_named(self, tmp_path: Path) -> None:
         with pytest.raises(InputError, match=r"model '.*nothing': its tokenizer cannot be loaded"):
