@@ -137,7 +137,8 @@ def _view(
 def _spectrogram(given: Input) -> Spectrogram:
     options = given.encoder.options
     if not isinstance(options, SpectrogramCnn.Config):
-        options = SpectrogramCnn.Config()
+        rate: int = given.encoder.component.needs(options).known().sample_rate
+        options = SpectrogramCnn.Config(sample_rate=rate)
     sound = SpectrogramCnn.needs(options)
     return Spectrogram(sound.sample_rate, sound.hop, options.mel_bins)
 

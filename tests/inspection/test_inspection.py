@@ -85,6 +85,13 @@ def test_a_view_is_what_the_model_is_given_in_evaluation(clips, tmp_path):
     assert "text without times" in views["words <b>"].warnings[0]
 
 
+def test_sound_without_a_spectrogram_of_its_own_is_shown_at_its_encoders_rate(clips, tmp_path):
+    mfcc = Input.of("audio", EncoderChoice.of("mfcc", sample_rate=8000))
+    config = CONFIG.model_copy(update={"inputs": {**VIDEO, "audio": mfcc}, "modalities": ("audio",)})
+    views = {view.id: view for view in view_examples(open_to_inspect(clips, config, tmp_path / "store"), 9)}
+    assert views["full"].modalities[0].spectrogram.sample_rate == 8000
+
+
 def test_a_view_shows_the_modalities_that_the_model_is_given(clips, tmp_path):
     config = RunConfig(inputs=VIDEO, modalities=("audio",))
     inspected = open_to_inspect(clips, config, tmp_path / "store")
