@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import resource
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -70,7 +69,9 @@ def configure(videos: list[Path], scratch: Path, weights: str) -> RunConfig:
 def measure(data: RunData, pairs: int) -> None:
     visual = data.modalities["visual"]
     assert isinstance(visual, Visual)
-    encoder = FrameModel(data.config.inputs["visual"].encoder.options, None, 1, frozenset({"stem"})).eval()
+    options = data.config.inputs["visual"].encoder.options
+    assert isinstance(options, FrameModel.Config)
+    encoder = FrameModel(options, None, 1, frozenset({"stem"})).eval()
     batches: list[Tensor] = []
     for clip in data.source.clips:
         with data.source.store.open(data.source.keys[clip.id]) as stored:
@@ -94,4 +95,4 @@ def measure(data: RunData, pairs: int) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
