@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from mmvideo.clips.manifest import Clip
 from mmvideo.encoders.ahead import encode_clips, weights_digest
 from mmvideo.encoders.text_models import (
+    FAMILIES,
     Layer,
     Pooling,
     TextFiles,
@@ -45,6 +46,7 @@ class TextModel(TunedEncoder):
     """
 
     takes: ClassVar[str] = "text"
+    families = FAMILIES
 
     class Config(TunedEncoder.Config):
         """The model, what it makes of a text, and how much of it is trained."""

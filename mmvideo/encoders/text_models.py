@@ -22,7 +22,7 @@ from torch.nn import functional as F
 from mmvideo.errors import InputError, unknown
 from mmvideo.modalities.text_windows import TextFormat
 from mmvideo.modalities.tokenizer import WordPieces
-from mmvideo.pretrained import load_pretrained, load_whole, model_config, model_file, model_json
+from mmvideo.pretrained import Family, load_pretrained, load_whole, model_config, model_file, model_json
 
 Pooling = Literal["mean", "cls", "last", "max"]
 Layer = Annotated[int, at.Ge(0)] | Literal["last", "weighted"]
@@ -41,6 +41,18 @@ OFFSET = ("roberta", "mpnet", "camembert", "xlm", "data2vec-text", "longformer")
 INSTRUCT = re.compile(r"(.*?instruct\w*\s*:\s*)(.*?)(\n\s*query\s*:\s*)", re.IGNORECASE | re.DOTALL)
 """A prompt of instruction-tuned embedders (Wang et al., 2024, https://arxiv.org/abs/2401.00368)."""
 WINDOWS_AT_ONCE = 32
+_READ: dict[str, Any] = {"input": "word pieces", "gives": "every piece, or a window", "masks": "exact"}
+FAMILIES = {
+    "bert": Family(
+        title="BERT and its like", network="BertModel", width=768, parameters=109.5,
+        example="google-bert/bert-base-uncased", **_READ,
+    ),
+    "modernbert": Family(
+        title="ModernBERT", network="ModernBertModel", width=768, parameters=149.0,
+        example="answerdotai/ModernBERT-base", **_READ,
+    ),
+}  # fmt: skip
+"""Well-known kinds of model → what they are. Others of transformers' AutoModel that read text fit too."""
 
 
 @dataclass(frozen=True)
