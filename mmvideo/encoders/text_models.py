@@ -85,10 +85,12 @@ def text_files(
     Raises:
         InputError: no model, one of another kind or that needs the hub's code, or files that are missing.
     """
+    if model is None:
+        model_config(model)  # which says what is missing
+    assert model is not None
     modules = _modules(model)
     folder = _transformer(model, modules)
     config = model_config(folder)
-    assert model is not None
     refuse_other_than_text(folder)
     sentence = _object(model, "sentence_bert_config.json")
     longest = _longest(folder, config, sentence)
@@ -189,9 +191,9 @@ def load_text_model(files: TextFiles, layer: Layer, known: int = 0) -> WindowMod
     return WindowModel(network.eval(), files, layer, name)
 
 
-def _modules(model: str | None) -> list[tuple[str, str]]:
+def _modules(model: str) -> list[tuple[str, str]]:
     """Kind and folder of each module of a sentence-transformers folder; none where it is no such folder."""
-    path = None if model is None else model_file(model, "modules.json")
+    path = model_file(model, "modules.json")
     if path is None:
         return []
     listed = _parsed(path)
@@ -206,10 +208,10 @@ def _modules(model: str | None) -> list[tuple[str, str]]:
     return modules
 
 
-def _transformer(model: str | None, modules: list[tuple[str, str]]) -> str | None:
+def _transformer(model: str, modules: list[tuple[str, str]]) -> str:
     """Where the transformer itself lies."""
     inside = next((path for kind, path in modules if kind == "Transformer"), "")
-    if not inside or model is None:
+    if not inside:
         return model
     if not Path(model).is_dir():
         raise InputError(
@@ -224,7 +226,7 @@ def _pooling(model: str, modules: list[tuple[str, str]]) -> tuple[Pooling, bool]
     said = {} if where is None else model_json(model, f"{where}/config.json")
     asked = [str(said["pooling_mode"])] if isinstance(said.get("pooling_mode"), str) else []
     asked += [key for key, on in said.items() if key.startswith("pooling_mode_") and on is True]
-    kinds = {**MODES, **{kind: kind for kind in MODES.values()}, "lasttoken": "last"}
+    kinds: dict[str, Pooling] = {**MODES, "mean": "mean", "cls": "cls", "max": "max", "lasttoken": "last"}
     if not asked:
         raise InputError(
             f"model '{model}' does not say how states become one vector (a pooling module in modules.json, "
@@ -235,7 +237,7 @@ def _pooling(model: str, modules: list[tuple[str, str]]) -> tuple[Pooling, bool]
             f"model '{model}' pools by {' and '.join(asked)}; what is understood is one of "
             f"{', '.join(MODES)}. Choose another with `pooling`."
         )
-    return kinds[asked[0]], bool(said.get("include_prompt", True))  # type: ignore[return-value]
+    return kinds[asked[0]], bool(said.get("include_prompt", True))
 
 
 def _prompt(model: str, instruction: str | None) -> str:

@@ -68,8 +68,9 @@ def pieces(config: TextModel.Config, *texts: list[Word]) -> Tokens:
     """A batch of clips that say these."""
     needs = TextModel.needs(config)
     tokenizer = needs.tokenizer()
-    given = [tuple(map(torch.from_numpy, tokenizer.encode(words, needs.longest))) for words in texts]
-    return collate([Sample("", 0, {"text": item}) for item in given]).inputs["text"]
+    given = [tokenizer.encode(words, needs.longest) for words in texts]
+    samples = [Sample("", 0, {"text": (torch.from_numpy(v), torch.from_numpy(t))}) for v, t in given]
+    return collate(samples).inputs["text"]
 
 
 def made(config: TextModel.Config, *texts: list[Word]) -> Tokens:
