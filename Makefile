@@ -15,6 +15,7 @@ DATA    ?=
 WORKERS ?=
 ARGS    ?=
 FUSIONS ?=
+TUNE    ?=
 MINUTES ?= 1
 PREPARE ?= $(if $(filter grid_digits,$(DATASET)),--text noisy50 --visual mouth)
 
@@ -49,7 +50,7 @@ help: ## show this list
 	@echo "  DATASET=planted (default) or a folder of datasets/, such as ucf101; DATA=path of your download; SPLIT=1"
 	@echo "  PREPARE=further options of the data set's recipe (mmvideo prepare NAME --help)"
 	@echo "  FUSIONS=\"early late\" or all (ablation; those of docs/strategies.md, or your own module:Class)"
-	@echo "  TASK=mixed (planted only); SEEDS=\"0 1 2\"; WORKERS=runs at once; ARGS=further options of the command"
+	@echo "  TASK=mixed (planted only); SEEDS=\"0 1 2\"; WORKERS=runs at once; TUNE=trials an arm; ARGS=further options of the command"
 
 setup: $(STAMP) ## make .venv with exactly the locked versions, and mmvideo in it
 
@@ -75,8 +76,8 @@ train: data ## train one run; ARGS="--fusion.name late --train.epochs 3" changes
 
 ablation: data ## compare the fusion strategies: data, all runs, report (resumes where it stopped)
 	@$(MMVIDEO) ablate experiments/fusion_strategies.py --name $(STUDY) --root $(ROOT) --out $(OUT) \
-		--seeds $(SEEDS) $(if $(WORKERS),--workers $(WORKERS)) $(ARGS) -- --base $(BASE) --manifest $(MANIFEST) \
-		$(if $(FUSIONS),--fusions $(FUSIONS))
+		--seeds $(SEEDS) $(if $(WORKERS),--workers $(WORKERS)) $(if $(TUNE),--tune $(TUNE)) $(ARGS) \
+		-- --base $(BASE) --manifest $(MANIFEST) $(if $(FUSIONS),--fusions $(FUSIONS))
 
 interactions: $(STAMP) ## which interactions each strategy can learn, on all planted tasks; ARGS="--tasks routed --seeds 0"
 	@$(BIN)/python experiments/interactions.py --root $(ROOT) --out $(OUT) $(ARGS)

@@ -48,4 +48,5 @@ def study(
         seeds=(0, 1, 2),
         limits=known_limits(task) if task else None,
         same_size_as=match_parameters,
+        tuning=found.tuning,
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
 
 import annotated_types as at
 from pydantic import AliasChoices, ConfigDict, Field, ValidationInfo, model_validator
@@ -18,6 +18,7 @@ from mmvideo.component_code import component_sources
 from mmvideo.config_diff import flatten
 from mmvideo.files import Damaged, digest_of, read_record, sha256
 from mmvideo.schema import Part
+from mmvideo.tuning_record import TuningRecord
 from mmvideo.vocabulary import Split, TaskKind
 
 VERSION = 3
@@ -168,30 +169,43 @@ class SplitContent(Part):
     """By modality, in how many of these it is digital silence, or pictures of one colour."""
 
 
-class RunResult(Sealed):
-    """result.json: written last, so that it is there if and only if the run is finished."""
-
-    earlier_names: ClassVar[Mapping[str, str]] = {"media_warnings": "subtitle_warnings"}
+class Bound(Sealed):
+    """A record that is written last, in a directory called as it says, and binds the files there."""
 
     study: str
     arm: str
     seed: Annotated[int, at.Ge(0)]
     signature: str
     """What decides the run's numbers, in ten hex digits."""
-    task: TaskKind
-    modalities: tuple[str, ...]
-    classes: tuple[str, ...]
     deciding: dict[str, Any]
     """The part of the configuration that decides numbers."""
     contents: dict[str, str]
     """Configuration keys that name files, own components or earlier runs, and the content found there."""
-    sources: dict[str, str]
-    """Digests of the code of the registered components, by the configuration keys that name them."""
     data_fingerprint: str
-    manifest: str
-    """SHA-256 of ids, labels, groups and splits of the manifest's clips, as it lists them."""
     digests: dict[str, str]
     """SHA-256 of the run's other files, by their names."""
+
+    @property
+    def folder(self) -> str:
+        """The name of the run's directory."""
+        return run_name(self.arm, self.seed, self.signature)
+
+
+B = TypeVar("B", bound=Bound)
+
+
+class RunResult(Bound):
+    """result.json: written last, so that it is there if and only if the run is finished."""
+
+    earlier_names: ClassVar[Mapping[str, str]] = {"media_warnings": "subtitle_warnings"}
+
+    task: TaskKind
+    modalities: tuple[str, ...]
+    classes: tuple[str, ...]
+    sources: dict[str, str]
+    """Digests of the code of the registered components, by the configuration keys that name them."""
+    manifest: str
+    """SHA-256 of ids, labels, groups and splits of the manifest's clips, as it lists them."""
     val: Metrics
     test: Metrics
     test_subsets: dict[str, Metrics]
@@ -222,11 +236,6 @@ class RunResult(Sealed):
     feature_values_zeroed: dict[str, int]
     warnings: tuple[str, ...] = ()
     """What a reader must know of the run beside its numbers."""
-
-    @property
-    def folder(self) -> str:
-        """The name of the run's directory."""
-        return run_name(self.arm, self.seed, self.signature)
 
     @property
     def changed_sources(self) -> list[str]:
@@ -266,6 +275,8 @@ class StudyRecord(Sealed):
     """Names the content of the data."""
     notes: tuple[str, ...] = ()
     """What a reader must know beside the numbers, such as modalities that the data lack."""
+    tuning: TuningRecord | None = None
+    """The arms' trials on validation, before these runs; None: none were made."""
 
 
 class ComparisonRecord(Sealed):
@@ -294,6 +305,7 @@ class ComparisonRecord(Sealed):
     notes: tuple[str, ...]
     cost_notes: tuple[str, ...]
     failed_clips: dict[str, str]
+    tuning: TuningRecord | None = None
 
 
 def run_name(arm: str, seed: int, signature: str) -> str:
@@ -316,25 +328,33 @@ def open_run(folder: Path, reading: Iterable[str] | None = None) -> RunResult:
         Damaged: no result, or a file that was changed, swapped or deleted; or the directory is a copy under
             another arm's, seed's or configuration's name. The message names the file.
     """
+    return open_bound(folder, RESULT, RunResult, ALWAYS, reading)
+
+
+def open_bound(
+    folder: Path, file: str, kind: type[B], always: Iterable[str], reading: Iterable[str] | None = None
+) -> B:
+    """A record that binds the files beside it, of which it has digests of `always` at least; see
+    `open_run`."""
     remedy = run_remedy(folder)
-    result = read_record(folder / RESULT, RunResult, remedy)
+    result = read_record(folder / file, kind, remedy)
     name = folder.absolute().name
     if name != result.folder:
         raise Damaged(
-            f"{folder / RESULT} is the result of the run {result.folder}, but its folder is called {name}. "
+            f"{folder / file} is the result of the run {result.folder}, but its folder is called {name}. "
             f"Give the folder its name again, or delete it."
         )
-    lacking = set(ALWAYS) - result.digests.keys()
+    lacking = set(always) - result.digests.keys()
     if lacking:
-        raise Damaged(f"{folder / RESULT} has no digests of {', '.join(sorted(lacking))}. {remedy}")
-    for file in result.digests if reading is None else sorted(result.digests.keys() & set(reading)):
+        raise Damaged(f"{folder / file} has no digests of {', '.join(sorted(lacking))}. {remedy}")
+    for bound in result.digests if reading is None else sorted(result.digests.keys() & set(reading)):
         try:
-            found = sha256(folder / file)
+            found = sha256(folder / bound)
         except OSError as error:
-            raise Damaged(f"{folder / file} cannot be read: {error.strerror}. {remedy}") from error
-        if found != result.digests[file]:
+            raise Damaged(f"{folder / bound} cannot be read: {error.strerror}. {remedy}") from error
+        if found != result.digests[bound]:
             raise Damaged(
-                f"{folder / file} is not the file that this run's result was made with: it was changed, or "
+                f"{folder / bound} is not the file that this run's result was made with: it was changed, or "
                 f"comes from another run. {remedy}"
             )
     return result

@@ -306,6 +306,16 @@ def test_a_study_is_named_and_changed_from_the_command_line(
     assert "differ in" in refused(capsys, "ablate", "fusions", "--set", "fusion.name=late")
 
 
+def test_dry_run_of_a_tuned_study_counts_its_trials(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    given = ("ablate", "fusions.py", "--seeds", "0", "--tune", "3", "--set", "width=8", "--dry-run")
+    assert call(*given) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "Late or early?: 2 runs"
+    assert lines[3].startswith("tuned first, on validation: 2 arms × 3 trials × 1 tuning seed = 6 runs")
+    assert "width" not in "".join(lines[3:]), "it is set"
+    assert "two trials an arm or more" in refused(capsys, "ablate", "fusions.py", "--tune", "1")
+
+
 def test_a_study_explains_its_own_options(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert call("ablate", "fusions.py", "--", "--help") == 0
     assert "the width of both. (default: 32)" in capsys.readouterr().out
@@ -340,7 +350,8 @@ def test_a_study_ends_in_a_report_and_fails_if_a_run_did(
     monkeypatch.setattr(ablate, "_mirror", lambda *_: None)
     code = call("ablate", "fusions.py", "--workers", "2", "--root", "r", "--", "--width", "16")
     assert code == len(failures)
-    assert calls["grid"] == (4, {"root": Path("r"), "data_fingerprint": "data", "workers": 2})
+    options = {"root": Path("r"), "data_fingerprint": "data", "workers": 2, "refused": {}}
+    assert calls["grid"] == (4, options)
     command = "mmvideo ablate fusions.py --workers 2 --root r -- --width 16"
     assert calls["report"] == (Path("runs/demo"), Path("reports"), command)
     assert calls["keep"] is False, "something was trained"

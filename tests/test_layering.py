@@ -27,6 +27,7 @@ CORE = {
     "progress",
     "schema",
     "records",
+    "tuning_record",
     "workers",
     "memory",
     "names",

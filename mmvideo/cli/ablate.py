@@ -27,8 +27,11 @@ from mmvideo.studies.availability import restricted
 from mmvideo.studies.grid import run_grid
 from mmvideo.studies.loading import load_function, load_study
 from mmvideo.studies.overrides import overridden
+from mmvideo.studies.space import Tuning
 from mmvideo.studies.study import Study
+from mmvideo.studies.tuning import plan_text, tunable, tune
 from mmvideo.terminal import note
+from mmvideo.tuning_record import choices
 from mmvideo.vocabulary import counted
 from mmvideo.workers import check_workers
 
@@ -62,6 +65,9 @@ class Ablate:
         tyro.conf.arg(name="set", metavar="FIELD=VALUE …"),
     ] = ()
     """Fields of every arm's configuration, such as `train.epochs=40 data.frame_rate=8`; may be repeated."""
+    tune: int | None = None
+    """Trials that every arm gets on validation before it is run, over learning rate, weight decay, width and
+    dropout: the same for all, controls too. 0: none, each arm is run as it is; None: the study's own."""
     workers: int | None = None
     """Runs at once; None: one on a GPU, else as many as the cores allow."""
     root: Path = Path("runs")
@@ -95,14 +101,10 @@ def ablate(arguments: list[str]) -> int:
     study = _carried_out(study, available)
     from mmvideo.runs.execute import train_missing
 
+    where: Any = {"root": options.root, "data_fingerprint": fingerprint, "workers": options.workers}
+    study, failed = _tuned(study, where)
     print(f"{study.title}: {counted(len(study.arms), 'arm')} × {counted(len(study.seeds), 'seed')}")
-    report = run_grid(
-        study,
-        partial(train_missing, root=options.root),
-        root=options.root,
-        data_fingerprint=fingerprint,
-        workers=options.workers,
-    )
+    report = run_grid(study, partial(train_missing, root=options.root), refused=failed, **where)
     print(report.summary(), file=sys.stderr if report.failures else sys.stdout)
     if report.trained + report.reused:
         command = f"mmvideo ablate {shlex.join(arguments)}"
@@ -188,7 +190,13 @@ def _study(options: Ablate, arguments: list[str]) -> Study:
     study = dataclasses.replace(study, name=name, seeds=seeds)
     if () in options.overrides:
         raise InputError("--set takes field=value, such as train.epochs=40; got none.")
-    return overridden(study, [assignment for given in options.overrides for assignment in given])
+    assignments = [assignment for given in options.overrides for assignment in given]
+    study = overridden(study, assignments)
+    if options.tune is not None:
+        kept = study.tuning or Tuning()
+        tuning = dataclasses.replace(kept, trials=options.tune) if options.tune else None
+        study = dataclasses.replace(study, tuning=tuning)
+    return tunable(study, [assignment.partition("=")[0] for assignment in assignments])
 
 
 def _sized(study: Study) -> Study:
@@ -212,7 +220,8 @@ def _list(study: Study) -> str:
         "  ".join([label, *(f"{key}={json.dumps(values.get(key))}" for key in differing)])
         for label, values in flat.items()
     ]
-    return "\n".join([f"{study.title}: {counted(len(lines), 'run')}", *lines])
+    plan = plan_text(study) if study.tuning else []
+    return "\n".join([f"{study.title}: {counted(len(lines), 'run')}", *lines, *plan])
 
 
 def _opened(study: Study) -> tuple[str, Mapping[str, Collection[str]]]:
@@ -265,6 +274,20 @@ def _carried_out(study: Study, available: Mapping[str, Collection[str]]) -> Stud
         note(added)
     arms = [dataclasses.replace(arm, config=with_sources(arm.config)) for arm in _sized(study).arms]
     return dataclasses.replace(study, arms=tuple(arms))
+
+
+def _tuned(study: Study, where: dict[str, Any]) -> tuple[Study, dict[str, str]]:
+    """The study with each arm as its best trial had it, and the arms that have none."""
+    if study.tuning is None:
+        return study, {}
+    from mmvideo.runs.trial import run_trial
+
+    print("\n".join([f"{study.title}:", *plan_text(study)]))
+    study, failed = tune(study, partial(run_trial, root=where["root"] / study.name), **where)
+    assert study.tuned is not None
+    for line in choices(study.tuned):
+        print(line)
+    return study, failed
 
 
 def _keep_floor(study: Study, study_dir: Path) -> None:

@@ -36,6 +36,18 @@ class Opened(ClipSource):
     listed: Manifest = field(kw_only=True)
     """The manifest as the file has it; `manifest` has a run's own validation split."""
 
+    def without_test(self) -> Opened:
+        """The same without its test clips, of which then neither label nor content can be asked for."""
+
+        def made() -> Opened:
+            kept = tuple(clip for clip in self.manifest.clips if clip.split != "test")
+            ids = {clip.id for clip in kept}
+            manifest = replace(self.manifest, clips=kept)
+            keys = {id: key for id, key in self.keys.items() if id in ids}
+            return replace(self, manifest=manifest, listed=manifest, keys=keys, kept={})
+
+        return self.keep("without test", None, made)
+
 
 def store_settings(config: RunConfig) -> StoreSettings:
     """How the store keeps what the inputs of a configuration read, whichever of them are active: so that all

@@ -24,6 +24,7 @@ from mmvideo.report.controls import MISSINGNESS
 from mmvideo.report.epochs import epoch_notes
 from mmvideo.report.floors import LINEAR, FloorTest
 from mmvideo.report.runs import StudyRuns
+from mmvideo.report.tuning import budget
 
 Test = Mapping[Any, Any]
 Tests = Mapping[str, Test]
@@ -70,6 +71,7 @@ def plain_answer(
     points += [_against(study, table, test, family) for family, test in tests.items()]
     points += _floors(study, table, leader, floor)
     points += _circumstances(study, table, pairs, leader)
+    points += [("tuned", budget(study))] if study.tuning else []
     behind = [*_below_their_floor(table)["arm"], *([leader] if floor and floor.above else [])]
     if behind:
         points.insert(0, ("but for the floor", claim))

@@ -21,6 +21,7 @@ from mmvideo.report.epochs import epoch_notes, epochs_of
 from mmvideo.report.floors import against_floor, leaders_floor
 from mmvideo.report.rows import KINDS, Row, best_on_validation, build_rows
 from mmvideo.report.runs import StudyRuns
+from mmvideo.report.tuning import tuned_columns
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +41,7 @@ class Comparison:
     the `complete_clips` test clips, of `complete_groups` groups, that have all modalities of the arm;
     `bayes_accuracy` is the best that any model with the arm's modalities can reach, if known;
     `floor_difference…` are against the floor of the same modalities, and `floor` says where an arm
-    underfits."""
+    underfits; `chosen` is what tuning chose in `trials` trials, `trial_score` what validation said of it."""
     pairs: pd.DataFrame
     """A row per paired comparison of `a` with `b`, in families, each with its own Holm adjustment."""
     limits: pd.DataFrame
@@ -86,6 +87,7 @@ class Comparison:
             notes=self.notes,
             cost_notes=self.cost_notes,
             failed_clips=self.failed_clips,
+            tuning=study.tuning,
         )
 
 
@@ -106,7 +108,7 @@ def compare(study: StudyRuns) -> Comparison:
     pairs = compare_pairs(study, rows, best)
     table = pd.DataFrame([_describe(study, row) for row in rows])
     table = table.join(pd.DataFrame([_against(study, row, rows, best, pairs) for row in rows]))
-    table = table.join(against_floor(study, rows))
+    table = table.join(against_floor(study, rows)).join(tuned_columns(study, rows))
     task = study.task
     table = table.sort_values(task.score, ascending=not task.higher_is_better, kind="stable")
     table = table.sort_values(

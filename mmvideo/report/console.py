@@ -34,6 +34,8 @@ def print_comparison(comparison: Comparison, console: Console | None = None) -> 
     console.print(_scores(comparison, wording))
     if incomplete(comparison):
         console.print(_complete(comparison, wording))
+    if study.tuning is not None:
+        console.print(_tuned(comparison.table, wording))
     console.print(_costs(comparison.table))
     for note in comparison.cost_notes:
         console.print(escape(note), highlight=False)
@@ -111,6 +113,16 @@ def _complete(comparison: Comparison, wording: MetricDisplay) -> Table:
         numbers = f"{row['complete_clips']:.0f}", f"{row['complete_groups']:.0f}"
         scores = wording.value(row[f"complete_{score}"]), wording.value(row[score])
         table.add_row(escape(row["arm"]), *numbers, *scores)
+    return table
+
+
+def _tuned(rows: pd.DataFrame, wording: MetricDisplay) -> Table:
+    tuned = rows[rows["trials"].notna()]
+    table = _table("Tuned on validation", "arm", "trials", "chosen", f"its {wording.head} there")
+    table.add_column("settings", overflow="fold")
+    for row in tuned.to_dict("records"):
+        numbers = f"{row['trials']:.0f}", f"{row['trial']:.0f}", wording.value(row["trial_score"])
+        table.add_row(escape(row["arm"]), *numbers, escape(row["chosen"]))
     return table
 
 

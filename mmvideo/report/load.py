@@ -88,6 +88,7 @@ def load_study(directory: Path) -> StudyRuns:
         clips=clips,
         notes=record.notes,
         floors=_read_floors(directory, record.seeds, arms[0].runs[0].result.data_fingerprint),
+        tuning=record.tuning,
     )
 
 

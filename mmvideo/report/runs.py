@@ -15,6 +15,7 @@ from numpy import ndarray
 from mmvideo.evaluation.floor_record import FloorRecord
 from mmvideo.evaluation.tasks import TASKS, Task
 from mmvideo.records import Environment, RunResult
+from mmvideo.tuning_record import TuningRecord
 from mmvideo.vocabulary import TaskKind
 
 
@@ -155,6 +156,8 @@ class StudyRuns:
     """What is to be known of the study as it was carried out."""
     floors: tuple[FloorRecord, ...] = ()
     """Those of its data, for each seed, in their order; empty: they were not made."""
+    tuning: TuningRecord | None = None
+    """How its arms' settings were chosen; None: they were given."""
 
     @property
     def task(self) -> Task:

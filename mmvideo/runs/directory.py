@@ -19,7 +19,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from mmvideo.config import RunConfig, load_config
 from mmvideo.errors import InputError
@@ -66,7 +66,7 @@ class RunDirectory:
     path: Path
 
     @classmethod
-    def locate(cls, root: Path, config: RunConfig, data_fingerprint: str) -> RunDirectory:
+    def locate(cls, root: Path, config: RunConfig, data_fingerprint: str) -> Self:
         """Where this configuration's run on this data stands or would stand. Nothing is written.
 
         Raises:
@@ -76,7 +76,7 @@ class RunDirectory:
         return cls(Path(root) / path_name(config.study) / name)
 
     @classmethod
-    def create(cls, root: Path, config: RunConfig, data_fingerprint: str) -> RunDirectory:
+    def create(cls, root: Path, config: RunConfig, data_fingerprint: str) -> Self:
         """The run's directory with config.json and env.json in it. A finished run's record is left as it is.
 
         An interrupted run keeps the environment it began in; a different one that continues it is added

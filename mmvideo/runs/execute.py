@@ -7,29 +7,22 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import torch
-from lightning_fabric import Fabric
-
 from mmvideo.config import RunConfig
 from mmvideo.data.loading import in_batches
 from mmvideo.data.opened import Opened, open_data
 from mmvideo.data.run_data import RunData
 from mmvideo.fusion.resized import Resized
-from mmvideo.model import FusionModel, build_model
-from mmvideo.objectives import Objective
-from mmvideo.records import METRICS
-from mmvideo.runs.assembly import encode_ahead, make_fabric, make_objective, trained_model, training_data
-from mmvideo.runs.costs import PeakMemory, flops_per_clip, latency_ms, parameter_counts, step_ms
+from mmvideo.model import build_model
+from mmvideo.runs.costs import flops_per_clip, latency_ms, parameter_counts, step_ms
 from mmvideo.runs.directory import RunDirectory
 from mmvideo.runs.evaluate import evaluate_splits
 from mmvideo.runs.identity import bind
 from mmvideo.runs.own_components import check_own_components
 from mmvideo.runs.tracking import Tracker, open_tracker
-from mmvideo.runs.warm_start import clips_seen_before, sources, start_encoders, with_sources
-from mmvideo.seeding import derive_seed
+from mmvideo.runs.training import Training
+from mmvideo.runs.warm_start import clips_seen_before, sources, with_sources
 from mmvideo.terminal import note
-from mmvideo.training.checkpoint import Checkpoints
-from mmvideo.training.loop import Progress, fit
+from mmvideo.training.loop import Progress
 from mmvideo.vocabulary import SPLITS
 
 
@@ -75,44 +68,16 @@ def _execute(config: RunConfig, source: Opened, run: RunDirectory, progress_show
     for notice in data.content.notices:  # asked for here, so that data of which nothing can come end here
         if progress_shown:
             note(notice)
-    fabric = make_fabric(config)
-    memory = PeakMemory(fabric.device)
-    encode_ahead(data, fabric.device)
-    data.save(run.inputs)
-    torch.manual_seed(derive_seed(config.seed, "weights"))
-    model = trained_model(data)
-    start_encoders(model.encoders, warm)
-    if config.encoders_frozen:
-        model.encoders.requires_grad_(False)
-    model.prior.copy_(torch.tensor(data.train_prior()))
-    torch.manual_seed(derive_seed(config.seed, "objective"))
-    objective = make_objective(data)
-    loader = training_data(data, model, fabric.device)
-    checkpoints = Checkpoints(run.checkpoints, run.path.name, run.path / METRICS)
+    training = Training.ready(data, warm, run)
+    model, fabric = training.model, training.fabric
     with _tracked(config, run) as tracker:
-
-        def log(metrics: dict[str, Any]) -> None:
-            run.log_metrics(metrics)
-            tracker.log(metrics, metrics["step"])
-
-        progress = fit(
-            model,
-            objective,
-            loader,
-            config.train,
-            seed=config.seed,
-            fabric=fabric,
-            checkpoints=checkpoints,
-            log=log,
-            task=data.task,
-            resumed=lambda epoch: run.truncate_metrics(epoch, checkpoints.logged),
-        )
+        progress = training.fit(lambda metrics: tracker.log(metrics, metrics["step"]))
         model.deploy()
         net = fabric.setup(model)
         result = evaluate_splits(net, data, run, fabric)
         result |= _counted(data, progress)
         result["warnings"] = clips_seen_before(data, warm)
-        result["costs"] = _costs(data, model, net, objective, fabric, progress, memory)
+        result["costs"] = _costs(training, net, progress)
         fusion = model.fusion.fusion if isinstance(model.fusion, Resized) else model.fusion
         result["step_spent_on"] = fusion.cost
         bound = bind(run.path, config, data.source.listed, data.fingerprint, result)
@@ -120,20 +85,13 @@ def _execute(config: RunConfig, source: Opened, run: RunDirectory, progress_show
         tracker.finish(bound)
 
 
-def _costs(
-    data: RunData,
-    model: FusionModel,
-    net: Any,
-    objective: Objective,
-    fabric: Fabric,
-    progress: Progress,
-    memory: PeakMemory,
-) -> dict[str, float]:
+def _costs(training: Training, net: Any, progress: Progress) -> dict[str, float]:
     """The deployed model's costs; and the parameters that the objective added in training, heads and
     levels."""
+    data, model, fabric = training.data, training.model, training.fabric
     deployed = build_model(data.config, data.outputs, data.told) if model.extra else model
     example = next(in_batches(data.dataset("val"), data.config.train.batch_size)).to(fabric.device)
-    trained = sum(p.numel() for part in (model, objective) for p in part.parameters())
+    trained = sum(p.numel() for part in (model, training.objective) for p in part.parameters())
     counts = parameter_counts(deployed)
     return {
         **counts,
@@ -141,7 +99,7 @@ def _costs(
         "flops_per_clip": flops_per_clip(model, example),
         "train_seconds": progress.seconds,
         "latency_ms": latency_ms(net, example),
-        "peak_memory_mb": memory.megabytes(),
+        "peak_memory_mb": training.memory.megabytes(),
         "step_ms": step_ms(net, example, fabric),
     }
 

@@ -6,10 +6,11 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Literal
 
 from mmvideo.config import RunConfig, load_config
@@ -64,8 +65,7 @@ class Attempt:
     run_one: Callable[[RunConfig], bool]
     config: str
     """As JSON."""
-    run: Path
-    """The run's directory."""
+    run: RunDirectory
 
 
 @dataclass(frozen=True)
@@ -86,8 +86,37 @@ def run_grid(
     root: Path,
     data_fingerprint: str,
     workers: int | None = None,
+    refused: Mapping[str, str] = MappingProxyType({}),
 ) -> GridReport:
-    """Run what is missing of a study; what fails is recorded and does not stop the rest.
+    """Run what is missing of a study, and write down what it is made of.
+
+    Args:
+        run_one: trains one run and writes its directory under `root`; False if another process has done so
+            meanwhile. A function of a module, or a `functools.partial` of one, since other processes call it.
+        data_fingerprint: names the content of the data, as in `RunConfig.signature`.
+        workers: runs at once; None: one on a GPU, else as many as the cores allow.
+        refused: arms that cannot be run, with the reason; their runs count as failed.
+
+    Raises:
+        InputError: fewer than one worker, or `root` cannot be written to or holds this study on other data.
+    """
+    configs = study.runs()
+    runs = [RunDirectory.locate(root, config, data_fingerprint) for config in configs]
+    folder = study.write(root, data_fingerprint, [run.path.name for run in runs])
+    unable = [Failure(one.label, refused[one.arm], None) for one in configs if one.arm in refused]
+    wanted = [(one, run) for one, run in zip(configs, runs, strict=True) if one.arm not in refused]
+    trained, failures = carry_out(wanted, run_one, workers)
+    failed = (*unable, *failures)
+    return GridReport(folder, len(configs) - trained - len(failed), trained, failed)
+
+
+def carry_out(
+    wanted: Sequence[tuple[RunConfig, RunDirectory]],
+    run_one: Callable[[RunConfig], bool],
+    workers: int | None = None,
+) -> tuple[int, tuple[Failure, ...]]:
+    """Run what is missing; what fails is recorded and does not stop the rest. How many runs were trained, and
+    what failed.
 
     A run is missing unless its directory, named by configuration and data, holds a result; one whose files
     were changed since it finished counts as failed and is left as it is. Each worker is a
@@ -95,37 +124,25 @@ def run_grid(
     (out of memory, crash) costs only the run it was at. A run that another process is training is left to it:
     the others go first, then it is waited for. On Ctrl-C the workers are ended; run again to go on.
 
-    Args:
-        run_one: trains one run and writes its directory under `root`; False if another process has done so
-            meanwhile. A function of a module, or a `functools.partial` of one, since other processes call it.
-        data_fingerprint: names the content of the data, as in `RunConfig.signature`.
-        workers: runs at once; None: one on a GPU, else as many as the cores allow.
-
     Raises:
-        InputError: fewer than one worker, or `root` cannot be written to or holds this study on other data.
+        InputError: fewer than one worker.
     """
     check_workers(workers)
-    configs = study.runs()
-    runs = {config.label: RunDirectory.locate(root, config, data_fingerprint) for config in configs}
-    folder = study.write(root, data_fingerprint, [run.path.name for run in runs.values()])
-    missing = [config for config in configs if not runs[config.label].finished]
+    missing = [(config, run) for config, run in wanted if not run.finished]
     failures = [
-        Failure(label, reason, None)
-        for label, run in runs.items()
+        Failure(config.label, reason, None)
+        for config, run in wanted
         if run.finished and (reason := _damage(run))
     ]
     trained = 0
     if missing:
-        workers = min(workers or default_workers(missing[0]), len(missing))
+        workers = min(workers or default_workers(missing[0][0]), len(missing))
         attempts = {
-            config.label: (
-                config,
-                Attempt(config.label, run_one, config.model_dump_json(), runs[config.label].path),
-            )
-            for config in missing
+            config.label: (config, Attempt(config.label, run_one, config.model_dump_json(), run))
+            for config, run in missing
         }
         with (
-            GridProgress(len(configs), len(configs) - len(missing)) as progress,
+            GridProgress(len(wanted), len(wanted) - len(missing)) as progress,
             closing(_outcomes(attempts, workers, progress)) as outcomes,
         ):
             for outcome in outcomes:
@@ -133,7 +150,7 @@ def run_grid(
                     failures.append(_failure(outcome))
                 trained += outcome.reason is None and not outcome.elsewhere
                 progress.end(outcome)
-    return GridReport(folder, len(configs) - trained - len(failures), trained, tuple(failures))
+    return trained, tuple(failures)
 
 
 def default_workers(config: RunConfig) -> int:
@@ -174,7 +191,7 @@ def _outcomes(
                     yield _outcome(attempts[one.label][0], one, answer, now - began.get(one.label, now))
             for label in list(held):
                 config, one = attempts[label]
-                if RunDirectory(one.run).finished:
+                if one.run.finished:
                     del held[label]
                     yield _outcome(config, one, Ended("finished before"), 0.0)
                 elif now >= held[label]:
@@ -182,13 +199,13 @@ def _outcomes(
                     pool.give(one)
             for one in pool.running:
                 began.setdefault(one.label, now)
-            progress.update((attempts[one.label][0], RunDirectory(one.run)) for one in pool.running)
+            progress.update((attempts[one.label][0], one.run) for one in pool.running)
 
 
 def attempt(given: Attempt) -> Ended:
     """In a worker: train the run, unless another process has it or has finished it."""
     began = time.monotonic()
-    if RunDirectory(given.run).finished:
+    if given.run.finished:
         return Ended("finished before")
     try:
         trained = given.run_one(load_config(given.config, given.label))
@@ -203,7 +220,7 @@ def attempt(given: Attempt) -> Ended:
 
 def _outcome(config: RunConfig, one: Attempt, answer: Ended | NoAnswer, watched: float) -> Outcome:
     """What a worker's answer means; `watched` is how long its run was seen to be under way, in seconds."""
-    run = RunDirectory(one.run)
+    run = one.run
     if isinstance(answer, NoAnswer):
         return Outcome(config, run, watched, answer.reason, answer.details)
     if answer.state == "failed":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -37,7 +38,7 @@ class Outcome:
             return f"{self.config.label}  FAILED after {self.seconds:.0f} s: {self.reason}"
         score = TASKS[self.config.data.task].score
         name = "" if score == "accuracy" else f"{score} "
-        value = f"  val {name}{self.run.result().val[score]:.3f}"
+        value = f"  val {name}{self.run.result().val.get(score, math.nan):.3f}"
         how = "trained by another process" if self.elsewhere else f"{self.seconds:.0f} s"
         return f"{self.config.label}{value}  {how}"
 

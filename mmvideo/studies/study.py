@@ -17,6 +17,8 @@ from mmvideo.errors import InputError
 from mmvideo.files import make_folder, read_record, remove_abandoned, write_whole
 from mmvideo.names import path_name
 from mmvideo.records import STUDY, ArmRecord, Role, StudyRecord
+from mmvideo.studies.space import Tuning
+from mmvideo.tuning_record import TuningRecord
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,10 @@ class Study:
     """The arm whose number of fusion parameters the other fusion arms are brought to; None: each as it is."""
     notes: tuple[str, ...] = ()
     """What is to be known of the study as it was carried out, such as a modality that the data lacks."""
+    tuning: Tuning | None = None
+    """What each arm is tuned by on validation before it is run; None: its settings are as they are."""
+    tuned: TuningRecord | None = None
+    """What came of that, once it is done."""
 
     def __post_init__(self) -> None:
         self._check_types()
@@ -88,6 +94,7 @@ class Study:
             "arms, a tuple of Arm": _all(self.arms, Arm),
             "axes and notes, tuples of text": all(_all(values, str) for values in names),
             "seeds, a tuple of whole numbers": all(_all(values, int) for values in numbers),
+            "tuning, a Tuning or None": self.tuning is None or isinstance(self.tuning, Tuning),
             "limits, a table or None": self.limits is None or isinstance(self.limits, Mapping),
         }
         for what, is_so in fine.items():
@@ -132,6 +139,7 @@ class Study:
             limits=None if self.limits is None else dict(self.limits),
             manifest=self.manifest,
             notes=self.notes,
+            tuning=self.tuned,
         )
 
     @property

@@ -16,6 +16,7 @@ from mmvideo.components import EncoderChoice, FusionChoice, ObjectiveChoice
 from mmvideo.config import DataConfig, RunConfig, RuntimeConfig, TrainConfig
 from mmvideo.errors import InputError, TrainingError
 from mmvideo.runs import execute as execution
+from mmvideo.runs import training
 from mmvideo.runs.directory import RunDirectory
 from mmvideo.runs.evaluate import evaluate_run
 from mmvideo.runs.execute import execute
@@ -161,7 +162,7 @@ def test_a_run_that_stops_ends_its_mirror_as_failed(
         raise trouble
 
     monkeypatch.setattr(execution, "open_tracker", lambda *given: tracker)
-    monkeypatch.setattr(execution, "fit", stop)
+    monkeypatch.setattr(training, "fit", stop)
     config = configure(text_alone=True)
     with pytest.raises(type(trouble)):
         execute(config, root=tmp_path)

@@ -92,6 +92,7 @@ def test_written_study_holds_what_a_report_needs(tmp_path: Path) -> None:
         "manifest": os.path.relpath(two.manifest, folder),
         "data_fingerprint": "data",
         "notes": ["no sound"],
+        "tuning": None,
     }
 
 

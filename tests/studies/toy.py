@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 from mmvideo.config import RunConfig, RuntimeConfig, TrainConfig
 from mmvideo.errors import InputError, TrainingError
 from mmvideo.runs.directory import RunDirectory
+from mmvideo.runs.trial_directory import TrialDirectory
 from mmvideo.studies.grid import run_grid
 from mmvideo.studies.study import Arm, Study
 
@@ -50,6 +52,30 @@ def train(config: RunConfig, *, root: Path, seconds: float = 0.0) -> bool:
             run.log_metrics(metric_line(epoch, accuracy=0.5))
         if config.arm != "forgetful":
             run.write_result(made_result(run.path, config))
+    return True
+
+
+def score(config: RunConfig) -> float:
+    """What the stand-in for a trial has on validation: the more, the nearer its learning rate is to 1e-4."""
+    return 1 - abs(math.log10(config.train.learning_rate) + 4) / 4
+
+
+def trial(config: RunConfig, *, root: Path) -> bool:
+    """A trial's record without its training."""
+    run = TrialDirectory.create(root, config, DATA)
+    if run.finished:
+        return False
+    with (run.path / "starts").open("a") as file:
+        file.write("start\n")
+    if config.arm.startswith("broken"):
+        raise ZeroDivisionError("loss is 1/0")
+    reason = None
+    if config.arm.startswith("fast-fails") and config.train.learning_rate > 9e-4:
+        reason = "The loss is nan at step 3"
+    own = score(config) + (config.seed / 100 if config.seed < 100 else 0)
+    run.write_trial(config, DATA, val={} if reason else {"accuracy": own, "loss": 1.0}, reason=reason)
+    if reason:
+        raise TrainingError(reason)
     return True
 
 

@@ -1,0 +1,224 @@
+"""A tuned comparison: every arm, controls too, gets the same trials, and goes on with its best on validation.
+
+A trial is a run with a tuning seed that never sees the test split (see `mmvideo.runs.trial`). Trials stand in
+`<root>/<study>/trials/`, named by their signatures, so that finished ones are reused.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import defaultdict
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mmvideo.config import RunConfig, load_config
+from mmvideo.config_diff import flatten
+from mmvideo.errors import InputError, unknown
+from mmvideo.evaluation.tasks import TASKS, Task
+from mmvideo.runs.trial_directory import TrialDirectory
+from mmvideo.studies.grid import carry_out
+from mmvideo.studies.space import trials
+from mmvideo.studies.study import Arm, Study
+from mmvideo.tuning_record import ArmTuning, Setting, TrialRow, TuningRecord, setting_text
+from mmvideo.vocabulary import counted
+
+FOLDER = "trials"
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One setting of one arm: a run for each tuning seed, or why there can be none."""
+
+    arm: str
+    number: int
+    setting: Setting
+    runs: tuple[tuple[RunConfig, TrialDirectory], ...]
+    reason: str | None = None
+
+
+def tunable(study: Study, fixed: Collection[str] = ()) -> Study:
+    """The study with a space of what can be tuned in it; a note says what was left out.
+
+    That is a field in which its arms differ, one that was `fixed` by hand, and the width where strategies are
+    of one size or encoders come from earlier runs.
+
+    Raises:
+        InputError: a name that no arm has, or nothing is left to tune.
+    """
+    if study.tuning is None:
+        return study
+    out: dict[str, str] = {}
+    for name in study.tuning.space:
+        keys = {key for arm in study.arms for key in keys_of(arm.config, name)}
+        if not keys:
+            known = {key for arm in study.arms for key in flatten(arm.config.model_dump(mode="json"))}
+            raise unknown("field to tune", name, known)
+        if keys & set(fixed):
+            out[name] = "it is set"
+        elif _arms_differ(study, name):
+            out[name] = "arms differ in it"
+        elif name == "width" and study.same_size_as:
+            out[name] = "strategies are of one size"
+        elif name == "width" and any(arm.config.encoders_from for arm in study.arms):
+            out[name] = "encoders come from earlier runs"
+    if not out:
+        return study
+    space = {name: values for name, values in study.tuning.space.items() if name not in out}
+    told = "; ".join(f"{name} ({why})" for name, why in out.items())
+    if not space:
+        raise InputError(f"Nothing of '{study.name}' can be tuned: {told}. Leave --tune out.")
+    tuning = replace(study.tuning, space=space)
+    return replace(study, tuning=tuning, notes=(*study.notes, f"Not tuned: {told}."))
+
+
+def keys_of(config: RunConfig, name: str) -> list[str]:
+    """The dotted keys that a name of a space stands for in a configuration; none, if it has no such field."""
+    flat = flatten(config.model_dump(mode="json"))
+    if name in flat:
+        return [name]
+    unread = tuple(f"inputs.{given}." for given in config.inputs if given not in config.modalities)
+    return [key for key in flat if key.endswith(f".options.{name}") and not key.startswith(unread)]
+
+
+def _arms_differ(study: Study, name: str) -> bool:
+    """Whether arms that have the same component, or the field itself, have other values there."""
+    values = defaultdict[tuple[str, Any], set[str]](set)
+    for arm in study.arms:
+        flat = flatten(arm.config.model_dump(mode="json"))
+        for key in keys_of(arm.config, name):
+            component = flat.get(f"{key.partition('.options.')[0]}.name")
+            values[key, component].add(json.dumps(flat[key]))
+    return any(len(found) > 1 for found in values.values())
+
+
+def with_setting(config: RunConfig, setting: Setting) -> RunConfig:
+    """The configuration as a trial has it.
+
+    Raises:
+        InputError: a component cannot be so.
+    """
+    record = config.model_dump(mode="json")
+    for name, value in setting.items():
+        for key in keys_of(config, name):
+            *path, last = key.split(".")
+            section = record
+            for step in path:
+                section = section[step]
+            section[last] = value
+    return load_config(json.dumps(record), f"arm '{config.arm}' with {setting_text(setting)}")
+
+
+def plan_text(study: Study) -> list[str]:
+    """What tuning will do, in lines: how many trials, and the settings."""
+    assert study.tuning is not None
+    tuning = study.tuning
+    given = [(len(study.arms), "arm"), (tuning.trials, "trial"), (len(tuning.seeds), "tuning seed")]
+    runs = math.prod(number for number, _ in given)
+    budget = " × ".join(counted(number, what) for number, what in given)
+    settings = trials(tuning.space, tuning.trials)
+    return [
+        f"tuned first, on validation: {budget} = {counted(runs, 'run')}, every arm with these settings:",
+        *(f"  trial {number}  {setting_text(setting)}" for number, setting in enumerate(settings)),
+    ]
+
+
+def tune(
+    study: Study,
+    run_one: Callable[[RunConfig], bool],
+    *,
+    root: Path,
+    data_fingerprint: str,
+    workers: int | None = None,
+) -> tuple[Study, dict[str, str]]:
+    """The study with every arm as its best trial had it, and the arms of which every trial failed, with the
+    last reason.
+
+    Args:
+        run_one: carries out one trial under `<root>/<study>`; see `mmvideo.studies.grid.run_grid`.
+        data_fingerprint: names the content of the data.
+
+    Raises:
+        InputError: fewer than one worker, or a trial whose files were changed since.
+    """
+    assert study.tuning is not None
+    planned = [trial for arm in study.arms for trial in _planned(study, arm, root, data_fingerprint)]
+    _, failures = carry_out([run for trial in planned for run in trial.runs], run_one, workers)
+    reasons = {failure.label: failure.reason for failure in failures}
+    arms, tuned, failed = list[Arm](), list[ArmTuning](), dict[str, str]()
+    for arm in study.arms:
+        task = TASKS[arm.config.data.task]
+        own = [trial for trial in planned if trial.arm == arm.name]
+        rows = tuple(_row(trial, task, reasons) for trial in own)
+        best = choose(rows, task, arm.config.train.select)
+        tuned.append(ArmTuning(arm=arm.name, trials=rows, chosen=best))
+        if best is None:
+            failed[arm.name] = f"all {counted(len(rows), 'trial')} failed; the last: {rows[-1].reason}"
+            arms.append(arm)
+        else:
+            arms.append(replace(arm, config=with_setting(arm.config, rows[best].setting)))
+    record = TuningRecord(
+        trials=study.tuning.trials,
+        seeds=study.tuning.seeds,
+        space={name: str(values) for name, values in study.tuning.space.items()},
+        arms=tuple(tuned),
+    )
+    return replace(study, arms=tuple(arms), axes=_with_tuned(study), tuned=record), failed
+
+
+def choose(rows: Sequence[TrialRow], task: Task, select: str) -> int | None:
+    """The number of the best trial by what `train.select` chooses an epoch by: the validation score and,
+    where that ties, the loss; or with `loss` that alone. Of equal ones the earlier; None, if none has a
+    score."""
+    sign = 1 if task.higher_is_better else -1
+
+    def rank(number: int) -> tuple[float, float]:
+        row = rows[number]
+        assert row.score is not None
+        assert row.loss is not None
+        return (0.0 if select == "loss" else sign * row.score, -row.loss)
+
+    return max((n for n, row in enumerate(rows) if row.reason is None), key=rank, default=None)
+
+
+def _planned(study: Study, arm: Arm, root: Path, data_fingerprint: str) -> list[Trial]:
+    assert study.tuning is not None
+    found = []
+    for number, setting in enumerate(trials(study.tuning.space, study.tuning.trials)):
+        name = {"study": FOLDER, "arm": f"{arm.name}-t{number}"}
+        try:
+            config = with_setting(arm.config, setting)
+            given = [config.model_copy(update={**name, "seed": seed}) for seed in study.tuning.seeds]
+            locate = [TrialDirectory.locate(root / study.name, one, data_fingerprint) for one in given]
+            found.append(Trial(arm.name, number, setting, tuple(zip(given, locate, strict=True))))
+        except InputError as error:
+            found.append(Trial(arm.name, number, setting, (), str(error)))
+    return found
+
+
+def _row(trial: Trial, task: Task, reasons: Mapping[str, str]) -> TrialRow:
+    """What came of a trial: means over its seeds, or why one of them has nothing."""
+    results = [run.result() for _, run in trial.runs if run.finished]
+    reason = trial.reason or next((result.reason for result in results if result.reason), None)
+    for config, run in trial.runs:
+        if reason is None and not run.finished:
+            reason = reasons.get(config.label, "it did not finish")
+    seconds = sum(result.seconds for result in results)
+    if reason is not None:
+        return TrialRow(setting=trial.setting, seconds=seconds, reason=reason)
+    score, loss = (float(np.mean([result.val[key] for result in results])) for key in (task.score, "loss"))
+    return TrialRow(setting=trial.setting, score=score, loss=loss, seconds=seconds)
+
+
+def _with_tuned(study: Study) -> tuple[str, ...]:
+    """The axes, with the keys in which arms may differ once each has its own best setting."""
+    assert study.tuning is not None
+    keys = dict.fromkeys(
+        key for name in study.tuning.space for arm in study.arms for key in keys_of(arm.config, name)
+    )
+    covered = [key for key in keys if any(key == axis or key.startswith(f"{axis}.") for axis in study.axes)]
+    return (*study.axes, *(key for key in keys if key not in covered))
