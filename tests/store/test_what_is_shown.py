@@ -48,6 +48,24 @@ class TestCuts:
         samples, _ = decode_audio(part, sample_rate=16000)
         assert bursts(samples) == pytest.approx([0.45], abs=0.003)
 
+    @pytest.mark.parametrize("times", [None, [0.1 * k for k in range(30)]], ids=["its pictures", "1 ms"])
+    def test_the_last_pictures_of_avi_follow_on_by_its_own_step(self, video, tmp_path, times):
+        """B-frames are let out late, the last without a time; what the file counts in may be finer."""
+        options = {"g": "12", "bf": "2", "qmax": "2", "sc_threshold": "1000000000"}
+        whole = video("a.avi", codec="mpeg4", frames=30, options=options, times=times)
+        with av.open(str(whole)) as source, av.open(str(tmp_path / "cut.avi"), "w") as target:
+            stream = target.add_stream_from_template(source.streams.video[0])
+            packets = [packet for packet in source.demux() if packet.size]
+            key = next(n for n, packet in enumerate(packets) if n and packet.is_keyframe)
+            first = packets[key].dts
+            for packet in packets[key:]:
+                packet.stream, packet.pts, packet.dts = stream, None, packet.dts - first
+                target.mux(packet)
+        seen = [time for time, _ in decoded(tmp_path / "cut.avi", "video", 0.0)]
+        assert len(seen) == 30 - 12
+        assert np.diff(seen) == pytest.approx(0.1, abs=1e-6)
+        assert {26, 27, 28} <= set(numbers(shown(tmp_path / "cut.avi").frames))
+
     @pytest.mark.skipif(not decord_installed(), reason="needs decord")
     def test_decord_is_refused_where_its_frames_would_be_others(self, video, cut):
         whole = video("a.mp4", frames=30, options={"g": "30"})
