@@ -179,9 +179,8 @@ def cmu_mosi_features(manifest: str = "data/cmu_mosi_features/manifest.jsonl") -
 def cmu_mosi_transcripts(manifest: str = "data/cmu_mosi_features/manifest.jsonl") -> RunConfig:
     """The same with the transcripts as text: a frozen MiniLM's vector of each utterance.
 
-    Cost: 5 min once for the 2,199 utterances on a busy core, then 25 to 60 s a run. Expected: text alone
-    76.7 %
-    on the official split, 75.8 with `--protocol unseen` (3 seeds; floor there 61.8, majority 58.1), LOG.md.
+    Cost: 4 min once for the 2,199 utterances on a busy core, then 25 to 60 s a run.
+    Expected: text alone 77.0 % on the official split, 76.6 with `--protocol unseen` (5 seeds), LOG.md.
     The model is fetched from the hub; or name a folder: --inputs.text.encoder.options.model FOLDER
     Command: make ablation DATASET=cmu_mosi_features BASE=cmu_mosi_transcripts DATA=/path/to/cmu_mosi_features
     """

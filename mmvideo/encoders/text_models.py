@@ -22,10 +22,38 @@ from torch.nn import functional as F
 from mmvideo.errors import InputError, unknown
 from mmvideo.modalities.text_windows import TextFormat
 from mmvideo.modalities.tokenizer import WordPieces
-from mmvideo.pretrained import Family, load_pretrained, load_whole, model_config, model_file, model_json
+from mmvideo.pretrained import (
+    Family,
+    config_settings,
+    load_pretrained,
+    load_whole,
+    model_config,
+    model_file,
+    model_json,
+)
 
 Pooling = Literal["mean", "cls", "last", "max"]
 Layer = Annotated[int, at.Ge(0)] | Literal["last", "weighted"]
+
+
+def _family(title: str, network: str, width: int, parameters: float, example: str, licence: str) -> Family:
+    return Family(
+        title=title, network=network, input="words", gives="a piece, sentence or text", masks="exact",
+        width=width, parameters=parameters, example=example, licence=licence,
+    )  # fmt: skip
+
+
+FREE = "Apache 2.0"
+FAMILIES = {
+    "bert": _family("BERT", "BertModel", 768, 109.5, "google-bert/bert-base-uncased", FREE),
+    "modernbert": _family("ModernBERT", "ModernBertModel", 768, 149.0, "answerdotai/ModernBERT-base", FREE),
+    "qwen3": _family("Qwen3-Embedding", "of Qwen3", 1024, 595.8, "Qwen/Qwen3-Embedding-0.6B", FREE),
+    "sentences": _family(
+        "any text model of AutoModel, or sentence-transformers folder", "AutoModel, any", 384, 22.6,
+        "sentence-transformers/all-MiniLM-L6-v2", FREE,
+    ),
+}  # fmt: skip
+"""What `mmvideo encoders` shows; others are read in the same way."""
 MODES: dict[str, Pooling] = {
     "pooling_mode_mean_tokens": "mean",
     "pooling_mode_cls_token": "cls",
@@ -41,18 +69,6 @@ OFFSET = ("roberta", "mpnet", "camembert", "xlm", "data2vec-text", "longformer")
 INSTRUCT = re.compile(r"(.*?instruct\w*\s*:\s*)(.*?)(\n\s*query\s*:\s*)", re.IGNORECASE | re.DOTALL)
 """A prompt of instruction-tuned embedders (Wang et al., 2024, https://arxiv.org/abs/2401.00368)."""
 WINDOWS_AT_ONCE = 32
-_READ: dict[str, Any] = {"input": "word pieces", "gives": "every piece, or a window", "masks": "exact"}
-FAMILIES = {
-    "bert": Family(
-        title="BERT and its like", network="BertModel", width=768, parameters=109.5,
-        example="google-bert/bert-base-uncased", **_READ,
-    ),
-    "modernbert": Family(
-        title="ModernBERT", network="ModernBertModel", width=768, parameters=149.0,
-        example="answerdotai/ModernBERT-base", **_READ,
-    ),
-}  # fmt: skip
-"""Well-known kinds of model → what they are. Others of transformers' AutoModel that read text fit too."""
 
 
 @dataclass(frozen=True)
@@ -123,10 +139,8 @@ class WindowModel(nn.Module):
             raise InputError(f"layer {layer}: '{name}' has {blocks} blocks; 0 is what they are given")
         self.layers = blocks + 1 if layer == "weighted" else 1
         self.features: int = self.layers * network.config.hidden_size
-        settings = network.config.to_diff_dict().items()
         self.made_by = {
-            "library": "transformers",
-            "settings": {k: v for k, v in settings if not k.startswith(("_", "trans"))},
+            **config_settings(network.config),
             "layer": layer,
             **{key: value for key, value in asdict(files).items() if key != "format"},
             **{key: value for key, value in asdict(files.format).items() if key != "model"},
