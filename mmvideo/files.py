@@ -86,10 +86,13 @@ def writing(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
     """A temporary name beside `path`; what the block writes to it takes the place of `path` at its end.
 
     Readers, also after a crash at any moment, see the old file or the new one.
+
+    Args:
+        durable: wait until the disk has it. If not, a power cut soon after may leave anything at `path`.
 
     Raises:
         DiskFull, NotWritable: see `writing`.
@@ -100,8 +103,9 @@ def replacing(path: Path) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             yield temporary
-            with temporary.open("rb+") as file:
-                os.fsync(file.fileno())
+            if durable:
+                with temporary.open("rb+") as file:
+                    os.fsync(file.fileno())
             os.replace(temporary, path)
         except BaseException:
             with suppress(OSError):
@@ -109,9 +113,9 @@ def replacing(path: Path) -> Iterator[Path]:
             raise
 
 
-def write_whole(path: Path, content: bytes | str) -> None:
-    """Replace a file's content, text as UTF-8. Raises as `replacing` does."""
-    with replacing(path) as temporary:
+def write_whole(path: Path, content: bytes | str, *, durable: bool = True) -> None:
+    """Replace a file's content, text as UTF-8. Arguments and errors are those of `replacing`."""
+    with replacing(path, durable=durable) as temporary:
         temporary.write_bytes(content.encode() if isinstance(content, str) else content)
 
 

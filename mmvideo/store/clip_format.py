@@ -77,6 +77,8 @@ def write_clip(
 ) -> None:
     """Store the clip. Sound becomes 16-bit PCM of full scale 1, or of the clip's peak if that is higher.
 
+    The disk may have it later: a build waits for all of them at once (see `mmvideo.store.unsynced`).
+
     Args:
         jpeg_quality: keep the frames as JPEG pictures of this quality. None: as they are.
         origin: what the clip was made from and how, for those who look after the store.
@@ -100,7 +102,7 @@ def write_clip(
         "warnings": list(warnings),
         **({"origin": dict(origin)} if origin else {}),
     }
-    write_object(path, arrays, record)
+    write_object(path, arrays, record, durable=False)
 
 
 def read_clip(path: Path) -> StoredClip:

@@ -36,10 +36,15 @@ def object_path(root: Path, key: str) -> Path:
     return Path(f"{root}/objects/{key[:2]}/{key}{SUFFIX}")  # in one step: it is made for every sample read
 
 
-def write_object(path: Path, arrays: Arrays, record: Mapping[str, Any]) -> None:
-    """Write both to `path`, with its key, and the checksum that `check_object` compares."""
+def write_object(path: Path, arrays: Arrays, record: Mapping[str, Any], *, durable: bool = True) -> None:
+    """Write both to `path`, with its key, and the checksum that `check_object` compares.
+
+    Args:
+        durable: see `mmvideo.files.replacing`; if not, `mmvideo.store.unsynced` has to name it.
+    """
     text = json.dumps(record)
-    write_whole(path, save(arrays, {RECORD: text, KEY: path.stem, CHECKSUM: _checksum(text, arrays)}))
+    content = save(arrays, {RECORD: text, KEY: path.stem, CHECKSUM: _checksum(text, arrays)})
+    write_whole(path, content, durable=durable)
 
 
 def read_object(path: Path, file: Any, *, leave_out: Collection[str]) -> tuple[dict[str, Any], Arrays]:

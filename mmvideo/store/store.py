@@ -5,6 +5,7 @@ the arrays changes the key; moving or renaming files does not. Layout under the 
 
     objects/<first two digits>/<key>.safetensors   a decoded clip
     failures.json                                  key → why it could not be decoded
+    unsynced.json                                  while a build runs: what the disk may not have yet
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from mmvideo.store.clip_format import (
 )
 from mmvideo.store.keys import Source, StoreSettings
 from mmvideo.store.object_store import object_path, unreadable
+from mmvideo.store.unsynced import settle, unsynced, writing_objects
 
 __all__ = ["BuildReport", "Store", "StoreSettings", "StoredClip", "fingerprint"]
 
@@ -111,15 +113,17 @@ class Store:
 
         known, failures = standing()
         found: dict[str, Header] = {}
-        if wanted.keys() - known.keys() - failures.keys():
+        if wanted.keys() - known.keys() - failures.keys() or wanted.keys() & unsynced(self.root):
             busy = f"Another process is building the store {self.root}; waiting for it."
             with locked(self.root / "build", waiting=busy):
+                settle(self.root)
                 known, failures = standing()
                 todo = [job for key, job in wanted.items() if key not in known and key not in failures]
                 outcomes = decode_all(todo, workers=workers, time_limit=time_limit)
-                found, lost = self._collected(
-                    tracked(outcomes, len(todo), "Decoding clips", progress), time_limit
-                )
+                with writing_objects(self.root, [job.key for job in todo]):
+                    found, lost = self._collected(
+                        tracked(outcomes, len(todo), "Decoding clips", progress), time_limit
+                    )
                 failures |= lost
         for name, job in jobs.items():
             if header := found.get(job.key) or known.get(job.key):

@@ -17,10 +17,11 @@ import pytest
 from mmvideo.clips.hashing import ContentHashes
 from mmvideo.clips.manifest import Clip, read_manifest, write_manifest
 from mmvideo.errors import InputError
-from mmvideo.files import DiskFull, locked, read_json, update_json, write_whole
+from mmvideo.files import DiskFull, locked, read_json, update_json, write_json, write_whole
 from mmvideo.store.keys import Source
 from mmvideo.store.maintenance import verify
 from mmvideo.store.store import Store, StoreSettings
+from mmvideo.store.unsynced import unsynced
 
 SETTINGS = StoreSettings(frame_rate=8.0, frame_size=32, sample_rate=16000)
 BUILD = """
@@ -96,8 +97,10 @@ def test_killed_while_it_writes_it_goes_on_and_nothing_is_broken(here: Path) -> 
     before = len(objects(here))
     assert 3 <= before < 40, "it should be killed half way"
     assert verify(here / "store").damaged == ()
+    assert {path.stem for path in objects(here)} < unsynced(here / "store")
     store, report = build(here)
     assert (report.built, report.reused) == (40 - before, before)
+    assert unsynced(here / "store") == set()
     assert verify(here / "store").sound == 40
     assert all(len(store.read(key).samples) == 16000 for key in report.keys.values())
 
@@ -149,6 +152,24 @@ def test_a_file_cut_short_is_decoded_again(here: Path, capsys: pytest.CaptureFix
     assert verify(here / "store").sound == 40
 
 
+def test_what_a_power_cut_left_is_read_in_full_before_it_is_used(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The disk has a file's length and beginning, and zeros in the place of the rest."""
+    build(here)
+    lost, other = objects(here)[7], objects(here)[8]
+    for path in (lost, other):
+        path.write_bytes(path.read_bytes()[:-3000] + bytes(3000))
+    _, report = build(here)
+    assert (report.built, report.reused) == (0, 40), "nothing was under way: what is there is believed"
+    write_json(here / "store" / "unsynced.json", {"keys": [lost.stem, "0" * 64]})
+    _, report = build(here)
+    assert (report.built, report.reused) == (1, 39)
+    assert f"{lost} was not on the disk" in capsys.readouterr().err
+    assert verify(here / "store").damaged == (other,)
+    assert not (here / "store" / "unsynced.json").exists()
+
+
 def test_records_updated_by_many_processes_lose_nothing(tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from mmvideo.files import update_json\n"
@@ -189,7 +210,7 @@ def test_keys_do_not_move(here: Path) -> None:
     source = Source({"video": "ab", "subtitles": "cd"}, ".srt", (0.0, 1.5))
     pyav = StoreSettings(8.0, 32, 16000, backend="pyav")
     sampled = {"frame_rate": 8.0, "frame_size": 32, "sample_rate": 16000, "backend": "pyav"}
-    record = [4, {"video": "ab", "subtitles": "cd"}, ".srt", [0.0, 1.5], sampled, "pyav"]
+    record = [5, {"video": "ab", "subtitles": "cd"}, ".srt", [0.0, 1.5], sampled, "pyav"]
     expected = hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
     assert source.key(pyav) == expected
     jpegs = {source.key(StoreSettings(8.0, 32, 16000, "pyav", "jpeg", quality)) for quality in (80, 90)}
