@@ -121,7 +121,7 @@ def test_help_of_train_explains_every_documented_field(capsys: pytest.CaptureFix
     assert call("train", "--help") == 0
     shown = " ".join(capsys.readouterr().out.replace("│", " ").split())
     assert "Short side in pixels at which frames are stored. (default: 64)" in shown
-    assert "The CNN, what it is given, and whether it is trained." in shown
+    assert "The CNN, what it is given, and how much of it is trained." in shown
     assert "--inputs.visual.encoder.options.picture-size INT" in shown
     assert "--fusion.options.aligned" in shown, "those of the default, which is hierarchical"
     assert "--train.epochs INT" in shown
