@@ -39,7 +39,7 @@ endif
 MANIFEST := $(FOLDER)/manifest.jsonl
 
 .DEFAULT_GOAL := help
-.PHONY: help setup data train ablation interactions report compare inspect store test fuzz bench lint docs lock check clean
+.PHONY: help setup data encode train ablation interactions report compare inspect store test fuzz bench lint docs lock check clean
 MAKEFLAGS += --no-print-directory
 
 help: ## show this list
@@ -70,6 +70,9 @@ data: $(STAMP) ## make the data set's manifest (and the planted data set itself)
 	elif [ "$(DATASET)" != planted ] && [ -z "$(DATA)" ]; then \
 		echo "DATASET=$(DATASET) needs DATA=path of your download (see datasets/$(DATASET)/README.md)"; exit 2; \
 	else $(MMVIDEO) prepare $(RECIPE); fi
+
+encode: data ## encode all clips with the base's frozen encoders, ahead of training; ARGS="--workers 4" (several at once share it)
+	@$(MMVIDEO) encode experiments/bases.py:$(BASE) --set data.manifest=$(MANIFEST) $(ARGS)
 
 train: data ## train one run; ARGS="--fusion.name late --train.epochs 3" changes any field
 	@$(MMVIDEO) train experiments/bases.py:$(BASE) --root $(ROOT) --data.manifest $(MANIFEST) $(ARGS)

@@ -1,4 +1,4 @@
-"""How far long work is: a bar on a terminal, a line now and then elsewhere."""
+"""How far long work is and how fast: a bar on a terminal, a line now and then elsewhere."""
 
 from __future__ import annotations
 
@@ -19,9 +19,14 @@ def tracked(items: Iterable[Item], total: int, title: str, show: bool = True) ->
         yield from items
     elif sys.stderr.isatty():
         from rich.console import Console
-        from rich.progress import track
+        from rich.progress import Progress, ProgressColumn, Task
 
-        yield from track(items, title, total, console=Console(stderr=True))
+        class Rate(ProgressColumn):
+            def render(self, task: Task) -> str:
+                return "" if task.speed is None else f"{task.speed:.3g} a second"
+
+        with Progress(*Progress.get_default_columns(), Rate(), console=Console(stderr=True)) as progress:
+            yield from progress.track(items, total, description=title)
     else:
         yield from _with_lines(items, total, title)
 
@@ -32,6 +37,11 @@ def _with_lines(items: Iterable[Item], total: int, title: str) -> Iterator[Item]
         now = time.monotonic()
         if done == total or now - printed >= LINE_EVERY:
             printed = now
-            rest = (now - started) / done * (total - done)
-            print(f"{title}: {done:,} of {total:,}, about {rest:.0f} s left", file=sys.stderr, flush=True)
+            each = (now - started) / done
+            print(
+                f"{title}: {done:,} of {total:,}, {1 / each if each else 0:.3g} a second, about "
+                f"{each * (total - done):.0f} s left",
+                file=sys.stderr,
+                flush=True,
+            )
         yield item

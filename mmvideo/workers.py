@@ -49,6 +49,11 @@ class NoAnswer:
     details: str = ""
 
 
+def of_threads(count: int) -> dict[str, str]:
+    """The environment of a process whose libraries compute on so many threads."""
+    return dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), str(count))
+
+
 def check_workers(workers: int | None, flag: str = "--workers") -> None:
     """
     Raises:

@@ -21,6 +21,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "ablate": ("mmvideo.cli.ablate:ablate", "carry out a study: all runs, comparison, report"),
     "check": ("mmvideo.cli.check:run", "hold a fusion, encoder or objective of your own to its contract"),
     "encoders": ("mmvideo.cli.encoders:run", "list the encoders, and the pretrained models they are made of"),
+    "encode": (
+        "mmvideo.cli.encode:run",
+        "encode clips ahead of training, with a base's or study's frozen encoders",
+    ),
     "transcribe": ("mmvideo.cli.transcribe:run", "write subtitles for clips that have none"),
     "inspect": ("mmvideo.cli.inspect:run", "show what the model will see of a clip or a manifest"),
     "compare": ("mmvideo.cli.ablate:compare", "report on studies already run"),

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from mmvideo.cli.options import first_positional, parse
+from mmvideo.cli.options import first_positional, parse, split
 from mmvideo.config_diff import flatten
 from mmvideo.errors import InputError
 from mmvideo.evaluation.floor_record import floor_file
@@ -83,7 +83,7 @@ def ablate(arguments: list[str]) -> int:
     from mmvideo.runs.own_components import check_own_components
 
     began = time.monotonic()
-    own, of_study = _split(arguments)
+    own, of_study = split(arguments)
     with _sides(own, of_study):
         options = parse(Ablate, "ablate", own)
     check_workers(options.workers)
@@ -137,14 +137,6 @@ def compare(arguments: list[str]) -> int:
         named = folder.resolve() if folder.name in ("", "..") else folder  # the report's folder is called so
         _report(named, options.out, f"mmvideo compare {shlex.join(arguments)}")
     return 0
-
-
-def _split(arguments: list[str]) -> tuple[list[str], list[str]]:
-    """What stands before the first `--`, and behind it."""
-    if "--" not in arguments:
-        return arguments, []
-    at = arguments.index("--")
-    return arguments[:at], arguments[at + 1 :]
 
 
 @contextmanager

@@ -92,6 +92,14 @@ def checked(config: RunConfig) -> RunConfig:
         raise InputError(explain(error)) from error
 
 
+def split(arguments: list[str]) -> tuple[list[str], list[str]]:
+    """What stands before the first `--`, and behind it."""
+    if "--" not in arguments:
+        return arguments, []
+    at = arguments.index("--")
+    return arguments[:at], arguments[at + 1 :]
+
+
 def first_positional(arguments: Sequence[str]) -> str | None:
     """The argument in first place, if it is no flag: what decides the defaults of the flags after it."""
     return arguments[0] if arguments and not arguments[0].startswith("-") else None

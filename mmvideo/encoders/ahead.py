@@ -1,9 +1,12 @@
-"""What a frozen model makes of clips, computed once for all runs that use it."""
+"""What a frozen model makes of clips, computed once for all runs that use it, by any number of processes."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+import sys
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -11,46 +14,127 @@ import torch
 from torch import Tensor, nn
 
 from mmvideo.clips.manifest import Clip
-from mmvideo.files import locked
+from mmvideo.errors import InputError
+from mmvideo.files import Busy, Unwritable, locked
 from mmvideo.modalities.base import ClipSource, Modality
 from mmvideo.modalities.visual import Visual
 from mmvideo.progress import tracked
 from mmvideo.store.clip_format import OpenClip
 from mmvideo.store.encoded import EncodedClips
+from mmvideo.terminal import note
+from mmvideo.vocabulary import counted
 
 FRAMES_AT_ONCE = 64
+WAIT_SECONDS = 0.2
+"""Until a clip that another process is at is looked for again."""
+NAMED = 3
+"""Clips that a message names."""
 Encode = Callable[[Clip, OpenClip], tuple[Tensor, Tensor]]
 """A clip → its tokens (N, F), and their centres (N,) in seconds from its start; N is 0 where it has none."""
 
 
-@torch.no_grad()
-def encode_clips(
-    encode: Encode, made_by: Mapping[str, Any], modality: Modality, source: ClipSource, *, half: bool = False
-) -> EncodedClips:
-    """Every clip's tokens under a frozen model; what is missing is computed first, one clip after another.
+@dataclass(frozen=True)
+class Ahead:
+    """A frozen model, in evaluation mode, as it encodes whole clips."""
 
-    They are kept in the store under a hash of the clip, of what else is read of it and how, and of `made_by`,
-    so that a change of any of these is a miss, and never a stale hit.
+    encode: Encode
+    made_by: Mapping[str, Any]
+    """What decides the tokens beside the clip: model, weights, layer, windows, preprocessing."""
+    half: bool = False
+    """Tokens are kept in half precision."""
+    notes: dict[str, list[str]] = field(default_factory=dict)
+    """What is to be known of clips that were encoded, as it follows upon "3 clips " → their ids."""
 
-    Args:
-        encode: the model, in evaluation mode, on what the modality gives of a whole clip.
-        made_by: what decides the tokens beside the clip: model, weights, layer, windows, preprocessing.
-        source: the clips that will be read.
-        half: keep them in half precision.
+    def place(self, modality: Modality, source: ClipSource) -> EncodedClips:
+        """Where the clips' tokens are kept: in the store, under a hash of the clip, of what else is read of
+        it and how, and of `made_by`, so that a change of any of these is a miss, and never a stale hit."""
+        beside = {clip.id: modality.beside(clip) for clip in source.clips}
+        made_by = {**self.made_by, **modality.reading}
+        return EncodedClips(source.store.root, source.keys, made_by, modality.name, beside, self.half)
+
+
+def encode_clips(ahead: Ahead, modality: Modality, source: ClipSource) -> EncodedClips:
+    """Every clip's tokens under a frozen model; what is missing is computed first.
+
+    Raises:
+        InputError: clips that cannot be encoded; the others are.
     """
-    store, keys = source.store, source.keys
-    clips = {clip.id: clip for clip in source.clips}
-    beside = {name: modality.beside(clip) for name, clip in clips.items()}
-    encoded = EncodedClips(store.root, keys, {**made_by, **modality.reading}, modality.name, beside, half)
-    if not encoded.missing():
-        return encoded
-    with locked(store.root / "features", waiting=f"Another process encodes clips in {store.root}; waiting."):
-        todo = encoded.missing()
-        for name in tracked(todo, len(todo), f"Encoding {modality.name}"):
-            with store.open(keys[name]) as stored:
-                tokens, times = encode(clips[name], stored)
-            encoded.write(name, tokens.float().cpu().numpy(), times.double().cpu().numpy())
+    encoded = ahead.place(modality, source)
+    todo = encoded.missing()
+    found = dict(
+        tracked(encode_missing(ahead, encoded, source, todo), len(todo), f"Encoding {modality.name}")
+    )
+    tell(modality.name, ahead.notes)
+    if failed := {name: reason for name, reason in found.items() if reason}:
+        raise InputError(not_encoded(modality.name, failed))
     return encoded
+
+
+def encode_missing(
+    ahead: Ahead, encoded: EncodedClips, source: ClipSource, names: Collection[str]
+) -> Iterator[tuple[str, str | None]]:
+    """Encode those of the clips that are missing; yield each, as it is there, with what is wrong with it.
+
+    Processes that are given the same clips share the work: each takes those that no other is at.
+
+    Raises:
+        Unwritable: the disk does not take a clip's tokens.
+    """
+    clips = {clip.id: clip for clip in source.clips}
+    left, waiting = list(names), False
+    while left:
+        busy = []
+        for name in left:
+            try:
+                yield name, encode_clip(ahead, encoded, source, clips[name])
+            except Busy:
+                busy.append(name)
+        if len(busy) == len(left):
+            if not waiting:
+                print(f"Another process encodes the last {counted(len(left), 'clip')}.", file=sys.stderr)
+            waiting = True
+            time.sleep(WAIT_SECONDS)
+        left = busy
+
+
+@torch.no_grad()
+def encode_clip(ahead: Ahead, encoded: EncodedClips, source: ClipSource, clip: Clip) -> str | None:
+    """Encode a clip and keep it, if that is not done yet; else what is wrong with it.
+
+    Raises:
+        Busy: another process is at it, or at one of the few that share its lock.
+        Unwritable: the disk does not take its tokens.
+    """
+    path = encoded.path(clip.id)
+    with locked(source.store.root / "claims" / path.stem[:2], busy=f"{clip.id} is being encoded"):
+        if path.exists():
+            return None
+        try:
+            with source.store.open(source.keys[clip.id]) as stored:
+                tokens, times = ahead.encode(clip, stored)
+            encoded.write(clip.id, tokens.float().cpu().numpy(), times.double().cpu().numpy())
+        except Unwritable:
+            raise
+        except (InputError, torch.OutOfMemoryError) as error:
+            return str(error)
+    return None
+
+
+def tell(modality: str, notes: Mapping[str, Collection[str]]) -> None:
+    """Print what is to be known of the clips that were encoded (`Ahead.notes`)."""
+    for text, names in notes.items():
+        if names:
+            note(f"{modality}: {counted(len(names), 'clip')} {text}")
+
+
+def not_encoded(modality: str, failed: Mapping[str, str]) -> str:
+    """What a user is told of clips that cannot be encoded."""
+    told = [reason if name in reason else f"{name}: {reason}" for name, reason in failed.items()]
+    more = f" (and {len(told) - NAMED} more)" if len(told) > NAMED else ""
+    return (
+        f"{modality}: {counted(len(failed), 'clip')} cannot be encoded, the others are and are kept: "
+        f"{'; '.join(told[:NAMED])}{more}"
+    )
 
 
 @runtime_checkable  # for the checks of types in tests
@@ -64,15 +148,14 @@ class FrameEncoder(Protocol):
         """Of each frame, (N, 3, H, W) uint8 → (N, features)."""
 
 
-def encode_frames(
+def encoded_frames(
     encoder: FrameEncoder,
     made_by: Mapping[str, Any],
     visual: Visual,
-    source: ClipSource,
     device: torch.device,
     *,
     half: bool = False,
-) -> EncodedClips:
+) -> Ahead:
     """One vector for each stored frame, as a frozen backbone makes it of the frame's centre crop.
 
     Args:
@@ -90,7 +173,7 @@ def encode_frames(
                 parts.append(encoder.frame_features(visual.transforms[False](frames, 0).to(device)).cpu())
         return torch.cat(parts), times
 
-    return encode_clips(encode, made_by, visual, source, half=half)
+    return Ahead(encode, made_by, half)
 
 
 def weights_digest(network: nn.Module) -> str:

@@ -8,11 +8,11 @@ from typing import Any, ClassVar
 import torch
 from torch import nn
 
+from mmvideo.encoders.ahead import Ahead
 from mmvideo.layers.pooling import ClipPool, make_pool
-from mmvideo.modalities.base import ClipSource, Modality
+from mmvideo.modalities.base import Modality
 from mmvideo.pretrained import Family
 from mmvideo.schema import Dropout, Part
-from mmvideo.store.encoded import EncodedClips
 from mmvideo.types import Features, Tokens
 from mmvideo.vocabulary import Level
 
@@ -64,11 +64,9 @@ class Encoder(nn.Module):
         """
 
     @classmethod
-    def encode_ahead(
-        cls, config: Any, modality: Modality, source: ClipSource, device: torch.device
-    ) -> EncodedClips | None:
-        """What stands in for the modality's input in every run, computed once for all clips, where the
-        options ask for it; the modality is given it as `encoded`. None: nothing."""
+    def encode_ahead(cls, config: Any, modality: Modality, device: torch.device) -> Ahead | None:
+        """How clips are encoded once for all runs, where the options ask for it; what comes of it stands in
+        for the modality's input. None: they are not."""
         return None
 
     @property

@@ -11,16 +11,15 @@ from jaxtyping import Float, UInt8
 from pydantic import model_validator
 from torch import Tensor, nn
 
-from mmvideo.encoders.ahead import encode_frames, weights_digest
+from mmvideo.encoders.ahead import Ahead, encoded_frames, weights_digest
 from mmvideo.encoders.picture_models import FAMILIES, TIMM, load_picture_model, picture_of
 from mmvideo.encoders.tuning import TunedEncoder, tune_network
 from mmvideo.layers.trunk import Trunk, make_trunk
-from mmvideo.modalities.base import ClipSource, Modality
+from mmvideo.modalities.base import Modality
 from mmvideo.modalities.pictures import Framing
 from mmvideo.modalities.visual import Pictures, Visual
 from mmvideo.pretrained import Family
 from mmvideo.schema import WeightsFile, added
-from mmvideo.store.encoded import EncodedClips
 from mmvideo.types import Tokens
 from mmvideo.vocabulary import Level
 
@@ -71,9 +70,7 @@ class FrameModel(TunedEncoder):
         return load_picture_model(config.model, config.weights).network
 
     @classmethod
-    def encode_ahead(
-        cls, config: Config, modality: Modality, source: ClipSource, device: torch.device
-    ) -> EncodedClips | None:
+    def encode_ahead(cls, config: Config, modality: Modality, device: torch.device) -> Ahead | None:
         assert isinstance(modality, Visual)
         cached = (
             config.unchanging and not modality.config.changes_frames
@@ -84,7 +81,7 @@ class FrameModel(TunedEncoder):
             return None
         encoder = cls(config, None, 1, frozenset({"stem"})).eval().to(device)  # no width is used here
         made_by = {**encoder.model.made_by, "weights": weights_digest(encoder.model.network)}
-        return encode_frames(encoder, made_by, modality, source, device, half=config.half)
+        return encoded_frames(encoder, made_by, modality, device, half=config.half)
 
     def __init__(self, config: Config, told: None, width: int, levels: Set[Level]) -> None:
         super().__init__(config, told, width, levels)

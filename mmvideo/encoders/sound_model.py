@@ -11,16 +11,15 @@ from pydantic import model_validator
 from torch import Tensor, nn
 
 from mmvideo.clips.manifest import Clip
-from mmvideo.encoders.ahead import encode_clips, weights_digest
+from mmvideo.encoders.ahead import Ahead, weights_digest
 from mmvideo.encoders.sound_models import FAMILIES, Layer, load_sound_model, sound_of
 from mmvideo.encoders.tuning import NOTHING, TunedEncoder, tune_network
 from mmvideo.errors import InputError
 from mmvideo.layers.trunk import Trunk, make_trunk
 from mmvideo.modalities.audio import Audio, Sound
-from mmvideo.modalities.base import ClipSource, Modality
+from mmvideo.modalities.base import Modality
 from mmvideo.schema import PositiveFloat, WeightsFile
 from mmvideo.store.clip_format import OpenClip
-from mmvideo.store.encoded import EncodedClips
 from mmvideo.types import Tokens
 from mmvideo.vocabulary import Level
 
@@ -88,9 +87,7 @@ class SoundModel(TunedEncoder):
         return load_sound_model(config.model, config.layer, config.window_seconds).network
 
     @classmethod
-    def encode_ahead(
-        cls, config: Config, modality: Modality, source: ClipSource, device: torch.device
-    ) -> EncodedClips | None:
+    def encode_ahead(cls, config: Config, modality: Modality, device: torch.device) -> Ahead | None:
         assert isinstance(modality, Audio)
         audio = modality
         if not (config.unchanging and not audio.config.changing if config.cached is None else config.cached):
@@ -104,7 +101,7 @@ class SoundModel(TunedEncoder):
             return encoder.columns([samples])[0]
 
         made_by = {**encoder.model.made_by, "weights": weights_digest(encoder.model.network)}
-        return encode_clips(encode, made_by, audio, source, half=config.half)
+        return Ahead(encode, made_by, config.half)
 
     def __init__(self, config: Config, told: None, width: int, levels: Set[Level]) -> None:
         super().__init__(config, told, width, levels)

@@ -13,7 +13,7 @@ from pydantic import model_validator
 from torch import Tensor, nn
 
 from mmvideo.clips.manifest import Clip
-from mmvideo.encoders.ahead import encode_clips, weights_digest
+from mmvideo.encoders.ahead import Ahead, weights_digest
 from mmvideo.encoders.text_models import (
     FAMILIES,
     Layer,
@@ -25,12 +25,11 @@ from mmvideo.encoders.text_models import (
 )
 from mmvideo.encoders.tuning import TunedEncoder, tune_network
 from mmvideo.layers.trunk import Trunk, make_trunk
-from mmvideo.modalities.base import ClipSource, Modality
+from mmvideo.modalities.base import Modality
 from mmvideo.modalities.text import Text
 from mmvideo.modalities.text_windows import PROMPT, TEXT, TextFormat, TextWindows, Unit
 from mmvideo.schema import Positive, WeightsFile
 from mmvideo.store.clip_format import OpenClip
-from mmvideo.store.encoded import EncodedClips
 from mmvideo.types import Tokens
 from mmvideo.vocabulary import Level
 
@@ -100,9 +99,7 @@ class TextModel(TunedEncoder):
         return load_text_model(_files(config), config.layer).network
 
     @classmethod
-    def encode_ahead(
-        cls, config: Config, modality: Modality, source: ClipSource, device: torch.device
-    ) -> EncodedClips | None:
+    def encode_ahead(cls, config: Config, modality: Modality, device: torch.device) -> Ahead | None:
         assert isinstance(modality, Text)
         cached = config.unchanging and not modality.config.word_dropout
         if not (cached if config.cached is None else config.cached):
@@ -124,7 +121,7 @@ class TextModel(TunedEncoder):
             made = encoder.tokens(Tokens(values, there, times))
             return made.values[made.mask], made.time[made.mask]
 
-        return encode_clips(encode, made_by, modality, source, half=config.half)
+        return Ahead(encode, made_by, config.half)
 
     def __init__(self, config: Config, told: int, width: int, levels: Set[Level]) -> None:
         super().__init__(config, told, width, levels)

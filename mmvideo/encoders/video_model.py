@@ -12,21 +12,19 @@ from pydantic import model_validator
 from torch import Tensor, nn
 
 from mmvideo.clips.manifest import Clip
-from mmvideo.encoders.ahead import FRAMES_AT_ONCE, encode_clips, weights_digest
+from mmvideo.encoders.ahead import FRAMES_AT_ONCE, Ahead, weights_digest
 from mmvideo.encoders.tuning import TunedEncoder, tune_network
 from mmvideo.encoders.video_models import FAMILIES, load_video_model, video_of
 from mmvideo.encoders.video_windows import Windows, cut_windows
 from mmvideo.errors import InputError
 from mmvideo.layers.trunk import Trunk, make_trunk
-from mmvideo.modalities.base import ClipSource, Modality
+from mmvideo.modalities.base import Modality
 from mmvideo.modalities.pictures import Framing
 from mmvideo.modalities.visual import Pictures, Visual
 from mmvideo.schema import Positive, WeightsFile
 from mmvideo.store.clip_format import OpenClip
-from mmvideo.store.encoded import EncodedClips
-from mmvideo.terminal import note
 from mmvideo.types import Tokens
-from mmvideo.vocabulary import Level, counted
+from mmvideo.vocabulary import Level
 
 
 class VideoModel(TunedEncoder):
@@ -87,9 +85,7 @@ class VideoModel(TunedEncoder):
         return load_video_model(config.model).network
 
     @classmethod
-    def encode_ahead(
-        cls, config: Config, modality: Modality, source: ClipSource, device: torch.device
-    ) -> EncodedClips | None:
+    def encode_ahead(cls, config: Config, modality: Modality, device: torch.device) -> Ahead | None:
         assert isinstance(modality, Visual)
         steady = modality.config.sampling == "rate" and not modality.config.changes_frames
         if not (config.unchanging and steady if config.cached is None else config.cached):
@@ -101,7 +97,7 @@ class VideoModel(TunedEncoder):
                 "or set cached=False"
             )
         encoder = cls(config, None, 1, frozenset({"stem"})).eval().to(device)  # no width is used here
-        return encoder.encode_all(modality, source, device)
+        return encoder.encoding(modality, device)
 
     def __init__(self, config: Config, told: None, width: int, levels: Set[Level]) -> None:
         super().__init__(config, told, width, levels)
@@ -126,12 +122,11 @@ class VideoModel(TunedEncoder):
         options = {name: getattr(self.config, name) for name in ("stride", "frame_step", "short_clips")}
         return {**self.model.made_by, "weights": weights_digest(self.model.network), **options}
 
-    def encode_all(self, visual: Visual, source: ClipSource, device: torch.device) -> EncodedClips:
-        """The vectors of all clips, kept in the store."""
-        config, repeated = self.config, 0
+    def encoding(self, visual: Visual, device: torch.device) -> Ahead:
+        """How the vectors of a clip's tubelets are made."""
+        repeated: list[str] = []
 
         def encode(clip: Clip, stored: OpenClip) -> tuple[Tensor, Tensor]:
-            nonlocal repeated
             times = torch.from_numpy(stored.clip.frame_times)
             if not len(times):
                 return torch.zeros(0, self.features), times
@@ -139,7 +134,8 @@ class VideoModel(TunedEncoder):
                 windows = self.windows(times)
             except InputError as error:
                 raise InputError(f"clip '{clip.id}' has {error}") from error
-            repeated += windows.repeated
+            if windows.repeated:
+                repeated.append(clip.id)
             parts = []
             for some in windows.frames.split(_at_once(windows.frames)):
                 shown, places = some.unique(return_inverse=True)
@@ -148,14 +144,11 @@ class VideoModel(TunedEncoder):
                 parts.append(self.model(squares[places.to(device)]).cpu())
             return torch.cat(parts)[windows.kept], windows.times
 
-        encoded = encode_clips(encode, self.made_by, visual, source, half=config.half)
-        if repeated:
-            note(
-                f"{visual.name}: {counted(repeated, 'clip')} had fewer frames than the "
-                f"{self.model.video.frames} that '{config.model}' takes, and the last was shown again; "
-                "vectors of repetitions alone are left out."
-            )
-        return encoded
+        told = (
+            f"had fewer frames than the {self.model.video.frames} that '{self.config.model}' takes, and the "
+            "last was shown again; vectors of repetitions alone are left out."
+        )
+        return Ahead(encode, self.made_by, self.config.half, {told: repeated})
 
     def stem(self, inputs: Tokens) -> Tokens:
         tokens = inputs if inputs.values.ndim == 3 else self.tubelets(inputs)

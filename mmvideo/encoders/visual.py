@@ -14,15 +14,14 @@ from jaxtyping import Float, UInt8
 from pydantic import model_validator
 from torch import Tensor, nn
 
-from mmvideo.encoders.ahead import encode_frames, weights_digest
+from mmvideo.encoders.ahead import Ahead, encoded_frames, weights_digest
 from mmvideo.encoders.backbones import torchvision_backbone
 from mmvideo.encoders.tuning import NOTHING, TunedEncoder, tune_network
 from mmvideo.errors import InputError
 from mmvideo.layers.recurrent import DeltaLstm
-from mmvideo.modalities.base import ClipSource, Modality
+from mmvideo.modalities.base import Modality
 from mmvideo.modalities.visual import Pictures, Visual
 from mmvideo.schema import Positive, WeightsFile
-from mmvideo.store.encoded import EncodedClips
 from mmvideo.types import Tokens
 from mmvideo.vocabulary import Level
 
@@ -94,9 +93,7 @@ class CnnLstm(TunedEncoder):
         return torchvision_backbone(config.backbone, config.weights, frozen=True)[0]
 
     @classmethod
-    def encode_ahead(
-        cls, config: Config, modality: Modality, source: ClipSource, device: torch.device
-    ) -> EncodedClips | None:
+    def encode_ahead(cls, config: Config, modality: Modality, device: torch.device) -> Ahead | None:
         if not config.cached:
             return None
         assert isinstance(modality, Visual)
@@ -107,7 +104,7 @@ class CnnLstm(TunedEncoder):
             "crop_size": config.picture_size,
             "normalization": config.normalization,
         }
-        return encode_frames(encoder, made_by, modality, source, device)
+        return encoded_frames(encoder, made_by, modality, device)
 
     def __init__(self, config: Config, told: None, width: int, levels: Set[Level]) -> None:
         super().__init__(config, told, width, levels)

@@ -7,13 +7,17 @@ from functools import partial
 import torch
 from lightning_fabric import Fabric
 
+from mmvideo.components import EncoderChoice
 from mmvideo.config import RunConfig
 from mmvideo.data.loading import SplitLoader, in_batches
 from mmvideo.data.run_data import RunData
+from mmvideo.encoders.ahead import encode_clips
 from mmvideo.encoders.base import Encoder
 from mmvideo.errors import InputError
+from mmvideo.modalities.base import Modality
 from mmvideo.model import FusionModel, build_model
 from mmvideo.objectives import Objective, Setting
+from mmvideo.store.encoded import EncodedClips
 from mmvideo.training.encoded import EncodedData, EncodedSplit, encode_split
 from mmvideo.training.session import TrainingData
 from mmvideo.vocabulary import Split
@@ -34,14 +38,24 @@ def make_fabric(config: RunConfig) -> Fabric:
 
 
 def encode_ahead(data: RunData, device: torch.device) -> None:
-    """Where a frozen backbone's features are to be kept: compute those that are missing, and read them from
-    now on in place of frames."""
+    """Where what a frozen encoder makes of clips is kept: compute what is missing, and read it from now on in
+    place of the input.
+
+    Raises:
+        InputError: clips that cannot be encoded; the others are.
+    """
     for name, modality in data.modalities.items():
         chosen = data.config.inputs[name].encoder
-        encoder: type[Encoder] = chosen.component
-        make = partial(encoder.encode_ahead, chosen.options, modality, data.source, device)
-        key = (chosen, modality.config)
-        modality.encoded = data.source.keep(("encoded ahead", name), key, make)
+        make = partial(_encoded, chosen, modality, data, device)
+        modality.encoded = data.source.keep(("encoded ahead", name), (chosen, modality.config), make)
+
+
+def _encoded(
+    chosen: EncoderChoice, modality: Modality, data: RunData, device: torch.device
+) -> EncodedClips | None:
+    encoder: type[Encoder] = chosen.component
+    ahead = encoder.encode_ahead(chosen.options, modality, device)
+    return None if ahead is None else encode_clips(ahead, modality, data.source)
 
 
 def trained_model(data: RunData) -> FusionModel:

@@ -63,7 +63,7 @@ def study_base(spec: str, manifest: str | None = None, *, beside: str) -> Base:
         if spec not in known:
             raise unknown("base configuration", spec, known)
         function = known[spec]
-    elif _is_record(spec):
+    elif is_record(spec):
         function = lambda: load_base(spec)  # noqa: E731
     else:
         function = load_function(spec, "base")
@@ -87,7 +87,7 @@ def load_base(spec: str) -> RunConfig:
     Raises:
         InputError: no such file, module or function, or what it holds or returns is no configuration.
     """
-    if not _is_record(spec):
+    if not is_record(spec):
         return _returned(load_function(spec, "base")(), spec)
     path = Path(spec) / "config.json" if Path(spec).is_dir() else Path(spec)
     if not path.is_file():
@@ -95,7 +95,7 @@ def load_base(spec: str) -> RunConfig:
     return load_config(path.read_text(encoding="utf-8"), str(path))
 
 
-def _is_record(spec: str) -> bool:
+def is_record(spec: str) -> bool:
     return Path(spec).is_dir() or spec.endswith(".json")
 
 

@@ -20,12 +20,11 @@ from mmvideo.runs.directory import RunDirectory
 from mmvideo.studies.progress import GridProgress, Outcome
 from mmvideo.studies.study import Study
 from mmvideo.vocabulary import counted
-from mmvideo.workers import NoAnswer, Pool, check_workers
+from mmvideo.workers import NoAnswer, Pool, check_workers, of_threads
 
 REFRESH_SECONDS = 1.0
 RETRY_SECONDS = 5.0
 """Until a run that another process holds is tried again: that process may have died."""
-_THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 @dataclass(frozen=True)
@@ -168,13 +167,11 @@ def _outcomes(
     attempts: dict[str, tuple[RunConfig, Attempt]], workers: int, progress: GridProgress
 ) -> Generator[Outcome]:
     """Each run's outcome as it ends. Leaving early, by Ctrl-C too, ends the workers."""
-    threads = str(max(config.runtime.threads for config, _ in attempts.values()))
+    threads = max(config.runtime.threads for config, _ in attempts.values())
     began: dict[str, float] = {}
     held: dict[str, float] = {}
     """Runs that another process trains → when they are tried again."""
-    with Pool[Attempt, Ended](
-        attempt, workers=workers, environment=dict.fromkeys(_THREAD_VARIABLES, threads)
-    ) as pool:
+    with Pool[Attempt, Ended](attempt, workers=workers, environment=of_threads(threads)) as pool:
         for _, one in attempts.values():
             pool.give(one)
         told = False

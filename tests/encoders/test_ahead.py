@@ -15,7 +15,7 @@ from mmvideo.clips.manifest import Clip
 from mmvideo.components import FusionChoice
 from mmvideo.config import RunConfig
 from mmvideo.data.run_data import RunData
-from mmvideo.encoders.ahead import encode_clips
+from mmvideo.encoders.ahead import Ahead, encode_clips
 from mmvideo.errors import InputError
 from mmvideo.modalities.base import Modality, View, Window
 from mmvideo.store.clip_format import OpenClip
@@ -49,7 +49,7 @@ def encode(clip: Clip, stored: OpenClip) -> tuple[Tensor, Tensor]:
 
 def ahead(opened: tuple[RunData, Modality], mark: str, **further: Any) -> EncodedClips:
     data, modality = opened
-    return encode_clips(encode, {"model": mark}, modality, data.source, **further)
+    return encode_clips(Ahead(encode, {"model": mark}, **further), modality, data.source)
 
 
 def test_tokens_need_not_be_items_and_a_window_shows_those_within(opened: Any) -> None:
@@ -122,7 +122,7 @@ def test_what_was_interrupted_goes_on_from_there(opened: Any) -> None:
         return encode(clip, stored)
 
     with pytest.raises(KeyboardInterrupt):
-        encode_clips(stops, {"model": "resumed"}, audio, data.source)
+        encode_clips(Ahead(stops, {"model": "resumed"}), audio, data.source)
     before = seen.copy()
     seen.clear()
 
@@ -130,7 +130,7 @@ def test_what_was_interrupted_goes_on_from_there(opened: Any) -> None:
         seen.append(clip.id)
         return encode(clip, stored)
 
-    encoded = encode_clips(counts, {"model": "resumed"}, audio, data.source)
+    encoded = encode_clips(Ahead(counts, {"model": "resumed"}), audio, data.source)
     assert not set(before) & set(seen)
     assert len(before) + len(seen) == len(data.source.keys)
     assert encoded.missing() == []

@@ -281,18 +281,17 @@ class TestAhead:
         torch.testing.assert_close(cached.time, found.time)
 
     def test_another_pooling_tokenizer_or_window_is_computed_anew(
-        self, configure: Configure, sentences: Path, monkeypatch: pytest.MonkeyPatch
+        self, configure: Configure, sentences: Path
     ) -> None:
         named: list[str] = []
 
-        def names(encode: object, made_by: dict[str, Any], *given: object, half: bool) -> EncodedClips:
-            named.append(json.dumps(made_by))
-            return EncodedClips(sentences, {}, made_by, "text", {})
-
         def ahead(**options: Any) -> None:
-            self.ahead(self.reading(configure, sentences, unit="clip", **options))
+            config = self.reading(configure, sentences, unit="clip", **options)
+            text = RunData.open(config).modalities["text"]
+            made = TextModel.encode_ahead(config.inputs["text"].encoder.options, text, torch.device("cpu"))
+            assert made is not None
+            named.append(json.dumps(made.made_by))
 
-        monkeypatch.setattr("mmvideo.encoders.text_model.encode_clips", names)
         ahead()
         ahead()
         assert len(set(named)) == 1

@@ -1,0 +1,143 @@
+"""What frozen encoders make of clips, computed ahead of training, by one process or by several."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+
+from mmvideo.clips.manifest import Clip
+from mmvideo.config import RunConfig, load_config
+from mmvideo.data.opened import Opened, make_modality, open_data
+from mmvideo.data.run_data import available_modalities
+from mmvideo.encoders.ahead import Ahead, encode_clip, encode_missing, not_encoded, tell
+from mmvideo.encoders.base import Encoder
+from mmvideo.files import Busy, Unwritable
+from mmvideo.modalities.base import Modality
+from mmvideo.progress import tracked
+from mmvideo.runs.assembly import make_fabric
+from mmvideo.store.encoded import EncodedClips
+from mmvideo.workers import NoAnswer, Pool, of_threads
+
+BUSY_SECONDS = 0.05
+"""What a worker waits where another command encodes the clip it was given."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One clip of one input of a configuration, as JSON."""
+
+    config: str
+    name: str
+    clip: str
+
+
+@dataclass(frozen=True)
+class Answer:
+    """`reason`: what is wrong with the clip; None: it is encoded. `busy`: another command is at it."""
+
+    reason: str | None = None
+    busy: bool = False
+    notes: dict[str, list[str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Cache:
+    """An input of a configuration whose encoder is frozen, and its clips' tokens."""
+
+    config: RunConfig
+    name: str
+    source: Opened
+    ahead: Ahead
+    encoded: EncodedClips
+
+    @cached_property
+    def clips(self) -> dict[str, Clip]:
+        return {clip.id: clip for clip in self.source.clips}
+
+    def fill(self, names: Collection[str], workers: int) -> str | None:
+        """Encode these clips, in so many processes at once, saying how far it is; what is wrong with those
+        that cannot be encoded.
+
+        Raises:
+            Unwritable: the disk does not take a clip's tokens.
+        """
+        at_once = min(workers, len(names))
+        outcomes = (
+            self._by(at_once, names)
+            if at_once > 1
+            else encode_missing(self.ahead, self.encoded, self.source, names)
+        )
+        found = tracked(outcomes, len(names), f"Encoding {self.name}")
+        failed = {name: reason for name, reason in found if reason}
+        tell(self.name, self.ahead.notes)
+        return not_encoded(self.name, failed) if failed else None
+
+    def _by(self, workers: int, names: Iterable[str]) -> Iterator[tuple[str, str | None]]:
+        """Each clip as a worker has ended with it; one that ends its worker is such a clip's reason."""
+        config = self.config.model_dump_json()
+        threads = of_threads(self.config.runtime.threads)
+        with Pool[Job, Answer | Unwritable](encode, workers=workers, environment=threads) as pool:
+            for name in names:
+                pool.give(Job(config, self.name, name))
+            while pool.unfinished:
+                for job, answer in pool.ended():
+                    if isinstance(answer, Unwritable):
+                        raise answer
+                    if isinstance(answer, NoAnswer):
+                        yield job.clip, answer.reason
+                    elif answer.busy:
+                        pool.give(job)
+                    else:
+                        for text, ids in answer.notes.items():
+                            self.ahead.notes.setdefault(text, []).extend(ids)
+                        yield job.clip, answer.reason
+
+
+def caches(configs: Iterable[RunConfig]) -> Iterator[tuple[str, Cache | None]]:
+    """Each input that the configurations read, once, with its cache; None: its encoder is not encoded ahead.
+
+    Raises:
+        InputError: anything wrong with the data.
+    """
+    seen = set()
+    for config in configs:
+        for name in available_modalities(config, progress=True):
+            if (which := (name, config.inputs[name].model_dump_json(), config.data)) not in seen:
+                seen.add(which)
+                yield name, _cache(config, name)
+
+
+def _cache(config: RunConfig, name: str) -> Cache | None:
+    given, source = config.inputs[name], open_data(config)
+    modality: Modality = make_modality(name, given, config.data.frame_rate)
+    modality.open(source)
+    encoder: type[Encoder] = given.encoder.component
+    ahead = encoder.encode_ahead(given.encoder.options, modality, make_fabric(config).device)
+    if ahead is None:
+        return None
+    return Cache(config, name, source, ahead, ahead.place(modality, source))
+
+
+@lru_cache(maxsize=1)
+def _held(config: str, name: str) -> Cache:
+    cache = _cache(load_config(config, "the configuration"), name)
+    assert cache is not None
+    return cache
+
+
+def encode(job: Job) -> Answer | Unwritable:
+    """In a worker: encode a clip, unless another process is at it."""
+    cache = _held(job.config, job.name)
+    try:
+        reason = encode_clip(cache.ahead, cache.encoded, cache.source, cache.clips[job.clip])
+    except Busy:
+        time.sleep(BUSY_SECONDS)
+        return Answer(busy=True)
+    except Unwritable as error:
+        return error
+    notes = {text: list(ids) for text, ids in cache.ahead.notes.items() if ids}
+    for ids in cache.ahead.notes.values():
+        ids.clear()
+    return Answer(reason, notes=notes)
