@@ -4,7 +4,7 @@ PYTHON  ?= python3
 VENV    ?= .venv
 DATASET ?= planted
 # the base called as the data set is; of a data set without one, a general one for videos
-BASES   := $(shell awk -F'[^a-z0-9_]+' '/^def .*RunConfig/ {print $$2}' experiments/bases.py)
+BASES   := $(shell awk -F'[^a-z0-9_]+' '/^def .*RunConfig/ {print $$2}' experiments/bases*.py)
 BASE    ?= $(if $(filter $(DATASET),$(BASES)),$(DATASET),ucf101)
 TASK    ?= mixed
 SPLIT   ?= 1

@@ -94,7 +94,6 @@ NAME_KNOWN = {
         "contract/check.py contract/inputs.py": "made-up batches",
         "inspection/opened.py inspection/panels.py": "drawn in a way of its own",
         "recipes/mmsa.py recipes/prepare.py clips/audit.py": "a manifest's field",
-        "encoders/ahead.py": "features that an encoder computes ahead",
         "runs/execute.py": "values set to zero are counted, of features alone",
     },
 }

@@ -59,7 +59,7 @@ def study_base(spec: str, manifest: str | None = None, *, beside: str) -> Base:
         InputError: there is no such configuration.
     """
     if spec.isidentifier() and not Path(spec, "config.json").is_file():
-        known = own_functions(_bases(Path(beside).parent))
+        known = known_bases(Path(beside).parent)
         if spec not in known:
             raise unknown("base configuration", spec, known)
         function = known[spec]
@@ -105,6 +105,18 @@ def _returned(config: object, spec: str) -> RunConfig:
             f"'{spec}' must return an mmvideo.config.RunConfig; it returned {type(config).__name__}."
         )
     return config
+
+
+def known_bases(folder: Path) -> dict[str, Callable[..., Any]]:
+    """What a study in this folder can be built on, by name: the functions of its bases.py, and those that it
+    has from its neighbours."""
+    module = _bases(folder)
+    imported = {
+        name: value
+        for name, value in vars(module).items()
+        if inspect.isfunction(value) and value.__annotations__.get("return") == RunConfig.__name__
+    }
+    return imported | own_functions(module)
 
 
 def _bases(folder: Path) -> ModuleType:
