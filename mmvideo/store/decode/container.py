@@ -87,7 +87,8 @@ def opened(path: str | Path) -> Iterator[InputContainer]:
         with _open(path) as container:
             yield container
     except av.ArgumentError as error:  # a decoder's answer to a picture of a size that it may not have
-        reason = f"its pictures have more than {MOST_PIXELS:,} pixels, or cannot be decoded ({error.strerror})"
+        why = error.strerror
+        reason = f"its pictures have more than {MOST_PIXELS:,} pixels, or cannot be decoded ({why})"
         raise DecodeError(path, reason) from error
     except av.FFmpegError as error:
         raise DecodeError(path, error.strerror or str(error)) from error
