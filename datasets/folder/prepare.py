@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mmvideo.clips.beside import captions, chosen, composed
-from mmvideo.clips.extensions import AUDIO, SUBTITLES, VIDEO
+from mmvideo.clips.extensions import AUDIO, OTHER_SUBTITLES, SUBTITLES, VIDEO
 from mmvideo.clips.manifest import Clip
 from mmvideo.errors import InputError
 from mmvideo.recipes import (
@@ -30,6 +30,7 @@ from mmvideo.vocabulary import Split
 OUTSIDE = "files lie outside of class folders"
 MEDIA_OUTSIDE = "videos or sound files lie outside of class folders"
 NOT_READ = "files are of a kind that is not read"
+CAPTIONS_NOT_READ = f"subtitles are of a kind that is not read; convert them to one of {', '.join(SUBTITLES)}"
 ALONE = "subtitles or metadata lie beside no video or sound file of their name"
 OTHER_CAPTIONS = "subtitles lie beside a clip that reads another file, or in another language"
 SECOND_NAMES = "files are a clip of the same class and split already, under another name"
@@ -126,6 +127,8 @@ def _in_folder(
         suffix = path.suffix.lower()
         if suffix == ".json" and composed(path.stem) not in media:
             told[ALONE].append(path)
+        elif suffix in OTHER_SUBTITLES:
+            told[CAPTIONS_NOT_READ].append(path)
         elif suffix not in (*VIDEO, *AUDIO, *SUBTITLES, ".json"):
             told[NOT_READ].append(path)
     for stem, (video, audio) in sorted(media.items()):

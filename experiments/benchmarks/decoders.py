@@ -5,7 +5,8 @@
 Needs the `ffmpeg` and `ffprobe` binaries. Each frame of the source carries its number as a row of black and
 white blocks, and its sound is loud in every other second. A file is *same* if at every sampled instant, of
 the whole and of spans, the store's decoder gives the frame that ffmpeg lists for that time, and the sound
-there is that frame's; *refused* if it is refused with a reason; and else *other*, which is a fault. Time zero
+there is that frame's; *refused* if it is refused with a reason; *told* if it differs and a warning of it says
+what is not as in the file; and else *other*, which is a fault. Time zero
 is the container's start (see `mmvideo.store.decode.clock`). Of joined files, ffmpeg lists the parts.
 """
 
@@ -40,6 +41,7 @@ JOIN = 0.03
 HELD_FRAME = 0.1
 """Seconds for which a frame tells what is to be heard; one held for longer bridges two pieces."""
 SHARE_OF_SOUND = 0.95
+OUTCOMES = ("same", "refused", "told", "other")
 SPANS = ((0.0, None), (1.37, 2.6), (3.1, None))
 
 CODECS: dict[str, tuple[str, ...]] = {
@@ -137,9 +139,9 @@ def main() -> None:
             decoders[decoder] += 1
             if outcome != "same":
                 print(f"{outcome}: {case.path.name}: {details}", file=sys.stderr)
-    print(f"{'':24}{'same':>8}{'refused':>8}{'other':>8}")
+    print(f"{'':24}" + "".join(f"{name:>8}" for name in OUTCOMES))
     for kind, counts in [*sorted(table.items()), ("all", sum(table.values(), Counter()))]:
-        print(f"{kind:24}" + "".join(f"{counts[name]:8}" for name in ("same", "refused", "other")))
+        print(f"{kind:24}" + "".join(f"{counts[name]:8}" for name in OUTCOMES))
     print("decoders:", dict(decoders))
 
 
@@ -353,7 +355,7 @@ def zero(path: Path, video: NDArray[np.float64]) -> float:
 
 
 def judge(case: Case, backend: Backend) -> tuple[str, str, str]:
-    """same, refused or other; the decoder; and what is to be said."""
+    """Which of `OUTCOMES`; the decoder; and what is to be said."""
     decoder = ""
     theirs = listed(case)
     if case.parts:
@@ -383,7 +385,8 @@ def judge(case: Case, backend: Backend) -> tuple[str, str, str]:
         ]
         where = f"span from {start}: "
         if wrong:
-            return "other", decoder, f"{where}{len(wrong)} of {len(ours)} frames, first {wrong[:4]}"
+            different = f"{where}{len(wrong)} of {len(ours)} frames, first {wrong[:4]}"
+            return "told" if video.warnings else "other", decoder, f"{different}; told: {video.warnings}"
         lasts = min(end or 1e9, float(theirs.times[-1])) - start
         if not lasts - 0.15 <= len(ours) / 10 <= lasts + 0.5:
             return "other", decoder, f"{where}{len(ours) / 10} s instead of about {lasts}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from mmvideo.clips.labels import classes_of
@@ -37,6 +37,8 @@ class Outcome:
     """Whether the validation split was carved from train."""
     leaks: str | None
     """What the audit found; empty: nothing; None: it was not asked."""
+    faulty: Mapping[str, str] = field(default_factory=dict)
+    """Media that do not open, or end before the end that they state → why."""
 
     @property
     def problems(self) -> list[str]:
@@ -54,6 +56,10 @@ class Outcome:
             found.append(
                 f"{agreed(len(empty), 'files are empty (0 bytes)')}: {shown(empty)}. Download them again."
             )
+        if self.faulty:
+            told = shown([f"{path}: {why}" for path, why in self.faulty.items()], "; ")
+            what = agreed(len(self.faulty), "files cannot be opened, or are cut short")
+            found.append(f"{what}: {told}. Download them again.")
         if self.leaks:
             found.append(self.leaks)
         return found
@@ -120,8 +126,8 @@ class Outcome:
         if not problems:
             compared = "The counts are the published ones" if self.known else "No counts are published"
             told = [
-                f"check: {compared}, all files are there and none is empty, the splits share no group and no "
-                "file. Whether all can be decoded is told when they are."
+                f"check: {compared}, all files are there, none is empty, all open and none ends early, the "
+                "splits share no group and no file. What is damaged inside is told when they are decoded."
             ]
             if len({clip.group for clip in self.clips}) == len(self.clips):
                 told.append(

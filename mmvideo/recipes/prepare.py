@@ -36,9 +36,13 @@ from mmvideo.progress import tracked
 from mmvideo.recipes.base import CarvedOptions, Listing, Options, Recipe
 from mmvideo.recipes.check import Outcome
 from mmvideo.recipes.discovery import on_disk
+from mmvideo.store.decode import fault_of
 from mmvideo.terminal import show_any_text, visible
 from mmvideo.vocabulary import TaskKind, agreed
+from mmvideo.workers import NoAnswer, run_all
 
+OPEN_LIMIT = 60.0
+"""Seconds that reading a file's packets may take."""
 SAVE_EVERY = 2000
 """Files hashed between two writes of what is known."""
 MANIFEST, REPORT, MISSING, DROPPED = "manifest.jsonl", "report.txt", "missing.txt", "dropped.txt"
@@ -101,7 +105,11 @@ def prepare(recipe: Recipe[Options], options: Options, show_progress: bool = Fal
     _write_lines(out / MISSING, [f"{name}\t{path}" for name, paths in missing.items() for path in paths])
     _write_lines(out / DROPPED, [f"{name}\t{kept}" for name, kept in dropped.items()])
     if options.check:
-        outcome = dataclasses.replace(outcome, leaks=_leaks(out, task_of(present[0].label), show_progress))
+        outcome = dataclasses.replace(
+            outcome,
+            leaks=_leaks(out, task_of(present[0].label), show_progress),
+            faulty=faulty_files(Manifest(tuple(present), out), show_progress),
+        )
     text = outcome.summary(checked=options.check)
     write_whole(out / REPORT, f"{text}\n{outcome.class_table()}".encode())
     return outcome
@@ -196,6 +204,23 @@ def _leaks(out: Path, task: TaskKind, show_progress: bool) -> str:
     except InputError as error:
         return str(error)
     return ""
+
+
+def faulty_files(manifest: Manifest, show_progress: bool) -> dict[str, str]:
+    """The media that do not open or end early, with the reason; empty ones are told elsewhere.
+
+    All are read to their end, but not decoded, in processes that may die of them.
+    """
+    paths = {manifest.path(clip, medium) for clip in manifest.clips for medium in ("video", "audio")}
+    files = sorted(path for path in paths if path and path.stat().st_size)
+    looked = run_all(
+        fault_of, files, workers=len(os.sched_getaffinity(0)), time_limit=OPEN_LIMIT, jobs_per_worker=500
+    )
+    found = {
+        str(path): outcome.reason if isinstance(outcome, NoAnswer) else outcome
+        for path, outcome in tracked(looked, len(files), "opening", show_progress)
+    }
+    return {path: found[path] for path in sorted(found) if found[path]}
 
 
 def _hashed(manifest: Manifest, show_progress: bool) -> ContentHashes:

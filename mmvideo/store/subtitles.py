@@ -10,14 +10,15 @@ from mmvideo.clips.extensions import OTHER_SUBTITLES, SUBTITLES, WITH_SUBTITLES
 from mmvideo.errors import InputError
 from mmvideo.store.rolling_captions import without_repeats
 from mmvideo.store.subtitle_markup import plain, timed_pieces
-from mmvideo.store.subtitle_parser import Cue, Parsed, decode_text, parse_ass, parse_timed_blocks
+from mmvideo.store.subtitle_parser import ARROW, Cue, Parsed, decode_text, parse_ass, parse_timed_blocks
 
 LATEST = 0.5
 """Seconds that a word may come after the end of picture and sound."""
 SHOWN = 3
 """How many findings of a file a message names before it counts the rest."""
-LARGEST, LONGEST, MOST_WORDS = 8 * 2**20, 1_000_000, 200_000
-"""Bytes of a file, characters of a cue and words of a span: as much as a day's automatic captions have."""
+LARGEST, MOST_CUES, LONGEST, MOST_WORDS = 8 * 2**20, 100_000, 1_000_000, 200_000
+"""Bytes and cues of a file, characters of a cue and words of a span: as much as a day's automatic captions
+have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +94,8 @@ def _parsed(path: Path) -> Parsed:
     content = _content(path)
     try:
         text, guess = decode_text(content)
+        if text.count(ARROW) + text.count("\nDialogue:") > MOST_CUES:
+            raise InputError(f"{path} has more than {MOST_CUES:,} cues: these are no subtitles.")
         parsed = parse_ass(text) if suffix in (".ass", ".ssa") else parse_timed_blocks(text, suffix[1:])
     except ValueError as error:
         raise InputError(f"{path} is not a valid {suffix} file: {error}.") from error

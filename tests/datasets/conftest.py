@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import os
 import sys
@@ -17,6 +18,12 @@ from mmvideo.recipes import Outcome
 FOLDER = Path(__file__).parents[2] / "datasets"
 LoadRecipe = Callable[[str], ModuleType]
 MakeFiles = Callable[[Path, Iterable[str]], None]
+
+
+@pytest.fixture(autouse=True)
+def any_file_is_a_video(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Made-up downloads hold no media; `tests/recipes` tells what becomes of those."""
+    monkeypatch.setattr(importlib.import_module("mmvideo.recipes.prepare"), "faulty_files", lambda *_: {})
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import importlib
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,6 +47,12 @@ RECIPE = Recipe(
 )  # fmt: skip
 
 
+@pytest.fixture(autouse=True)
+def any_file_is_a_video(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Most files here hold a word."""
+    monkeypatch.setattr(importlib.import_module("mmvideo.recipes.prepare"), "faulty_files", lambda *_: {})
+
+
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
     for name in NAMES:
@@ -66,6 +74,28 @@ def test_a_complete_download_passes_the_check(source, tmp_path):
     assert outcome.summary(checked=True) in report
     assert "check: The counts are the published ones, all files are there" in report
     assert report.splitlines()[-2].split() == ["a", "8", "4", "4", "0"]
+
+
+def test_files_that_do_not_open_or_were_cut_short_fail_the_check(tmp_path, video, click_track, monkeypatch):
+    monkeypatch.undo()
+    folder = tmp_path / "clips"
+    folder.mkdir()
+    listed = []
+    for number, (name, kept) in enumerate(
+        [("whole.mp4", 1.0), ("cut.mp4", 0.5), ("cut.mkv", 0.5), ("cut.avi", 0.85), ("late.mkv", 0.97)]
+    ):
+        data = video(name, frames=30, sound=click_track(3, [number / 2])).read_bytes()
+        (folder / name).write_bytes(data[: round(len(data) * kept)])
+        listed.append(clip(f"a{number}x", video=f"clips/{name}"))
+    (folder / "page.webm").write_text("<html>404</html>")
+    listed.append(clip("b2x", video="clips/page.webm"))
+    made = dataclasses.replace(RECIPE, listing=lambda _: Listing(listed), known=None)
+    outcome = prepare(made, Carved(source=tmp_path, out=tmp_path / "out", check=True))
+    why = {Path(path).name: reason for path, reason in outcome.faulty.items()}
+    assert list(why) == ["cut.avi", "cut.mkv", "cut.mp4", "page.webm"]
+    assert "bytes are there: it was cut short" in why["cut.avi"]
+    told = next(problem for problem in outcome.problems if "4 files cannot be opened" in problem)
+    assert "cut.mkv: only " in told
 
 
 def test_empty_files_fail_the_check(source, tmp_path):

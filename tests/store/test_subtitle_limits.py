@@ -108,14 +108,28 @@ def test_any_bytes_are_words_or_an_input_error(tmp_path_factory, content, suffix
 
 @pytest.mark.parametrize(
     ("limit", "message"),
-    [("LARGEST", "bytes are too many"), ("LONGEST", "a cue of more than"), ("MOST_WORDS", "in one clip")],
+    [
+        ("LARGEST", "bytes are too many"),
+        ("MOST_CUES", "has more than 2 cues"),
+        ("LONGEST", "a cue of more than"),
+        ("MOST_WORDS", "in one clip"),
+    ],
 )
 def test_what_is_too_large_to_be_subtitles_is_refused(tmp_path, monkeypatch, limit, message):
-    (tmp_path / "a.srt").write_text(CUE + "one two three\n")
+    (tmp_path / "a.srt").write_text(CUE + "one two three\n\n" + CUE + "\n" + CUE)
     assert len(read_words(tmp_path / "a.srt")) == 3
     monkeypatch.setattr(subtitles, limit, 2)
     with pytest.raises(InputError, match=rf"a\.srt.*{message}"):
         read_words(tmp_path / "a.srt")
+
+
+@pytest.mark.parametrize("name", ["a.srt", "a.ass"])
+def test_a_file_of_cues_alone_is_refused_at_once(tmp_path, name):
+    line = "0:0-->0:1\na\n" if name == "a.srt" else "Dialogue:,0:0:0,0:0:0,,,,,,,{}\n"
+    (tmp_path / name).write_text("[Events]\n" + line * ((subtitles.LARGEST - 20) // len(line)))
+    began = time.process_time()
+    assert "more than 100,000 cues" in outcome(tmp_path / name)[1]
+    assert time.process_time() - began < 1.0  # all of them took 8 s
 
 
 @pytest.mark.parametrize("name", ["a.ttml", "a.srv3", "a.JSON3"])

@@ -3,6 +3,8 @@
 import os
 import re
 import socket
+import subprocess
+import sys
 from fractions import Fraction
 from pathlib import Path
 
@@ -322,6 +324,36 @@ PLAYLISTS = {
     "meta.mp4": ";FFMETADATA1\ntitle=x\n",
     "words.mp4": "1\n00:00:00,000 --> 00:00:01,000\nhello\n",
 }
+
+
+LARGE = """
+import resource, sys
+from mmvideo.store.decode import DecodeError, decode_video, probe
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+for path in sys.argv[1:]:
+    for read in (probe, lambda path: decode_video(path, rate=2, size=48)):
+        try:
+            print("read", read(path))
+        except DecodeError as error:
+            print(error)
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024, "MB")
+"""
+
+
+def test_pictures_of_a_quarter_of_a_billion_pixels_are_refused_before_memory_is_taken(video, tmp_path):
+    gif = bytearray(video("a.gif", frames=2, codec="gif", pixels="rgb8").read_bytes())
+    gif[6:10] = (16000).to_bytes(2, "little") * 2
+    png = video("a.mov", frames=2, codec="png", pixels="rgb24").read_bytes()
+    size = (64).to_bytes(4) + (48).to_bytes(4)
+    assert b"IHDR" + size in png
+    (tmp_path / "large.gif").write_bytes(gif)
+    (tmp_path / "large.mov").write_bytes(png.replace(b"IHDR" + size, b"IHDR" + (16000).to_bytes(4) * 2))
+    files = [tmp_path / "large.gif", tmp_path / "large.mov"]
+    done = subprocess.run([sys.executable, "-c", LARGE, *files], capture_output=True, text=True, check=True)
+    *told, memory = done.stdout.splitlines()
+    assert len(told) == 4
+    assert all("more than 67,108,864" in line for line in told)
+    assert int(memory.split()[0]) < 150
 
 
 class TestWhatIsNotAVideo:

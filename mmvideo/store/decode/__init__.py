@@ -15,6 +15,7 @@ from mmvideo.store.decode.video import (
     decode_video,
     decord_installed,
 )
+from mmvideo.store.decode.whole import fault_of
 
 __all__ = [
     "Backend",
@@ -27,6 +28,7 @@ __all__ = [
     "decode_subtitles",
     "decode_video",
     "decord_installed",
+    "fault_of",
     "has_subtitles",
     "probe",
 ]

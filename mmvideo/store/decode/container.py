@@ -16,6 +16,8 @@ from av.container import InputContainer
 from av.stream import Disposition
 from av.video.stream import VideoStream
 
+from mmvideo.store.decode.geometry import MOST_PIXELS
+
 FORMATS = (
     "mov", "mp4", "matroska", "webm", "avi", "asf", "flv", "mpegts", "mpeg", "mpegvideo", "h264", "hevc",
     "m4v", "ogg", "gif", "apng", "mxf", "nut", "ivf", "dv", "rm", "wtv", "mjpeg", "yuv4mpegpipe",
@@ -23,7 +25,9 @@ FORMATS = (
 )  # fmt: skip
 """FFmpeg's names of the formats that are read. Playlists, which name other files, are not among them, nor are
 pictures, descriptions of network streams, and devices."""
-ALLOWED = {"format_whitelist": ",".join(FORMATS), "protocol_whitelist": "file"}
+DECODER = {"max_pixels": str(MOST_PIXELS)}
+"""FFmpeg decodes pictures to find out what a file holds, so that none is safe from large ones but itself."""
+ALLOWED = {"format_whitelist": ",".join(FORMATS), "protocol_whitelist": "file", **DECODER}
 
 
 class DecodeError(Exception):
@@ -82,6 +86,10 @@ def opened(path: str | Path) -> Iterator[InputContainer]:
     try:
         with _open(path) as container:
             yield container
+    except av.ArgumentError as error:  # a decoder's answer to a picture of a size that it may not have
+        why = error.strerror
+        reason = f"its pictures have more than {MOST_PIXELS:,} pixels, or cannot be decoded ({why})"
+        raise DecodeError(path, reason) from error
     except av.FFmpegError as error:
         raise DecodeError(path, error.strerror or str(error)) from error
 
@@ -115,7 +123,10 @@ def video_stream(container: InputContainer) -> VideoStream | None:
     """The stream players would show: FFmpeg's choice, unless that is cover art."""
     best = container.streams.best("video")
     streams = sorted(container.streams.video, key=lambda stream: stream is not best)
-    return next((stream for stream in streams if not stream.disposition & Disposition.attached_pic), None)
+    chosen = next((stream for stream in streams if not stream.disposition & Disposition.attached_pic), None)
+    if chosen is not None:
+        chosen.codec_context.options = DECODER
+    return chosen
 
 
 def audio_stream(container: InputContainer) -> Any:
