@@ -77,7 +77,9 @@ def audit(manifest: Manifest, *, hashes: ContentHashes, task: TaskKind = "single
     findings += _shared(
         "file content",
         ((f"sha256 {digest[:12]}…", clip) for clip, files in contents.files for digest in files.values()),
-        "Keep copies of one file in one split; `prepare … --dedupe keep-first` leaves the others out.",
+        "Keep copies of one clip in one split: `prepare … --dedupe keep-first` keeps those of the split that "
+        "is listed first and leaves the other clips out. If the file is a placeholder (silence, a blank "
+        "picture) for what clips lack, name no file there instead: they count as lacking it, and stay.",
     )
     findings += _shared(
         "features",

@@ -24,8 +24,9 @@ _ALONE: dict[Split, str] = {
 
 
 def split_notices(clips: Sequence[Clip]) -> list[str]:
-    """What splits are too small or too narrow to tell: of one clip, one group, one class."""
-    found = []
+    """What splits are too small or too narrow to tell: of one clip, one group, one class; and classes that
+    may be one, written in two ways."""
+    found = _alike(clips)
     of = {split: [clip for clip in clips if clip.split == split] for split in SPLITS}
     for split, members in of.items():
         if len(members) == 1:
@@ -45,6 +46,41 @@ def split_notices(clips: Sequence[Clip]) -> list[str]:
             f"{counted(len(lacking), 'class', 'classes')} of {len(trained)} in train "
             f"{'has' if len(lacking) == 1 else 'have'} no test clip: {shown(lacking)}."
         )
+    return found
+
+
+def _alike(clips: Sequence[Clip]) -> list[str]:
+    """Where there is one class, and classes whose names differ in capitals alone."""
+    names = sorted({name for clip in clips for name in classes_of(clip.label)}, key=natural_key)
+    if len(names) == 1 and len(clips) > 1 and all(isinstance(clip.label, str) for clip in clips):
+        return [f"All {len(clips):,} clips are of one class, '{names[0]}': there is nothing to tell apart."]
+    spelt: dict[str, list[str]] = {}
+    for name in names:
+        spelt.setdefault(name.casefold(), []).append(f"'{name}'")
+    pairs = [" and ".join(same) for same in spelt.values() if len(same) > 1]
+    if not pairs:
+        return []
+    return [f"Classes differ in capitals alone: {shown(pairs)}. If each is one class, write it one way."]
+
+
+def absence_notices(clips: Sequence[Clip], present: Mapping[str, Collection[str]]) -> list[str]:
+    """Which modalities whole classes lack in training that other classes have.
+
+    Args:
+        present: by modality, ids of the clips that have it.
+    """
+    found = []
+    of: dict[str, list[str]] = {}
+    for clip in clips:
+        if clip.split == "train" and isinstance(clip.label, str):
+            of.setdefault(clip.label, []).append(clip.id)
+    for name, ids in present.items():
+        lacking = sorted((at for at in of if not any(one in ids for one in of[at])), key=natural_key)
+        if 0 < len(lacking) < len(of):
+            found.append(
+                f"No training clip of {counted(len(lacking), 'class', 'classes')} of {len(of)} has {name}: "
+                f"{shown(lacking)}. Whether it is there tells them apart, without a look at what it holds."
+            )
     return found
 
 

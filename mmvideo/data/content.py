@@ -6,7 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mmvideo.clips.labels import classes_of
-from mmvideo.clips.notices import blank_notices, presence_notices, split_notices, untrained_notices
+from mmvideo.clips.notices import (
+    absence_notices,
+    blank_notices,
+    presence_notices,
+    split_notices,
+    untrained_notices,
+)
 from mmvideo.config import RunConfig
 from mmvideo.data.opened import Opened, make_modality
 from mmvideo.modalities.base import Modality
@@ -54,6 +60,7 @@ def content_of(
     notices = (
         *split_notices(clips),
         *presence_notices(clips, present),
+        *absence_notices(clips, present),
         *untrained_notices(clips, {name: present[name] for name in config.modalities}),
         *blank_notices(clips, present, blank, words),
     )

@@ -11,7 +11,7 @@ import numpy as np
 from mmvideo.clips.audit import audit
 from mmvideo.clips.labels import classes_of
 from mmvideo.clips.manifest import check_files
-from mmvideo.clips.notices import blank_notices, split_notices
+from mmvideo.clips.notices import absence_notices, blank_notices, split_notices
 from mmvideo.errors import InputError
 from mmvideo.inspection.opened import Inspected
 from mmvideo.inspection.views import media_seconds
@@ -93,7 +93,12 @@ def survey_manifest(inspected: Inspected) -> Overview:
 def _notices(inspected: Inspected, blank: Mapping[str, frozenset[str]]) -> list[str]:
     clips = inspected.source.clips
     words = {name: BLANK[inspected.config.inputs[name].kind] for name in blank}
-    return [*split_notices(clips), *blank_notices(clips, inspected.present, blank, words)]
+    present = inspected.present
+    return [
+        *split_notices(clips),
+        *absence_notices(clips, present),
+        *blank_notices(clips, present, blank, words),
+    ]
 
 
 def _audited(inspected: Inspected) -> list[str]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from mmvideo.clips.labels import classes_of
 from mmvideo.clips.manifest import Clip, Manifest, natural_key, shown
-from mmvideo.clips.notices import split_notices
+from mmvideo.clips.notices import absence_notices, split_notices
 from mmvideo.recipes.base import Known
 from mmvideo.vocabulary import SPLITS, Split, agreed, counted
 
@@ -39,6 +39,8 @@ class Outcome:
     """What the audit found; empty: nothing; None: it was not asked."""
     faulty: Mapping[str, str] = field(default_factory=dict)
     """Media that do not open, or end before the end that they state → why."""
+    present: Mapping[str, Collection[str]] = field(default_factory=dict)
+    """By modality, as far as names and files that were opened tell, ids of the clips that have it."""
 
     @property
     def problems(self) -> list[str]:
@@ -87,7 +89,7 @@ class Outcome:
         ]
         told = [*self.notes.items(), *(() if checked else self.unused.items())]
         lines += [f"{agreed(len(names), what)}: {shown(names)}" for what, names in told]
-        lines += split_notices(self.clips)
+        lines += [*split_notices(self.clips), *absence_notices(self.clips, self.present)]
         if checked:
             lines += self._verdict()
         return "\n".join(lines) + "\n"

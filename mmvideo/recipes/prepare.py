@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 import os
 import sys
-from collections import Counter
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -36,9 +36,9 @@ from mmvideo.progress import tracked
 from mmvideo.recipes.base import CarvedOptions, Listing, Options, Recipe
 from mmvideo.recipes.check import Outcome
 from mmvideo.recipes.discovery import on_disk
-from mmvideo.store.decode import fault_of
+from mmvideo.store.decode import Look, look_at
 from mmvideo.terminal import show_any_text, visible
-from mmvideo.vocabulary import TaskKind, agreed
+from mmvideo.vocabulary import MODALITIES, TaskKind, agreed
 from mmvideo.workers import NoAnswer, run_all
 
 OPEN_LIMIT = 60.0
@@ -83,6 +83,7 @@ def prepare(recipe: Recipe[Options], options: Options, show_progress: bool = Fal
         hashes = _hashed(Manifest(tuple(present), out), show_progress)
         dropped = Contents.of(Manifest(tuple(present), out), hashes).copies_in_other_splits()
         present = [clip for clip in present if clip.id not in dropped]
+    manifest = Manifest(tuple(present), out)
     outcome = Outcome(
         title=recipe.title,
         manifest=out / MANIFEST,
@@ -100,16 +101,17 @@ def prepare(recipe: Recipe[Options], options: Options, show_progress: bool = Fal
         known=recipe.known(options) if recipe.known else None,
         carved=carve,
         leaks=None,
+        present=_present(manifest, {}),
     )
     write_manifest(out / MANIFEST, present)
     _write_lines(out / MISSING, [f"{name}\t{path}" for name, paths in missing.items() for path in paths])
     _write_lines(out / DROPPED, [f"{name}\t{kept}" for name, kept in dropped.items()])
     if options.check:
-        outcome = dataclasses.replace(
-            outcome,
-            leaks=_leaks(out, task_of(present[0].label), show_progress),
-            faulty=faulty_files(Manifest(tuple(present), out), show_progress),
-        )
+        leaks = _leaks(out, task_of(present[0].label), show_progress)
+        looks = looked_at(manifest, show_progress)
+        faulty = {str(path): looks[path].fault for path in sorted(looks) if looks[path].fault}
+        having = _present(manifest, looks)
+        outcome = dataclasses.replace(outcome, leaks=leaks, faulty=faulty, present=having)
     text = outcome.summary(checked=options.check)
     write_whole(out / REPORT, f"{text}\n{outcome.class_table()}".encode())
     return outcome
@@ -206,21 +208,36 @@ def _leaks(out: Path, task: TaskKind, show_progress: bool) -> str:
     return ""
 
 
-def faulty_files(manifest: Manifest, show_progress: bool) -> dict[str, str]:
-    """The media that do not open or end early, with the reason; empty ones are told elsewhere.
+def looked_at(manifest: Manifest, show_progress: bool) -> dict[Path, Look]:
+    """What the media are from outside; empty ones are told elsewhere.
 
     All are read to their end, but not decoded, in processes that may die of them.
     """
     paths = {manifest.path(clip, medium) for clip in manifest.clips for medium in ("video", "audio")}
     files = sorted(path for path in paths if path and path.stat().st_size)
     looked = run_all(
-        fault_of, files, workers=len(os.sched_getaffinity(0)), time_limit=OPEN_LIMIT, jobs_per_worker=500
+        look_at, files, workers=len(os.sched_getaffinity(0)), time_limit=OPEN_LIMIT, jobs_per_worker=500
     )
-    found = {
-        str(path): outcome.reason if isinstance(outcome, NoAnswer) else outcome
+    return {
+        path: Look(outcome.reason) if isinstance(outcome, NoAnswer) else outcome
         for path, outcome in tracked(looked, len(files), "opening", show_progress)
     }
-    return {path: found[path] for path in sorted(found) if found[path]}
+
+
+def _present(manifest: Manifest, looks: Mapping[Path, Look]) -> dict[str, set[str]]:
+    """By modality, ids of the clips that have it: as the manifest names it, but for what videos hold, where
+    they were opened."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for clip in manifest.clips:
+        video = manifest.path(clip, "video")
+        kinds = frozenset({"video"} if video else ())
+        if video and video in looks:
+            kinds = looks[video].kinds
+        fields = ("video" in kinds, clip.audio is not None or "audio" in kinds, clip.subtitles is not None)
+        named = [name for name, there in zip(MODALITIES, fields, strict=True) if there]
+        for name in (*named, *clip.features):
+            found[name].add(clip.id)
+    return found if looks or not any(clip.video for clip in manifest.clips) else dict(found, audio=set())
 
 
 def _hashed(manifest: Manifest, show_progress: bool) -> ContentHashes:

@@ -5,7 +5,13 @@ from __future__ import annotations
 import pytest
 
 from mmvideo.clips.manifest import Clip
-from mmvideo.clips.notices import blank_notices, presence_notices, split_notices, untrained_notices
+from mmvideo.clips.notices import (
+    absence_notices,
+    blank_notices,
+    presence_notices,
+    split_notices,
+    untrained_notices,
+)
 from mmvideo.errors import InputError
 from mmvideo.vocabulary import SPLITS, Split
 
@@ -39,6 +45,20 @@ def test_small_and_narrow_splits_are_told() -> None:
         "group would give.",
         "1 class of 2 in train has no test clip: b.",
     ]
+
+
+def test_one_class_and_classes_that_differ_in_capitals_are_told() -> None:
+    (note,) = split_notices(clips("train", 4, labels="a") + clips("test", 4, labels="a"))
+    assert note == "All 8 clips are of one class, 'a': there is nothing to tell apart."
+    (note,) = split_notices([*clips("train", 6, labels="abA"), *clips("test", 6, labels="abA")])
+    assert note.startswith("Classes differ in capitals alone: 'A' and 'a'. If each is one class")
+
+
+def test_what_whole_classes_lack_is_told() -> None:
+    odd = {clip.id for clip in SOUND if clip.label == "b"}
+    (note,) = absence_notices(SOUND, {"visual": ALL, "audio": odd, "text": set()})
+    assert note.startswith("No training clip of 1 class of 2 has audio: a. Whether it is there tells them")
+    assert absence_notices(SOUND, {"audio": ALL - {"train0"}, "text": set()}) == []
 
 
 def test_silence_is_told_where_most_of_a_split_is_silent() -> None:

@@ -23,7 +23,7 @@ MakeFiles = Callable[[Path, Iterable[str]], None]
 @pytest.fixture(autouse=True)
 def any_file_is_a_video(monkeypatch: pytest.MonkeyPatch) -> None:
     """Made-up downloads hold no media; `tests/recipes` tells what becomes of those."""
-    monkeypatch.setattr(importlib.import_module("mmvideo.recipes.prepare"), "faulty_files", lambda *_: {})
+    monkeypatch.setattr(importlib.import_module("mmvideo.recipes.prepare"), "looked_at", lambda *_: {})
 
 
 @pytest.fixture(scope="session")

@@ -50,7 +50,7 @@ RECIPE = Recipe(
 @pytest.fixture(autouse=True)
 def any_file_is_a_video(monkeypatch: pytest.MonkeyPatch) -> None:
     """Most files here hold a word."""
-    monkeypatch.setattr(importlib.import_module("mmvideo.recipes.prepare"), "faulty_files", lambda *_: {})
+    monkeypatch.setattr(importlib.import_module("mmvideo.recipes.prepare"), "looked_at", lambda *_: {})
 
 
 @pytest.fixture
@@ -94,6 +94,8 @@ def test_files_that_do_not_open_or_were_cut_short_fail_the_check(tmp_path, video
     why = {Path(path).name: reason for path, reason in outcome.faulty.items()}
     assert list(why) == ["cut.avi", "cut.mkv", "cut.mp4", "page.webm"]
     assert "bytes are there: it was cut short" in why["cut.avi"]
+    assert {"a0x", "a4x"} <= outcome.present["audio"] <= {f"a{n}x" for n in range(5)}
+    assert "No training clip of 1 class of 2 has audio: b." in outcome.summary(checked=True)
     told = next(problem for problem in outcome.problems if "4 files cannot be opened" in problem)
     assert "cut.mkv: only " in told
 
@@ -226,7 +228,9 @@ def test_copies_in_two_splits_are_left_out_but_the_first(source, tmp_path):
     (source / "clips" / "a4x.mp4").write_text("a4x")
     out = tmp_path / "out"
     leaky = prepare(RECIPE, Carved(source=source, out=out, check=True))
-    assert "`prepare … --dedupe keep-first` leaves the others out" in "\n".join(leaky.problems)
+    assert "`prepare … --dedupe keep-first` keeps those of the split that is listed first" in "\n".join(
+        leaky.problems
+    )
     outcome = prepare(RECIPE, Carved(source=source, out=out, check=True, dedupe="keep-first"))
     assert outcome.problems == []
     kept = {clip.id for clip in read_manifest(outcome.manifest).clips}

@@ -15,20 +15,21 @@ from mmvideo.store.decode.video import (
     decode_video,
     decord_installed,
 )
-from mmvideo.store.decode.whole import fault_of
+from mmvideo.store.decode.whole import Look, look_at
 
 __all__ = [
     "Backend",
     "DecodeError",
     "DecodedVideo",
     "Decoder",
+    "Look",
     "MediaInfo",
     "decode_audio",
     "decode_frames",
     "decode_subtitles",
     "decode_video",
     "decord_installed",
-    "fault_of",
     "has_subtitles",
+    "look_at",
     "probe",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import av
@@ -17,18 +18,31 @@ UNKNOWN = 0x7FFFFFF0
 """What programs state that do not know a file's size when they begin it, or more."""
 
 
-def fault_of(path: Path) -> str:
-    """Why the file cannot be a whole video or sound file; empty: it opens, and its packets reach to its end.
+@dataclass(frozen=True)
+class Look:
+    """What is seen of a file from outside."""
 
-    What is damaged inside packets is not seen. Of AVI and WAV the bytes are compared with those they state.
-    """
+    fault: str
+    """Why it cannot be a whole video or sound file; empty: it opens, and its packets reach to its end."""
+    kinds: frozenset[str] = frozenset()
+    """Which of `video` and `audio` it has a stream of."""
+
+
+def look_at(path: Path) -> Look:
+    """What is damaged inside packets is not seen. Of AVI and WAV the bytes are compared with those they
+    state."""
     try:
-        clock = clock_of(path)
-        with opened(path) as container:
-            formats = set(container.format.name.split(","))
-            lasts = (container.duration or 0) / av.time_base
+        fault = _fault(path)
+        return Look(fault, frozenset(kind for kind, there in clock_of(path).has.items() if there))
     except DecodeError as error:
-        return error.reason
+        return Look(error.reason)
+
+
+def _fault(path: Path) -> str:
+    clock = clock_of(path)
+    with opened(path) as container:
+        formats = set(container.format.name.split(","))
+        lasts = (container.duration or 0) / av.time_base
     if not any(clock.has.values()):
         return "neither picture nor sound is found in it"
     if formats & {"avi", "wav"}:
