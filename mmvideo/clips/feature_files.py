@@ -116,7 +116,13 @@ def _opened(path: str, size: int, modified: int, process: int) -> Any:
 
 
 def _read_npy(path: str) -> Any:
-    return np.lib.format.open_memmap(path, mode="r")
+    values = np.lib.format.open_memmap(path, mode="r")
+    behind = os.stat(path).st_size - values.offset - values.nbytes
+    if behind:
+        raise InputError(
+            f"{behind:,} bytes stand behind the {values.shape} of {values.dtype} that it states."
+        )
+    return values
 
 
 def _read_csv(path: str) -> NDArray[Any]:

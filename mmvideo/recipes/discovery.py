@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import unicodedata
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -20,13 +20,16 @@ Told = defaultdict[str, list[Path]]
 """What → the files it is true of."""
 UNNAMEABLE = "names are not UTF-8 or have control characters, so that no manifest can hold them; rename them"
 UNREACHED = "links or folders lead nowhere, in a circle, or cannot be read"
+FAN = "folders are reached by more ways than are followed, through links"
+MOST_WAYS = 100
+"""How often one folder is gone through: ten folders with links to one another make millions of ways."""
 PARTIAL = "files are unfinished downloads"
 STRANGE = "names are neither files nor folders"
 HIDDEN = "names begin with a dot and are hidden"
 MERGED = "files are parts of a download that stands beside them in one piece"
 PREVIEW = "pictures stand beside a video of the same name"
 LONE_PART = "files look like one part of a download, and its other part is not beside them; each is a clip"
-UNUSED = (UNNAMEABLE, UNREACHED, PARTIAL, STRANGE)
+UNUSED = (UNNAMEABLE, UNREACHED, FAN, PARTIAL, STRANGE)
 """What may be clips that were meant to be there."""
 
 
@@ -45,10 +48,12 @@ def readable(name: str | Path) -> str:
 
 def files_below(folder: Path, told: Told) -> list[Path]:
     """Every file below the folder in order of paths, through links; what cannot be a clip is told."""
-    return list(_below(folder, frozenset(), told))
+    return list(_below(folder, frozenset(), Counter(), told))
 
 
-def _below(folder: Path, above: frozenset[tuple[int, int]], told: Told) -> Iterator[Path]:
+def _below(
+    folder: Path, above: frozenset[tuple[int, int]], visits: Counter[tuple[int, int]], told: Told
+) -> Iterator[Path]:
     try:
         about = folder.stat()
         names = sorted(os.listdir(folder))
@@ -58,6 +63,10 @@ def _below(folder: Path, above: frozenset[tuple[int, int]], told: Told) -> Itera
     if identity is None or identity in above:
         told[UNREACHED].append(folder)
         return
+    visits[identity] += 1
+    if visits[identity] > MOST_WAYS:
+        told[FAN].append(folder)
+        return
     for path in map(folder.joinpath, names):
         try:
             mode = path.stat().st_mode
@@ -66,7 +75,7 @@ def _below(folder: Path, above: frozenset[tuple[int, int]], told: Told) -> Itera
         if why := _unusable(path.name, mode):
             told[why].append(path)
         elif stat.S_ISDIR(mode):
-            yield from _below(path, above | {identity}, told)
+            yield from _below(path, above | {identity}, visits, told)
         else:
             yield path
 

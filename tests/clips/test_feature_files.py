@@ -274,3 +274,11 @@ def test_what_is_read_is_the_callers_own(files: Path) -> None:
 @given(st.text(), st.text(alphabet=st.characters(exclude_characters="#")))
 def test_a_reference_is_taken_apart_as_it_was_joined(path: str, steps: str) -> None:
     assert split_reference(join_reference(path, steps)) == (path, steps)
+
+
+def test_a_file_longer_than_it_states_is_refused(tmp_path):
+    np.save(tmp_path / "a.npy", np.ones((4, 3), np.float32))
+    content = (tmp_path / "a.npy").read_bytes()
+    (tmp_path / "b.npy").write_bytes(content.replace(b"(4, 3)", b"(2, 3)"))
+    with pytest.raises(InputError, match=r"b\.npy: 24 bytes stand behind the \(2, 3\) of float32"):
+        read_array(tmp_path / "b.npy")
