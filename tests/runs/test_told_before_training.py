@@ -112,7 +112,7 @@ def test_silence_and_a_single_test_group_are_told_before_and_after(
     assert (record["n_clips"], record["n_groups"]) == (4, 1)
     assert record["intervals_over"] == "clips, which are all of one group"
     assert any(silent in note for note in record["notes"])
-    assert "All test clips are of one group" in record["answer"]
+    assert "groups: all test clips are of one" in " ".join(record["qualified_by"])
     assert all(0 <= arm["low"] < arm["high"] <= 1 for arm in record["arms"])
     page = (here / "reports" / "demo" / "report.html").read_text()
     assert "of one group (actor &lt;7&gt;)" in page
