@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
@@ -81,20 +82,24 @@ def encode_missing(
         Unwritable: the disk does not take a clip's tokens.
     """
     clips = {clip.id: clip for clip in source.clips}
-    left, waiting = list(names), False
+    left, elsewhere, waiting = deque(names), list[str](), False
     while left:
-        busy = []
-        for name in left:
-            try:
-                yield name, encode_clip(ahead, encoded, source, clips[name])
-            except Busy:
-                busy.append(name)
-        if len(busy) == len(left):
+        name = left.popleft()
+        try:
+            yield name, encode_clip(ahead, encoded, source, clips[name])
+        except Busy:
+            elsewhere.append(name)
+        for name in [name for name in elsewhere if encoded.path(name).exists()]:
+            elsewhere.remove(name)
+            yield name, None
+        if not left and elsewhere:
             if not waiting:
-                print(f"Another process encodes the last {counted(len(left), 'clip')}.", file=sys.stderr)
+                last = counted(len(elsewhere), "clip")
+                print(f"Another process encodes the last {last}; waiting.", file=sys.stderr)
             waiting = True
             time.sleep(WAIT_SECONDS)
-        left = busy
+            left.extend(elsewhere)
+            elsewhere.clear()
 
 
 @torch.no_grad()

@@ -2,44 +2,24 @@
 
 from __future__ import annotations
 
-import time
+import random
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
 from mmvideo.clips.manifest import Clip
 from mmvideo.config import RunConfig, load_config
 from mmvideo.data.opened import Opened, make_modality, open_data
 from mmvideo.data.run_data import available_modalities
-from mmvideo.encoders.ahead import Ahead, encode_clip, encode_missing, not_encoded, tell
+from mmvideo.encoders.ahead import Ahead, encode_missing, not_encoded, tell
 from mmvideo.encoders.base import Encoder
-from mmvideo.files import Busy, Unwritable
+from mmvideo.files import Unwritable
 from mmvideo.modalities.base import Modality
 from mmvideo.progress import tracked
 from mmvideo.runs.assembly import make_fabric
+from mmvideo.runs.encoding_worker import Answer, Job, encode
 from mmvideo.store.encoded import EncodedClips
 from mmvideo.workers import NoAnswer, Pool, of_threads
-
-BUSY_SECONDS = 0.05
-"""What a worker waits where another command encodes the clip it was given."""
-
-
-@dataclass(frozen=True)
-class Job:
-    """One clip of one input of a configuration, as JSON."""
-
-    config: str
-    name: str
-    clip: str
-
-
-@dataclass(frozen=True)
-class Answer:
-    """`reason`: what is wrong with the clip; None: it is encoded. `busy`: another command is at it."""
-
-    reason: str | None = None
-    busy: bool = False
-    notes: dict[str, list[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -74,12 +54,12 @@ class Cache:
         tell(self.name, self.ahead.notes)
         return not_encoded(self.name, failed) if failed else None
 
-    def _by(self, workers: int, names: Iterable[str]) -> Iterator[tuple[str, str | None]]:
+    def _by(self, workers: int, names: Collection[str]) -> Iterator[tuple[str, str | None]]:
         """Each clip as a worker has ended with it; one that ends its worker is such a clip's reason."""
         config = self.config.model_dump_json()
         threads = of_threads(self.config.runtime.threads)
         with Pool[Job, Answer | Unwritable](encode, workers=workers, environment=threads) as pool:
-            for name in names:
+            for name in random.sample(list(names), len(names)):  # two commands seldom meet at a clip
                 pool.give(Job(config, self.name, name))
             while pool.unfinished:
                 for job, answer in pool.ended():
@@ -121,23 +101,8 @@ def _cache(config: RunConfig, name: str) -> Cache | None:
 
 
 @lru_cache(maxsize=1)
-def _held(config: str, name: str) -> Cache:
+def held(config: str, name: str) -> Cache:
+    """The cache of an input of a configuration, which is JSON; kept for the next clip of it."""
     cache = _cache(load_config(config, "the configuration"), name)
     assert cache is not None
     return cache
-
-
-def encode(job: Job) -> Answer | Unwritable:
-    """In a worker: encode a clip, unless another process is at it."""
-    cache = _held(job.config, job.name)
-    try:
-        reason = encode_clip(cache.ahead, cache.encoded, cache.source, cache.clips[job.clip])
-    except Busy:
-        time.sleep(BUSY_SECONDS)
-        return Answer(busy=True)
-    except Unwritable as error:
-        return error
-    notes = {text: list(ids) for text, ids in cache.ahead.notes.items() if ids}
-    for ids in cache.ahead.notes.values():
-        ids.clear()
-    return Answer(reason, notes=notes)
