@@ -11,7 +11,8 @@ from torch import Tensor
 
 from mmvideo.clips.manifest import Clip
 from mmvideo.encoders.pretrained_encoder import PretrainedEncoder
-from mmvideo.encoders.sound_models import FAMILIES, Layer, SoundNetwork, load_sound_model, sound_of
+from mmvideo.encoders.sound_models import FAMILIES, load_sound_model, sound_of
+from mmvideo.encoders.sound_network import Layer, SoundNetwork
 from mmvideo.encoders.tuning import NOTHING
 from mmvideo.errors import InputError
 from mmvideo.modalities.audio import Audio, Sound

@@ -13,16 +13,8 @@ from torch import Tensor
 
 from mmvideo.clips.manifest import Clip
 from mmvideo.encoders.pretrained_encoder import PretrainedEncoder
-from mmvideo.encoders.text_models import (
-    FAMILIES,
-    Layer,
-    Pooling,
-    TextFiles,
-    WindowModel,
-    load_text_model,
-    refuse_tokenizer,
-    text_files,
-)
+from mmvideo.encoders.text_files import Pooling, TextFiles, refuse_tokenizer, text_files
+from mmvideo.encoders.text_models import FAMILIES, Layer, WindowModel, load_text_model
 from mmvideo.modalities.text import Text
 from mmvideo.modalities.text_windows import PROMPT, TEXT, TextFormat, TextWindows, Unit
 from mmvideo.schema import Positive
