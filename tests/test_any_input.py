@@ -21,22 +21,14 @@ from mmvideo.config import RunConfig
 from mmvideo.config_diff import flatten
 from mmvideo.errors import InputError
 from mmvideo.files import read_json, read_record, read_rows
-from mmvideo.records import (
-    ArmRecord,
-    ComparisonRecord,
-    Environment,
-    MetricLine,
-    Prediction,
-    RunResult,
-    StudyRecord,
-    open_run,
-)
+from mmvideo.records import Environment, MetricLine, Prediction, RunResult, open_run
 from mmvideo.schema import Part
 from mmvideo.store.clip_format import StoredClip, read_clip, read_header, read_lengths, write_clip
 from mmvideo.store.object_store import check_object
 from mmvideo.store.subtitles import Word
 from mmvideo.studies.overrides import overridden
 from mmvideo.studies.study import Arm, Study
+from mmvideo.study_records import ArmRecord, ComparisonRecord, StudyRecord
 
 RECORDS: tuple[type[Part], ...] = (
     Environment,

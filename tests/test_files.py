@@ -29,7 +29,7 @@ from mmvideo.files import (
     write_json,
     write_whole,
 )
-from mmvideo.records import ArmRecord
+from mmvideo.study_records import ArmRecord
 
 RECORD = b'{"name": "late", "role": "fusion"}'
 

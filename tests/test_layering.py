@@ -27,6 +27,7 @@ CORE = {
     "progress",
     "schema",
     "records",
+    "study_records",
     "tuning_record",
     "workers",
     "memory",
@@ -88,6 +89,7 @@ WITHOUT_TORCH = (
     "mmvideo.config_diff",
     "mmvideo.config",
     "mmvideo.records",
+    "mmvideo.study_records",
     "mmvideo.component_code",
 )
 

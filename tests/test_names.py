@@ -19,7 +19,7 @@ from mmvideo.errors import InputError
 from mmvideo.names import path_name
 from mmvideo.planted import PlantedSpec, generate
 from mmvideo.runs.directory import RunDirectory
-from mmvideo.runs.tracking import ID_LENGTH, _id
+from mmvideo.runs.tracker import ID_LENGTH, dashboard_id
 from mmvideo.schema import Part
 from mmvideo.studies.grid import run_grid
 from mmvideo.studies.study import Arm, Study
@@ -147,7 +147,8 @@ def test_no_number_of_a_configuration_is_infinite() -> None:
 
 
 def test_an_id_of_the_dashboard_is_as_long_as_it_may_be() -> None:
-    short, long = _id("a", "b", "s0"), [_id("a" * 100, "b" * 100, f"s{seed}") for seed in (0, 1)]
+    short = dashboard_id("a", "b", "s0")
+    long = [dashboard_id("a" * 100, "b" * 100, f"s{seed}") for seed in (0, 1)]
     assert short == "a-b-s0"
     assert [len(id or "") for id in long] == [ID_LENGTH, ID_LENGTH]
     assert long[0] != long[1]

@@ -82,7 +82,7 @@ NAME_KNOWN = {
     },
     "text": {
         "vocabulary.py": "the three default modalities",
-        "encoders/text_models.py encoders/text_model.py encoders/text.py": "the kind its encoders take",
+        "encoders/text_files.py encoders/text_model.py encoders/text.py": "the kind its encoders take",
         "contract/check.py contract/inputs.py contract/fusions.py contract/objectives.py": "made-up batches",
         "inspection/opened.py inspection/panels.py inspection/picture.py": "drawn in a way of its own",
         "recipes/mmsa.py planted/tasks.py": "of its data",

@@ -51,6 +51,8 @@ TIMM = _family("any of timm's", "tf_efficientnet_lite0", 1280, 3.4, "timm/tf_eff
 class PictureModel(nn.Module):
     """A picture's vector under a pretrained network."""
 
+    layers = 1
+
     def __init__(self, network: nn.Module, picture: Picture, made_by: dict[str, Any], name: str) -> None:
         super().__init__()
         self.network, self.picture, self.made_by = network, picture, {**made_by, **asdict(picture)}

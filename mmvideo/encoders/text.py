@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import torch
 from torch import nn
 
-from mmvideo.encoders.text_models import refuse_other_than_text
+from mmvideo.encoders.text_files import refuse_other_than_text
 from mmvideo.encoders.tuning import NOTHING, TunedEncoder, tune_network
 from mmvideo.errors import InputError
 from mmvideo.modalities.text import Pieces

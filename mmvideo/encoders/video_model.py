@@ -2,32 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Set
+from dataclasses import replace
 from functools import partial
 from typing import Any, ClassVar, Literal
 
 import torch
 from jaxtyping import Float
-from pydantic import model_validator
-from torch import Tensor, nn
+from torch import Tensor
 
 from mmvideo.clips.manifest import Clip
-from mmvideo.encoders.ahead import FRAMES_AT_ONCE, Ahead, weights_digest
-from mmvideo.encoders.tuning import TunedEncoder, tune_network
-from mmvideo.encoders.video_models import FAMILIES, load_video_model, video_of
+from mmvideo.encoders.ahead import FRAMES_AT_ONCE, Ahead
+from mmvideo.encoders.pretrained_encoder import PretrainedEncoder
+from mmvideo.encoders.video_models import FAMILIES, VideoNetwork, load_video_model, video_of
 from mmvideo.encoders.video_windows import Windows, cut_windows
 from mmvideo.errors import InputError
-from mmvideo.layers.trunk import Trunk, make_trunk
-from mmvideo.modalities.base import Modality
 from mmvideo.modalities.pictures import Framing
 from mmvideo.modalities.visual import Pictures, Visual
-from mmvideo.schema import Positive, WeightsFile
+from mmvideo.schema import Positive
 from mmvideo.store.clip_format import OpenClip
 from mmvideo.types import Tokens
-from mmvideo.vocabulary import Level
 
 
-class VideoModel(TunedEncoder):
+class VideoModel(PretrainedEncoder):
     """Stem: the model's vector of each tubelet (its tokens of one step of time, averaged over space),
     projected, with the tubelet's centre as its time. Trunk: none, LSTM or transformer. Clip: pooled.
 
@@ -37,12 +33,12 @@ class VideoModel(TunedEncoder):
 
     takes: ClassVar[str] = "visual"
     families = FAMILIES
+    repeated: list[str]
+    """Ids of clips encoded ahead whose last frame was shown again."""
 
-    class Config(TunedEncoder.Config):
-        """The model, the windows that it sees, how much of it is trained, and what stands on it."""
+    class Config(PretrainedEncoder.Config):
+        """The windows that the model sees, how much of it is trained, and what stands on it."""
 
-        model: WeightsFile = None
-        """Local folder or hub name of a VideoMAE, V-JEPA 2, ViViT, TimeSformer or VideoPrism model."""
         stride: Positive | None = None
         """Frames from one window's beginning to the next one's; each moment is kept of the first window that
         shows it. None: windows side by side."""
@@ -52,19 +48,6 @@ class VideoModel(TunedEncoder):
         short_clips: Literal["refuse", "pad"] = "refuse"
         """What becomes of fewer frames than the model takes. `pad`: the last is shown again to the window's
         end, and vectors of repetitions are masked. V-JEPA 2 takes fewer, and is not padded."""
-        cached: bool | None = None
-        """Compute the frozen model's vectors of all of a clip's frames once, keep them in the store and read
-        them instead of frames. None: where all frames are used, not augmented and evaluated in one crop.
-        FLOPs and latency are then those of what stands on the vectors."""
-        half: bool = False
-        """Keep those vectors in half precision."""
-        trunk: Trunk = "none"
-
-        @model_validator(mode="after")
-        def _cached_is_frozen(self) -> VideoModel.Config:
-            if self.cached and not self.unchanging:
-                raise ValueError("cached is for a model that does not change; set frozen too, without tune")
-            return self
 
     @classmethod
     def needs(cls, config: Config) -> Pictures:
@@ -81,83 +64,59 @@ class VideoModel(TunedEncoder):
         super().refuse_unusable(config)
 
     @classmethod
-    def load_network(cls, config: Config) -> nn.Module:
-        return load_video_model(config.model).network
+    def load_model(cls, config: Config, told: None) -> VideoNetwork:
+        return load_video_model(config.model)
 
     @classmethod
-    def encode_ahead(cls, config: Config, modality: Modality, device: torch.device) -> Ahead | None:
-        assert isinstance(modality, Visual)
-        steady = modality.config.sampling == "rate" and not modality.config.changes_frames
-        if not (config.unchanging and steady if config.cached is None else config.cached):
-            return None
-        if not steady:
+    def steady(cls, modality: Visual) -> bool:
+        return modality.config.sampling == "rate" and not modality.config.changes_frames
+
+    @classmethod
+    def encode_ahead(cls, config: Config, modality: Any, device: torch.device) -> Ahead | None:
+        if config.cached and not cls.steady(modality):
             raise InputError(
                 f"inputs.{modality.name}: `cached` keeps what the model makes of all stored frames, so "
                 f"sampling '{modality.config.sampling}' would not choose what it sees; leave it at 'rate', "
                 "or set cached=False"
             )
-        encoder = cls(config, None, 1, frozenset({"stem"})).eval().to(device)  # no width is used here
-        return encoder.encoding(modality, device)
+        return super().encode_ahead(config, modality, device)
 
-    def __init__(self, config: Config, told: None, width: int, levels: Set[Level]) -> None:
-        super().__init__(config, told, width, levels)
-        self.model = load_video_model(config.model)
-        tune_network(self.model.network, config)
-        self.features = self.model.features
-        self.project = nn.Sequential(
-            nn.LayerNorm(self.features, elementwise_affine=False),
-            nn.Linear(self.features, width),
-            nn.LayerNorm(width),
-            nn.Dropout(config.dropout),
-        )
-        self.on_top = make_trunk(config.trunk, width, config.dropout) if self.needs_trunk else None
-
-    @property
-    def pretrained(self) -> nn.Module:
-        return self.model.network
-
-    @property
-    def made_by(self) -> dict[str, Any]:
-        """What decides the vectors of a clip's frames."""
+    def made_by(self, modality: Any) -> dict[str, Any]:
         options = {name: getattr(self.config, name) for name in ("stride", "frame_step", "short_clips")}
-        return {**self.model.made_by, "weights": weights_digest(self.model.network), **options}
+        return {**super().made_by(modality), **options}
 
-    def encoding(self, visual: Visual, device: torch.device) -> Ahead:
-        """How the vectors of a clip's tubelets are made."""
-        repeated: list[str] = []
-
-        def encode(clip: Clip, stored: OpenClip) -> tuple[Tensor, Tensor]:
-            times = torch.from_numpy(stored.clip.frame_times)
-            if not len(times):
-                return torch.zeros(0, self.features), times
-            try:
-                windows = self.windows(times)
-            except InputError as error:
-                raise InputError(f"clip '{clip.id}' has {error}") from error
-            if windows.repeated:
-                repeated.append(clip.id)
-            parts = []
-            for some in windows.frames.split(_at_once(windows.frames)):
-                shown, places = some.unique(return_inverse=True)
-                frames = torch.from_numpy(stored.frames(shown.numpy())).permute(0, 3, 1, 2)
-                squares = visual.transforms[False](frames, 0).to(device)
-                parts.append(self.model(squares[places.to(device)]).cpu())
-            return torch.cat(parts)[windows.kept], windows.times
-
+    def encoding(self, modality: Visual, device: torch.device) -> Ahead:
+        self.repeated = []
         told = (
             f"had fewer frames than the {self.model.video.frames} that '{self.config.model}' takes, and the "
             "last was shown again; vectors of repetitions alone are left out."
         )
-        return Ahead(encode, self.made_by, self.config.half, {told: repeated})
+        return replace(super().encoding(modality, device), notes={told: self.repeated})
 
-    def stem(self, inputs: Tokens) -> Tokens:
-        tokens = inputs if inputs.values.ndim == 3 else self.tubelets(inputs)
-        values = tokens.values.masked_fill(~tokens.mask[..., None], 0.0)
-        return tokens.replace_values(self.project(values))
+    def encode_clip(
+        self, clip: Clip, stored: OpenClip, modality: Visual, device: torch.device
+    ) -> tuple[Tensor, Tensor]:
+        times = torch.from_numpy(stored.clip.frame_times)
+        if not len(times):
+            return torch.zeros(0, self.features), times
+        try:
+            windows = self.windows(times)
+        except InputError as error:
+            raise InputError(f"clip '{clip.id}' has {error}") from error
+        if windows.repeated:
+            self.repeated.append(clip.id)
+        parts = []
+        for some in windows.frames.split(_at_once(windows.frames)):
+            shown, places = some.unique(return_inverse=True)
+            frames = torch.from_numpy(stored.frames(shown.numpy())).permute(0, 3, 1, 2)
+            squares = modality.transforms[False](frames, 0).to(device)
+            parts.append(self.model(squares[places.to(device)]).cpu())
+        return torch.cat(parts)[windows.kept], windows.times
 
-    def tubelets(self, inputs: Tokens) -> Tokens:
-        """The model's vectors of each clip's tubelets, (B, N, F). Windows of one length go through it
-        together."""
+    def tokens(self, inputs: Tokens) -> Tokens:
+        """As in every encoder on a pretrained model. Windows of one length go through it together."""
+        if inputs.values.ndim == 3:
+            return inputs
         frames, device = inputs.values, inputs.values.device
         counts, seconds = inputs.mask.sum(dim=1).tolist(), inputs.time.cpu()
         cut = {row: self.windows(seconds[row, :count]) for row, count in enumerate(counts) if count}
@@ -187,10 +146,6 @@ class VideoModel(TunedEncoder):
             step=config.frame_step,
             pad=config.short_clips == "pad",
         )
-
-    def trunk(self, stem: Tokens, inputs: Tokens) -> Tokens:
-        assert self.on_top is not None
-        return self.on_top(stem)
 
 
 def _framing(config: VideoModel.Config) -> Framing:

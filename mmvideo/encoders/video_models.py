@@ -96,6 +96,8 @@ class Video:
 class VideoNetwork(nn.Module):
     """The vectors of a window of frames under a pretrained network, one for each tubelet."""
 
+    layers = 1
+
     def __init__(self, network: nn.Module, family: VideoFamily, video: Video, name: str) -> None:
         super().__init__()
         self.network, self.family, self.video = network, family, video

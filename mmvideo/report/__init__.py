@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from mmvideo.files import make_folder, remove_abandoned, write_whole, writing
-from mmvideo.records import COMPARISON
 from mmvideo.report.compare import Comparison, compare
 from mmvideo.report.load import load_study
+from mmvideo.study_records import COMPARISON
 
 __all__ = ["Comparison", "write_report"]
 

@@ -13,7 +13,6 @@ from numpy import ndarray
 
 from mmvideo import __version__
 from mmvideo.evaluation.statistics import compare_arms, interval_for_arm
-from mmvideo.records import ComparisonRecord
 from mmvideo.report.answer import Answer, plain_answer
 from mmvideo.report.comparisons import AGAINST_UNIMODAL, compare_pairs
 from mmvideo.report.costs import costs_of, step_notes
@@ -22,6 +21,7 @@ from mmvideo.report.floors import against_floor, leaders_floor
 from mmvideo.report.rows import KINDS, Row, best_on_validation, build_rows
 from mmvideo.report.runs import StudyRuns
 from mmvideo.report.tuning import tuned_columns
+from mmvideo.study_records import ComparisonRecord
 
 
 @dataclass(frozen=True, eq=False)

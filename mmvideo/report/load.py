@@ -23,17 +23,16 @@ from mmvideo.records import (
     ENVIRONMENT,
     METRICS,
     RESULT,
-    STUDY,
     Environment,
     MetricLine,
     Prediction,
     RunResult,
-    StudyRecord,
     open_run,
     predictions_file,
     run_remedy,
 )
 from mmvideo.report.runs import ArmRuns, Clips, FinishedRun, StudyRuns, Validation
+from mmvideo.study_records import STUDY, StudyRecord
 
 PREDICTIONS, VALIDATION = predictions_file("test"), predictions_file("val")
 READ = (CONFIG, ENVIRONMENT, METRICS, PREDICTIONS, VALIDATION)

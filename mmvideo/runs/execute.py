@@ -18,7 +18,8 @@ from mmvideo.runs.directory import RunDirectory
 from mmvideo.runs.evaluate import evaluate_splits
 from mmvideo.runs.identity import bind
 from mmvideo.runs.own_components import check_own_components
-from mmvideo.runs.tracking import Tracker, open_tracker
+from mmvideo.runs.tracker import Tracker
+from mmvideo.runs.tracking import open_tracker
 from mmvideo.runs.training import Training
 from mmvideo.runs.warm_start import clips_seen_before, sources, with_sources
 from mmvideo.terminal import note

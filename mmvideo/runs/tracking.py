@@ -5,7 +5,6 @@ Offline files lie in `<root>/<study>/wandb/`, one folder a run, so that they go 
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shlex
 import shutil
@@ -14,12 +13,13 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from mmvideo.config import RunConfig, TrackingConfig
 from mmvideo.config_diff import flatten
 from mmvideo.files import read_rows
 from mmvideo.records import Prediction, RunResult, predictions_file, run_remedy
+from mmvideo.runs.tracker import NoTracker, Tracker, dashboard_id
 from mmvideo.runs.tracking_environment import (
     has_key,
     in_trial,
@@ -41,37 +41,9 @@ ROWS = 10_000
 """Rows that a table of the dashboard may have, and cells that a confusion matrix may."""
 CONFUSED = 100
 """Pairs of classes that stand for a confusion matrix of more cells."""
-ID_LENGTH = 128
-"""Characters that W&B allows for a run's id."""
-_unreachable = (
-    False  # after one failure to reach the server, the process goes on offline instead of waiting again
-)
-
-
-class Tracker(Protocol):
-    """What a run tells the dashboard. Call sites need no branches: `NoTracker` takes the same calls."""
-
-    def log(self, metrics: Mapping[str, Any], step: int) -> None:
-        """One line of metrics.jsonl. Its values appear as `<split>/<name>` over `step` (optimiser steps)."""
-
-    def finish(self, result: RunResult) -> None:
-        """The run's final numbers; ends the mirror."""
-
-    def fail(self) -> None:
-        """Ends the mirror of a run that stopped before its result; the dashboard shows it as failed."""
-
-
-class NoTracker:
-    """Takes the calls of a tracker and does nothing."""
-
-    def log(self, metrics: Mapping[str, Any], step: int) -> None:
-        return
-
-    def finish(self, result: RunResult) -> None:
-        return
-
-    def fail(self) -> None:
-        return
+UNNAMED = ("split", "step", "epoch")
+_unreachable = False
+"""After one failure to reach the server, the process goes on offline instead of waiting again."""
 
 
 class WandbTracker:
@@ -97,10 +69,8 @@ class WandbTracker:
         with self._guarded() as run:
             if run:
                 prefix = f"{metrics['split']}/" if "split" in metrics else ""
-                plain = {
-                    key: value for key, value in metrics.items() if key not in ("split", "step", "epoch")
-                }
-                row = {f"{prefix}{key}": value for key, value in plain.items()}
+                named = {key: value for key, value in metrics.items() if key not in UNNAMED}
+                row = {f"{prefix}{key}": value for key, value in named.items()}
                 run.log(row | {key: metrics[key] for key in ("epoch",) if key in metrics} | {"step": step})
 
     def finish(self, result: RunResult) -> None:
@@ -132,7 +102,7 @@ def open_tracker(config: RunConfig, run_dir: Path, signature: str) -> Tracker:
         group=config.study,
         job_type=config.arm,
         name=f"{config.arm}-s{config.seed}",
-        id=_id(config.study, config.arm, f"s{config.seed}", signature),
+        id=dashboard_id(config.study, config.arm, f"s{config.seed}", signature),
         config=config.model_dump(mode="json") | {"signature": signature},
     )
     return WandbTracker(run, run_dir) if run else NoTracker()
@@ -160,7 +130,7 @@ def log_study(
         group=study,
         job_type="summary",
         name=f"{study}-summary",
-        id=_id(study, "summary"),
+        id=dashboard_id(study, "summary"),
         config={"study": study},
     )
     if run is None:
@@ -281,14 +251,6 @@ def _mode(base_url: str) -> str:
     if wanted == "online" and (_unreachable or not has_key(base_url)):
         return "offline"
     return wanted
-
-
-def _id(*parts: str) -> str:
-    whole = "-".join(parts).replace(".", "-").replace("+", "-")
-    if len(whole) <= ID_LENGTH:
-        return whole
-    digest = hashlib.sha256(whole.encode()).hexdigest()[:10]
-    return f"{whole[: ID_LENGTH - len(digest) - 1]}-{digest}"
 
 
 def _numbers(nested: Mapping[str, Any]) -> dict[str, bool | int | float]:

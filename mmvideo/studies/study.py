@@ -16,8 +16,8 @@ from mmvideo.config_diff import check_axes, differing_keys
 from mmvideo.errors import InputError
 from mmvideo.files import make_folder, read_record, remove_abandoned, write_whole
 from mmvideo.names import path_name
-from mmvideo.records import STUDY, ArmRecord, Role, StudyRecord
 from mmvideo.studies.space import Tuning
+from mmvideo.study_records import STUDY, ArmRecord, Role, StudyRecord
 from mmvideo.tuning_record import TuningRecord
 
 

@@ -25,7 +25,8 @@ from mmvideo.data.opened import store_settings
 from mmvideo.data.run_data import RunData
 from mmvideo.encoders import sound_model
 from mmvideo.encoders.sound_model import SoundModel
-from mmvideo.encoders.sound_models import AstSound, SoundNetwork, WaveSound, load_sound_model
+from mmvideo.encoders.sound_models import AstSound, WaveSound, load_sound_model
+from mmvideo.encoders.sound_network import SoundNetwork
 from mmvideo.errors import InputError
 from mmvideo.runs.assembly import encode_ahead
 from mmvideo.runs.execute import execute

@@ -76,7 +76,7 @@ def clips(*lengths: int, seed: int = 0) -> Tokens:
 
 def tubelets(folder: Path, inputs: Tokens, **further: Any) -> Tokens:
     with torch.no_grad():
-        return stem_encoder(folder, **further).tubelets(inputs)
+        return stem_encoder(folder, **further).tokens(inputs)
 
 
 class TestContract:
@@ -115,13 +115,13 @@ class TestContract:
     def test_padding_that_counts_as_frames_fails(
         self, folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        right = VideoModel.tubelets
+        right = VideoModel.tokens
 
         def twin(self: VideoModel, inputs: Tokens) -> Tokens:
             there = inputs.mask.any(dim=1, keepdim=True).expand_as(inputs.mask)
             return right(self, Tokens(inputs.values, there, inputs.time))
 
-        monkeypatch.setattr(VideoModel, "tubelets", twin)
+        monkeypatch.setattr(VideoModel, "tokens", twin)
         with pytest.raises(AssertionError, match="with 1 more padded items"):
             encoders.longer_padding_changes_nothing(case(folders["videomae"]), False)
 
@@ -361,10 +361,10 @@ class TestAhead:
     ) -> None:
         other = {"image_mean": [0.5, 0.5, 0.5]}
         made = [
-            stem_encoder(folders["videomae"], **options).made_by
+            stem_encoder(folders["videomae"], **options).made_by(None)
             for options in ({}, {"stride": 2}, {"frame_step": 2}, {"short_clips": "refuse"})
         ]
-        made += [stem_encoder(video_folder("videomae", tmp_path, **other)).made_by]
+        made += [stem_encoder(video_folder("videomae", tmp_path, **other)).made_by(None)]
         assert len({json.dumps(one, sort_keys=True) for one in made}) == 5
 
     def test_short_clips_are_refused_by_name_or_counted(

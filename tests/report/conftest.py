@@ -15,7 +15,7 @@ from scipy import stats
 
 from mmvideo.components import FusionChoice
 from mmvideo.config import RunConfig
-from mmvideo.records import ArmRecord, Role, StudyRecord
+from mmvideo.study_records import ArmRecord, Role, StudyRecord
 from mmvideo.vocabulary import MODALITIES
 
 CLASSES = ("left", "right", "up", "down")

@@ -12,8 +12,9 @@ from made_records import reseal, rewrite
 from mmvideo.components import EncoderChoice
 from mmvideo.config import Input, TrainConfig
 from mmvideo.errors import InputError
-from mmvideo.records import ArmRecord, StudyRecord, open_run
+from mmvideo.records import open_run
 from mmvideo.report.load import load_study
+from mmvideo.study_records import ArmRecord, StudyRecord
 from mmvideo.vocabulary import MODALITIES
 
 MakeStudy = Callable[..., Path]

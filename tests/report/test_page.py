@@ -14,7 +14,7 @@ import pytest
 from made_records import reseal, rewrite
 from rich.console import Console
 
-from mmvideo.records import StudyRecord, open_run
+from mmvideo.records import open_run
 from mmvideo.report import sections, write_report
 from mmvideo.report.compare import compare
 from mmvideo.report.console import print_comparison, short
@@ -23,6 +23,7 @@ from mmvideo.report.page import render
 from mmvideo.report.sections import learning_curves, results
 from mmvideo.report.sections.verdicts import verdict_matrix
 from mmvideo.report.style import styles
+from mmvideo.study_records import StudyRecord
 
 MakeStudy = Callable[..., Path]
 EVIL = "<img src=x onerror=alert(1)>"

@@ -11,11 +11,11 @@ from made_records import rewrite
 from rich.console import Console
 
 from mmvideo.files import read_record
-from mmvideo.records import ComparisonRecord, StudyRecord
 from mmvideo.report.compare import compare
 from mmvideo.report.console import print_comparison
 from mmvideo.report.load import load_study
 from mmvideo.report.page import render
+from mmvideo.study_records import ComparisonRecord, StudyRecord
 from mmvideo.tuning_record import ArmTuning, TrialRow, TuningRecord
 
 TRIALS = (

@@ -17,12 +17,12 @@ from made_records import made_result, rewrite
 
 from mmvideo.config import RunConfig
 from mmvideo.errors import InputError
-from mmvideo.records import ArmRecord, StudyRecord
 from mmvideo.report.compare import compare
 from mmvideo.report.load import load_study
 from mmvideo.runs.directory import RunDirectory
 from mmvideo.runs.evaluate import evaluate_run
 from mmvideo.runs.execute import execute
+from mmvideo.study_records import ArmRecord, StudyRecord
 
 Configure = Callable[..., RunConfig]
 Damage = Callable[[Path, Path], None]

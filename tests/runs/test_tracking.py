@@ -18,7 +18,8 @@ from mmvideo.config import RunConfig, TrackingConfig
 from mmvideo.records import Prediction
 from mmvideo.runs import tracking
 from mmvideo.runs.directory import RunDirectory
-from mmvideo.runs.tracking import NoTracker, log_study, offline_hint, open_tracker
+from mmvideo.runs.tracker import NoTracker
+from mmvideo.runs.tracking import log_study, offline_hint, open_tracker
 from mmvideo.runs.tracking_environment import wanted_mode
 
 CONFIG = RunConfig(
