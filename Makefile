@@ -3,9 +3,9 @@
 PYTHON  ?= python3
 VENV    ?= .venv
 DATASET ?= planted
-# the base called as the data set is; of a data set without one, a general one for videos
+# the base called as the data set is; of a data set without one, that for clips of one's own
 BASES   := $(shell awk -F'[^a-z0-9_]+' '/^def .*RunConfig/ {print $$2}' experiments/bases*.py)
-BASE    ?= $(if $(filter $(DATASET),$(BASES)),$(DATASET),ucf101)
+BASE    ?= $(if $(filter $(DATASET),$(BASES)),$(DATASET),folder)
 TASK    ?= mixed
 SPLIT   ?= 1
 SEEDS   ?= 0 1 2

@@ -64,6 +64,29 @@ def planted(manifest: str = "data/planted/mixed/manifest.jsonl") -> RunConfig:
     )
 
 
+def folder(manifest: str = "data/folder/manifest.jsonl") -> RunConfig:
+    """Clips of one's own, 200 to 1,000 of them: plain encoders that hold what the floor holds, no download.
+
+    10 s windows; pixels at 16×16 and their change, MFCC, each beside its mean and deviation over the clip;
+    words from scratch. At least 400 steps, and the last epoch is kept: few clips can hardly choose one.
+    Command: make ablation DATASET=folder DATA=/path/to/clips
+    """
+    pixels = EncoderChoice.of("pixels", summary=True, clip_pool="mean", dropout=0.3)
+    mfcc = EncoderChoice.of("mfcc", summary=True, clip_pool="mean", hop_seconds=0.1, dropout=0.3)
+    return RunConfig(
+        width=256,
+        inputs={
+            "visual": Input.of("visual", pixels, frame_size=32),
+            "audio": Input.of("audio", mfcc),
+            "text": Input.of("text"),
+        },
+        data=DataConfig(manifest=manifest, frame_rate=2.0, max_seconds=10.0),
+        train=TrainConfig(
+            epochs=20, least_steps=400, batch_size=16, learning_rate=3e-4, weight_decay=0.3, select="last"
+        ),
+    )
+
+
 def ucf101(manifest: str = "data/ucf101/split1/manifest.jsonl") -> RunConfig:
     """UCF101 without a GPU: 2 s windows, 4 frames a second at 56 pixels, small encoders from scratch.
 

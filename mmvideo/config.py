@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import PurePath
 from typing import Annotated, Any, Literal, Self
@@ -132,6 +133,9 @@ class TrainConfig(Part):
     """The optimisation: AdamW, a warm-up/stable/decay schedule, clipping, early stopping on validation."""
 
     epochs: Positive = 12
+    least_steps: Annotated[int, at.Ge(0)] = added(0, before=0)
+    """Where `epochs` are fewer optimisation steps than this, there are as many more epochs: a small data set
+    is not trained for less."""
     batch_size: Positive = 32
     learning_rate: PositiveFloat = 1e-3
     rates: Rates = added(Rates(), before=Rates())
@@ -164,6 +168,10 @@ class TrainConfig(Part):
     """Each epoch, log gradient norms of encoders and fusion, validation with each modality alone, and means
     over clips of what the fusion reports of itself, such as its gates (`FusionMeans`): 1 to 7 % of an epoch's
     time on planted data, by fusion. No other number depends on it."""
+
+    def most_epochs(self, steps_per_epoch: float) -> int:
+        """How many epochs training lasts where it does not stop early."""
+        return max(self.epochs, math.ceil(self.least_steps / steps_per_epoch))
 
 
 class RuntimeConfig(Part):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import lru_cache
 
 import torch
 import torchaudio
-from jaxtyping import Float, UInt8
+from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 from torch.amp.autocast_mode import is_autocast_available
 from torch.nn.functional import pad
@@ -23,6 +24,27 @@ def pixels_and_change(frames: UInt8[Tensor, "*B N 3 H W"]) -> Float[Tensor, "*B 
     pixels = frames.flatten(-3).float() / 255
     change = pixels.diff(dim=-2, prepend=pixels[..., :1, :]).abs()
     return torch.cat([pixels, change], dim=-1)
+
+
+def beside_summary(values: Float[Tensor, "*B N F"], mask: Bool[Tensor, "*B N"]) -> Float[Tensor, "*B N 3*F"]:
+    """Each vector, and beside it mean and deviation of its clip's, which are the same in all of them."""
+    real = mask[..., None].to(values.dtype)
+    count = real.sum(dim=-2, keepdim=True).clamp(min=1)
+    values = values * real
+    mean = values.sum(dim=-2, keepdim=True) / count
+    deviation = (((values - mean) * real).square().sum(dim=-2, keepdim=True) / count).sqrt()
+    return torch.cat([values, mean.expand_as(values), deviation.expand_as(values)], dim=-1)
+
+
+@dataclass(frozen=True)
+class BesideSummary:
+    """What `measured` makes of a clip's items, each vector beside the clip's mean and deviation."""
+
+    measured: Callable[[Tensor], Tensor]
+
+    def __call__(self, items: Tensor) -> Float[Tensor, "N F"]:
+        values = self.measured(items)
+        return beside_summary(values, torch.ones(values.shape[:-1], dtype=torch.bool))
 
 
 @dataclass(frozen=True)

@@ -86,10 +86,11 @@ class GridProgress:
         for config, run in running:
             lines = run.metrics()
             epoch = lines[-1].epoch if lines else 0
-            shares[config.label] = epoch / config.train.epochs
+            epochs = config.train.most_epochs(lines[-1].step / epoch) if lines else config.train.epochs
+            shares[config.label] = epoch / epochs
             if config.label not in self._bars:
                 self._bars[config.label] = self._progress.add_task(config.label, total=1.0, state="")
-            state = f"epoch {epoch} of {config.train.epochs}"
+            state = f"epoch {epoch} of {epochs}"
             self._progress.update(self._bars[config.label], completed=shares[config.label], state=state)
         for label in self._bars.keys() - shares.keys():
             self._progress.remove_task(self._bars.pop(label))

@@ -90,7 +90,8 @@ def fit(
         torch.backends.cudnn.deterministic = True  # a run that goes on repeats what it did
     objective.to(fabric.device)
     optimizer = make_optimizer(trained_parts(model, objective), config)
-    schedule = make_schedule(optimizer, config, config.epochs * data.steps_per_epoch)
+    epochs = config.most_epochs(data.steps_per_epoch)
+    schedule = make_schedule(optimizer, config, epochs * data.steps_per_epoch)
     net, optimizer = fabric.setup(model, optimizer)
     session = Session(model, net, data, config, fabric, seed)
     state = {"model": model, "objective": objective, "optimizer": optimizer, "schedule": schedule}
@@ -98,8 +99,8 @@ def fit(
     checkpoints.remove_stale()
     progress = Progress(**checkpoints.resume(state).get("progress", {}))
     resumed(progress.epoch)
-    patience = config.epochs if config.select == "last" else config.patience
-    while progress.epoch < config.epochs and progress.epoch - progress.best_epoch < patience:
+    patience = epochs if config.select == "last" else config.patience
+    while progress.epoch < epochs and progress.epoch - progress.best_epoch < patience:
         progress.epoch += 1
         start = time.perf_counter()
         objective.begin_epoch(progress.epoch, session)

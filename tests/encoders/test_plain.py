@@ -18,7 +18,7 @@ from mmvideo.encoders.mfcc import MfccColumns
 from mmvideo.encoders.pixels import Pixels
 from mmvideo.errors import InputError
 from mmvideo.modalities.base import Modality
-from mmvideo.modalities.plain import Mfcc, pixels_and_change
+from mmvideo.modalities.plain import Mfcc, beside_summary, pixels_and_change
 from mmvideo.store.clip_format import StoredClip
 from mmvideo.types import FeatureInput, Tokens
 
@@ -91,6 +91,36 @@ def test_pixels_are_the_whole_frame_and_its_change() -> None:
     torch.testing.assert_close(change[4], change[3])
 
 
+def test_beside_each_vector_stand_its_clips_mean_and_deviation() -> None:
+    mask = torch.tensor([[True, True, True], [True, False, False], [False, False, False]])
+    values = torch.randn(3, 3, 2, generator=torch.Generator().manual_seed(0))
+    found = beside_summary(torch.where(mask[..., None], values, 1e3), mask)
+    for clip in (0, 1):
+        x = values[clip, : mask[clip].sum()]
+        known = torch.cat([x.mean(dim=0), x.std(dim=0, correction=0)]).expand(len(x), -1)
+        torch.testing.assert_close(found[clip, : len(x)], torch.cat([x, known], dim=1))
+    assert found[2].isfinite().all()
+
+
+@pytest.mark.parametrize("name", ["visual", "audio"])
+def test_with_a_summary_the_encoder_is_given_what_was_measured(name: str) -> None:
+    """So clips of one kind, as they are read alone, are 0 before the projection."""
+    chosen = {"visual": "pixels", "audio": "mfcc"}[name]
+    side = {"side": 4} if name == "visual" else {"sample_rate": RATE, "coefficients": 12}
+    choice = EncoderChoice.of(chosen, summary=True, **side)
+    clip = stored(0)
+    modality = opened(name, [clip], choice)
+    items, times = modality.whole(modality_clip(modality, clip), open_clip(clip))
+    encoder = choice.build(modality.told, 8, frozenset({"stem"})).eval()
+    longer = torch.cat([items, torch.ones(2, *items.shape[1:]).to(items.dtype)])[None]
+    real = (torch.arange(len(items) + 2) < len(items))[None]
+    seconds = torch.cat([times, torch.zeros(2)])[None]
+    stem = encoder(Tokens(longer, real, seconds)).stem
+    expected = (modality.needs.measure(items) - encoder.mean) / encoder.std
+    torch.testing.assert_close(stem.values[0, : len(items)], encoder.project(expected), atol=1e-3, rtol=1e-3)
+    assert not stem.values[0, len(items) :].any()
+
+
 def modality_clip(modality: Modality, clip: StoredClip):
     return arrays_as_source([clip], RunConfig(inputs={"visual": Input.of("visual")})).clips[0]
 
@@ -106,6 +136,8 @@ def open_clip(clip: StoredClip):
     [
         ("visual", EncoderChoice.of("pixels", side=4)),
         ("audio", EncoderChoice.of("mfcc", sample_rate=RATE, hop_seconds=0.05, coefficients=12)),
+        ("visual", EncoderChoice.of("pixels", side=4, summary=True)),
+        ("audio", EncoderChoice.of("mfcc", sample_rate=RATE, coefficients=12, summary=True)),
     ],
 )
 def test_what_is_usual_is_measured_on_training_clips_and_kept(

@@ -120,6 +120,19 @@ def test_it_learns_what_can_be_learned(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(("least_steps", "epochs"), [(0, 2), (8, 2), (9, 3), (20, 5)])
+def test_few_epochs_are_as_many_as_give_the_least_steps(
+    tmp_path: Path, least_steps: int, epochs: int
+) -> None:
+    data, records = ToyData(), Records()
+    config = TrainConfig(epochs=2, least_steps=least_steps, select="last", decay=0.5, warmup=0.0)
+    _, progress = train(tmp_path, config, data, log=records.append)
+    assert (data.epochs, progress.step) == ([*range(1, epochs + 1)], 4 * epochs)
+    rates = [record["learning_rate"] for record in records if record["split"] == "train"]
+    assert rates[0] == pytest.approx(1e-3)
+    assert rates[-1] == pytest.approx(1e-3 / (2 * epochs)), "the schedule ends where training does"
+
+
 @pytest.mark.parametrize("select", SELECTS)
 def test_the_model_holds_the_weights_of_the_chosen_epoch(tmp_path: Path, select: Select) -> None:
     """On these data accuracy and loss have their best in different epochs, and accuracy reaches it twice."""
