@@ -11,7 +11,7 @@ from jaxtyping import Float, UInt8
 from pydantic import model_validator
 from torch import Tensor, nn
 
-from mmvideo.encoders.ahead import Ahead, encoded_frames, weights_digest
+from mmvideo.encoders.ahead import Ahead, encoded_frames, options_of, weights_digest
 from mmvideo.encoders.picture_models import FAMILIES, TIMM, load_picture_model, picture_of
 from mmvideo.encoders.tuning import TunedEncoder, tune_network
 from mmvideo.layers.trunk import Trunk, make_trunk
@@ -80,7 +80,8 @@ class FrameModel(TunedEncoder):
         if not cached:
             return None
         encoder = cls(config, None, 1, frozenset({"stem"})).eval().to(device)  # no width is used here
-        made_by = {**encoder.model.made_by, "weights": weights_digest(encoder.model.network)}
+        weights = weights_digest(encoder.model.network)
+        made_by = {**options_of(config), **encoder.model.made_by, "weights": weights}
         return encoded_frames(encoder, made_by, modality, device, half=config.half)
 
     def __init__(self, config: Config, told: None, width: int, levels: Set[Level]) -> None:

@@ -11,7 +11,7 @@ from pydantic import model_validator
 from torch import Tensor, nn
 
 from mmvideo.clips.manifest import Clip
-from mmvideo.encoders.ahead import Ahead, weights_digest
+from mmvideo.encoders.ahead import Ahead, options_of, weights_digest
 from mmvideo.encoders.sound_models import FAMILIES, Layer, load_sound_model, sound_of
 from mmvideo.encoders.tuning import NOTHING, TunedEncoder, tune_network
 from mmvideo.errors import InputError
@@ -100,7 +100,8 @@ class SoundModel(TunedEncoder):
                 return torch.zeros(0, encoder.model.features), torch.zeros(0)
             return encoder.columns([samples])[0]
 
-        made_by = {**encoder.model.made_by, "weights": weights_digest(encoder.model.network)}
+        weights = weights_digest(encoder.model.network)
+        made_by = {**options_of(config), **encoder.model.made_by, "weights": weights}
         return Ahead(encode, made_by, config.half)
 
     def __init__(self, config: Config, told: None, width: int, levels: Set[Level]) -> None:

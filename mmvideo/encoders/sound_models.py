@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from math import ceil, prod
 from typing import Any, ClassVar, Literal
 
@@ -24,6 +23,7 @@ from mmvideo.pretrained import (
     load_whole,
     model_config,
     preprocessor,
+    read_once,
 )
 
 Layer = Literal["last", "weighted"] | int
@@ -390,7 +390,7 @@ def load_sound_model(model: str | None, layer: Layer = "last", window_seconds: f
     )
 
 
-@lru_cache(maxsize=16)
+@read_once
 def sound_of(model: str | None, layer: Layer = "last") -> dict[str, Any]:
     """What the checkpoint's preprocessor file says of its sound.
 

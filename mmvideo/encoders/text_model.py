@@ -13,7 +13,7 @@ from pydantic import model_validator
 from torch import Tensor, nn
 
 from mmvideo.clips.manifest import Clip
-from mmvideo.encoders.ahead import Ahead, weights_digest
+from mmvideo.encoders.ahead import Ahead, options_of, weights_digest
 from mmvideo.encoders.text_models import (
     FAMILIES,
     Layer,
@@ -109,8 +109,8 @@ class TextModel(TunedEncoder):
         )  # no width is used here
         tokenizer = hashlib.sha256(modality.tokenizer.tokenizer.to_str().encode()).hexdigest()
         made_by = {
+            **options_of(config),
             **encoder.model.made_by,
-            "unit": config.unit,
             "tokenizer": tokenizer,
             "weights": weights_digest(encoder.model.network),
         }

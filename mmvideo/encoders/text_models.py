@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import asdict, dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -30,6 +29,7 @@ from mmvideo.pretrained import (
     model_config,
     model_file,
     model_json,
+    read_once,
 )
 
 Pooling = Literal["mean", "cls", "last", "max"]
@@ -85,7 +85,7 @@ class TextFiles:
     """Vectors are of length 1."""
 
 
-@lru_cache(maxsize=16)
+@read_once
 def text_files(
     model: str | None, *, pooled: bool, pooling: Pooling | None, instruction: str | None, window: int | None
 ) -> TextFiles:

@@ -12,7 +12,7 @@ from pydantic import model_validator
 from torch import Tensor, nn
 
 from mmvideo.clips.manifest import Clip
-from mmvideo.encoders.ahead import FRAMES_AT_ONCE, Ahead, weights_digest
+from mmvideo.encoders.ahead import FRAMES_AT_ONCE, Ahead, options_of, weights_digest
 from mmvideo.encoders.tuning import TunedEncoder, tune_network
 from mmvideo.encoders.video_models import FAMILIES, load_video_model, video_of
 from mmvideo.encoders.video_windows import Windows, cut_windows
@@ -119,8 +119,8 @@ class VideoModel(TunedEncoder):
     @property
     def made_by(self) -> dict[str, Any]:
         """What decides the vectors of a clip's frames."""
-        options = {name: getattr(self.config, name) for name in ("stride", "frame_step", "short_clips")}
-        return {**self.model.made_by, "weights": weights_digest(self.model.network), **options}
+        weights = weights_digest(self.model.network)
+        return {**options_of(self.config), **self.model.made_by, "weights": weights}
 
     def encoding(self, visual: Visual, device: torch.device) -> Ahead:
         """How the vectors of a clip's tubelets are made."""
