@@ -6,12 +6,14 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import get_close_matches
-from functools import lru_cache
+from functools import lru_cache, wraps
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, ParamSpec, TypeVar
 
 from mmvideo.errors import InputError
 
+P = ParamSpec("P")
+T = TypeVar("T")
 HUB_SECONDS = 10.0
 """How long the hub may take to say whether it has a model."""
 
@@ -45,6 +47,25 @@ class Family:
     parameters: float
     example: str
     licence: str = "see the checkpoint's card"
+
+
+def read_once(read: Callable[P, T]) -> Callable[P, T]:
+    """What is read off the files of a model, the first argument, kept until one of them is changed."""
+    kept = lru_cache(maxsize=16)(lambda state, given, named: read(*given, **dict(named)))
+
+    @wraps(read)
+    def fresh(*given: P.args, **named: P.kwargs) -> T:
+        return kept(_state(given[0]), given, tuple(named.items()))
+
+    return fresh
+
+
+def _state(model: object) -> tuple[Any, ...]:
+    """What tells that a folder's files, or those of its folders, were changed; nothing of the hub's names."""
+    folder = Path(str(model))
+    files = sorted([*folder.glob("*.json"), *folder.glob("*/*.json")]) if folder.is_dir() else []
+    stats = ((file, file.stat()) for file in files)
+    return tuple((str(file), s.st_mtime_ns, s.st_ctime_ns, s.st_size, s.st_ino) for file, s in stats)
 
 
 def load_pretrained(load: Callable[..., Any], name: str, **options: Any) -> Any:
@@ -165,9 +186,12 @@ def preprocessor(name: str, part: str, *needed: str) -> dict[str, Any]:
     Raises:
         InputError: there is no such file, or something needed does not stand in it.
     """
-    of_video = ("video_preprocessor_config.json",) if part == "video_processor" else ()
-    found = model_json(name, *of_video, "preprocessor_config.json", "processor_config.json")
-    found = found.get(part, found)
+    whole = "processor_config.json"  # where it describes the part, transformers reads no other
+    found = {} if model_file(name, whole) is None else model_json(name, whole).get(part, {})
+    if not found:
+        of_video = ("video_preprocessor_config.json",) if part == "video_processor" else ()
+        found = model_json(name, *of_video, "preprocessor_config.json", whole)
+        found = found.get(part, found)
     if lacking := [key for key in needed if found.get(key) is None]:
         raise InputError(
             f"model '{name}': its preprocessor file does not say {', '.join(lacking)}, which the model was "

@@ -20,6 +20,7 @@ from mmvideo.files import Busy, Unwritable, locked
 from mmvideo.modalities.base import ClipSource, Modality
 from mmvideo.modalities.visual import Visual
 from mmvideo.progress import tracked
+from mmvideo.schema import Part
 from mmvideo.store.clip_format import OpenClip
 from mmvideo.store.encoded import EncodedClips
 from mmvideo.terminal import note
@@ -30,6 +31,8 @@ WAIT_SECONDS = 0.2
 """Until a clip that another process is at is looked for again."""
 NAMED = 3
 """Clips that a message names."""
+ON_TOP = {"model", "weights", "frozen", "tune", "cached", "half", "trunk", "clip_pool", "dropout"}
+"""Options of encoders that do not decide what is kept, or that count by the content of their files."""
 Encode = Callable[[Clip, OpenClip], tuple[Tensor, Tensor]]
 """A clip → its tokens (N, F), and their centres (N,) in seconds from its start; N is 0 where it has none."""
 
@@ -179,6 +182,12 @@ def encoded_frames(
         return torch.cat(parts), times
 
     return Ahead(encode, made_by, half)
+
+
+def options_of(config: Part) -> dict[str, Any]:
+    """An encoder's options that may decide its tokens: all that are not known to stand on top of them, so
+    that a new one is never forgotten."""
+    return {name: value for name, value in config.model_dump(mode="json").items() if name not in ON_TOP}
 
 
 def weights_digest(network: nn.Module) -> str:

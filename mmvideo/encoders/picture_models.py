@@ -7,7 +7,6 @@ crop and normalisation are read off the checkpoint's own files, never off a clas
 from __future__ import annotations
 
 from dataclasses import asdict
-from functools import lru_cache
 from math import floor
 from pathlib import Path
 from typing import Any, Literal
@@ -21,7 +20,14 @@ from torch import Tensor, nn
 from mmvideo.encoders.processors import Normalise, Picture, picture_of_processor, processor_of
 from mmvideo.errors import InputError, unknown
 from mmvideo.modalities.pictures import Framing
-from mmvideo.pretrained import Family, config_settings, load_whole, model_config, model_file
+from mmvideo.pretrained import (
+    Family,
+    config_settings,
+    load_whole,
+    model_config,
+    model_file,
+    read_once,
+)
 
 
 def _family(title: str, network: str, width: int, parameters: float, example: str, size: int = 224) -> Family:
@@ -86,13 +92,13 @@ def load_picture_model(model: str | None, weights: str | None) -> PictureModel:
     described = picture_of(model, weights)
     assert model is not None
     if is_timm(model, weights):
-        network, made_by = _timm_network(model, weights), {"library": "timm"}
+        network, made_by = _timm_network(model, weights)
     else:
         network, made_by = _transformers_network(model)
     return PictureModel(network, described, made_by, model)
 
 
-@lru_cache(maxsize=16)
+@read_once
 def picture_of(model: str | None, weights: str | None) -> Picture:
     """What the checkpoint's own files say of its pictures.
 
@@ -185,7 +191,7 @@ def _of_timm(given: dict[str, Any], model: str) -> Picture:
     return Picture(framing, tuple(given["mean"]), tuple(given["std"]))
 
 
-def _timm_network(model: str, weights: str | None) -> nn.Module:
+def _timm_network(model: str, weights: str | None) -> tuple[nn.Module, dict[str, Any]]:
     timm = _timm()
     name, config = _architecture(model, weights)
     path = Path(weights) if weights is not None else model_file(model, "model.safetensors")
@@ -208,4 +214,4 @@ def _timm_network(model: str, weights: str | None) -> nn.Module:
             f"({', '.join(unfit[:3])} …)"
         )
     network.load_state_dict({key: state[key] for key in own if key in state}, strict=False)
-    return network
+    return network, {"library": "timm", "architecture": name, "options": options}

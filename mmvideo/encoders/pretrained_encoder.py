@@ -10,7 +10,7 @@ from pydantic import model_validator
 from torch import Tensor, nn
 
 from mmvideo.clips.manifest import Clip
-from mmvideo.encoders.ahead import Ahead, weights_digest
+from mmvideo.encoders.ahead import Ahead, options_of, weights_digest
 from mmvideo.encoders.tuning import TunedEncoder, tune_network
 from mmvideo.layers.trunk import Trunk, make_trunk
 from mmvideo.schema import WeightsFile
@@ -92,7 +92,8 @@ class PretrainedEncoder(TunedEncoder):
 
     def made_by(self, modality: Any) -> dict[str, Any]:
         """What decides the vectors beside the clip and how the modality reads it."""
-        return {**self.model.made_by, "weights": weights_digest(self.model.network)}
+        weights = weights_digest(self.model.network)
+        return {**options_of(self.config), **self.model.made_by, "weights": weights}
 
     def encoding(self, modality: Any, device: torch.device) -> Ahead:
         """How the vectors of whole clips are made."""

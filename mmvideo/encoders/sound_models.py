@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from math import prod
 from typing import Any
 
@@ -16,7 +15,7 @@ from torch import Tensor, nn
 
 from mmvideo.encoders.sound_network import Layer, SoundNetwork, heard_config
 from mmvideo.errors import InputError, unknown
-from mmvideo.pretrained import Family, model_config, preprocessor
+from mmvideo.pretrained import Family, model_config, preprocessor, read_once
 
 
 class WhisperSound(SoundNetwork):
@@ -215,7 +214,7 @@ def load_sound_model(model: str | None, layer: Layer = "last", window_seconds: f
     return family.hears(model, family.network, heard_config(model), given, layer, window_seconds)
 
 
-@lru_cache(maxsize=16)
+@read_once
 def sound_of(model: str | None, layer: Layer = "last") -> dict[str, Any]:
     """What the checkpoint's preprocessor file says of its sound.
 

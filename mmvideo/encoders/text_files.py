@@ -9,14 +9,13 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
 from mmvideo.errors import InputError, unknown
 from mmvideo.modalities.text_windows import TextFormat
 from mmvideo.modalities.tokenizer import WordPieces
-from mmvideo.pretrained import load_pretrained, model_config, model_file, model_json
+from mmvideo.pretrained import load_pretrained, model_config, model_file, model_json, read_once
 
 Pooling = Literal["mean", "cls", "last", "max"]
 MODES: dict[str, Pooling] = {
@@ -49,7 +48,7 @@ class TextFiles:
     """Vectors are of length 1."""
 
 
-@lru_cache(maxsize=16)
+@read_once
 def text_files(
     model: str | None, *, pooled: bool, pooling: Pooling | None, instruction: str | None, window: int | None
 ) -> TextFiles:

@@ -81,7 +81,7 @@ class TextModel(PretrainedEncoder):
 
     def made_by(self, modality: Text) -> dict[str, Any]:
         tokenizer = hashlib.sha256(modality.tokenizer.tokenizer.to_str().encode()).hexdigest()
-        return {**super().made_by(modality), "unit": self.config.unit, "tokenizer": tokenizer}
+        return {**super().made_by(modality), "tokenizer": tokenizer}
 
     def encode_clip(
         self, clip: Clip, stored: OpenClip, modality: Text, device: torch.device

@@ -81,10 +81,6 @@ class VideoModel(PretrainedEncoder):
             )
         return super().encode_ahead(config, modality, device)
 
-    def made_by(self, modality: Any) -> dict[str, Any]:
-        options = {name: getattr(self.config, name) for name in ("stride", "frame_step", "short_clips")}
-        return {**super().made_by(modality), **options}
-
     def encoding(self, modality: Visual, device: torch.device) -> Ahead:
         self.repeated = []
         told = (

@@ -7,7 +7,6 @@ model's tokens of one tubelet: the few frames that it sees as one step of time.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from functools import lru_cache
 from typing import Any, Literal
 
 import torch
@@ -16,7 +15,7 @@ from torch import Tensor, nn
 
 from mmvideo.encoders.processors import Normalise, Picture, picture_of_processor, processor_of
 from mmvideo.errors import InputError, unknown
-from mmvideo.pretrained import Family, config_settings, load_whole, model_config
+from mmvideo.pretrained import Family, config_settings, load_whole, model_config, read_once
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,7 +155,7 @@ def family_of(model: str | None) -> VideoFamily:
     return FAMILIES[kind]
 
 
-@lru_cache(maxsize=16)
+@read_once
 def video_of(model: str | None) -> Video:
     """What the checkpoint's own files say of its frames.
 

@@ -14,7 +14,7 @@ from jaxtyping import Float, UInt8
 from pydantic import model_validator
 from torch import Tensor, nn
 
-from mmvideo.encoders.ahead import Ahead, encoded_frames, weights_digest
+from mmvideo.encoders.ahead import Ahead, encoded_frames, options_of, weights_digest
 from mmvideo.encoders.backbones import torchvision_backbone
 from mmvideo.encoders.tuning import NOTHING, TunedEncoder, tune_network
 from mmvideo.errors import InputError
@@ -98,12 +98,7 @@ class CnnLstm(TunedEncoder):
             return None
         assert isinstance(modality, Visual)
         encoder = cls(config, None, 1, frozenset({"stem"})).eval().to(device)  # no width is used here
-        made_by = {
-            "backbone": config.backbone,
-            "weights": weights_digest(encoder.cnn),
-            "crop_size": config.picture_size,
-            "normalization": config.normalization,
-        }
+        made_by = {**options_of(config), "weights": weights_digest(encoder.cnn)}
         return encoded_frames(encoder, made_by, modality, device)
 
     def __init__(self, config: Config, told: None, width: int, levels: Set[Level]) -> None:

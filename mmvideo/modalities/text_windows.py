@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -55,7 +56,7 @@ class TextWindows:
     unchanging: bool = False
     """The same words whenever they are asked for, since what was made of them is kept."""
 
-    @property
+    @cached_property  # it is asked for with every sample
     def longest(self) -> int:
         return self.format_of().longest
 

@@ -65,7 +65,8 @@ def plain_answer(
         nothing = "No fusion arm has all its seeds, so there is nothing to conclude about fusion."
         return Answer(nothing, (SCOPE,))
     tests, wording = leaders_tests(pairs, leader), study.task.display
-    claim, test = conclusion(tests, leader, higher_is_better=study.task.higher_is_better)
+    as_good, up = _singles_as_good(study, table, leader), study.task.higher_is_better
+    claim, test = conclusion(tests, leader, higher_is_better=up, as_good=as_good)
     claim = f"{claim}; {_change(test, wording)} against {test['b']}"
     points = [_measured(study, table, leader)]
     points += [_against(study, table, test, family) for family, test in tests.items()]
@@ -87,8 +88,14 @@ def leaders_tests(pairs: pd.DataFrame, leader: str) -> Tests:
     return {family: found[family] for family in FAMILIES if family in found and family != BETWEEN_FUSIONS}
 
 
-def conclusion(tests: Tests, leader: str, *, higher_is_better: bool = True) -> tuple[str, Test]:
-    """Whether fusion gains, what explains its gain if something simpler does, and the test that decides."""
+def conclusion(
+    tests: Tests, leader: str, *, higher_is_better: bool = True, as_good: Sequence[str] = ()
+) -> tuple[str, Test]:
+    """Whether fusion gains, what explains its gain if something simpler does, and the test that decides.
+
+    Args:
+        as_good: single modalities as good as the leader on test, or better, whatever validation said.
+    """
     names = {family: _name(test, family) for family, test in tests.items()}
     hurdles = [family for family in HURDLES if family in tests]
     one_seed = tests[hurdles[0]]["verdict"] == ONE_SEED
@@ -101,8 +108,9 @@ def conclusion(tests: Tests, leader: str, *, higher_is_better: bool = True) -> t
     shown = (AGAINST_UNIMODAL, hurdles[0], AGAINST_AVERAGING)
     passed = joined([names[family] for family in shown if beaten.get(family)])
     test = tests[missed or (AGAINST_UNIMODAL if AGAINST_UNIMODAL in tests else hurdles[0])]
+    but = f", but {joined(as_good)} {'is' if len(as_good) == 1 else 'are'} no worse on test"
     if one_seed:
-        here = f"does not beat {names[missed]}" if missed else f"is ahead of {passed}"
+        here = f"does not beat {names[missed]}" if missed else f"is ahead of {passed}{but * bool(as_good)}"
         claim = f"A single seed gives no verdict; on these clips {leader} {here}"
     elif missed == AGAINST_AVERAGING:
         claim = f"Joint training adds {NOTHING}: {leader} beats {passed}, but not {names[missed]}"
@@ -114,6 +122,8 @@ def conclusion(tests: Tests, leader: str, *, higher_is_better: bool = True) -> t
     elif missed:
         failed = "is worse than" if test["verdict"] == "worse" else "was not shown to beat"
         claim = f"Fusion adds {NOTHING}: {leader} {failed} {names[missed]}"
+    elif as_good:
+        claim = f"Fusion adds {NOTHING}: {leader} beats {passed}{but}"
     elif AGAINST_UNIMODAL in tests:
         claim = f"Fusion adds to what single modalities give: {leader} beats {passed}"
     else:
@@ -179,6 +189,13 @@ def _above_reference(study: StudyRuns, table: pd.DataFrame, reference: str) -> s
         return ""
     shown = ", ".join(f"{name} ({wording.value(scores[name])}{wording.unit})" for name in above)
     return f", but with {wording.value(own)}{wording.unit} on test not as good as {shown}"
+
+
+def _singles_as_good(study: StudyRuns, table: pd.DataFrame, leader: str) -> list[str]:
+    """Single modalities whose test score is that of the leader, or a better one."""
+    score, sign = study.task.score, 1 if study.task.higher_is_better else -1
+    singles = table[table["kind"] == "single modality"]
+    return list(singles.loc[sign * singles[score] >= sign * _row(table, leader)[score], "arm"])
 
 
 def _floors(study: StudyRuns, table: pd.DataFrame, leader: str, floor: FloorTest | None) -> Iterator[Point]:

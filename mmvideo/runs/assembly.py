@@ -17,6 +17,8 @@ from mmvideo.errors import InputError
 from mmvideo.modalities.base import Modality
 from mmvideo.model import FusionModel, build_model
 from mmvideo.objectives import Objective, Setting
+from mmvideo.runs.own_code import content_digest
+from mmvideo.schema import files_named
 from mmvideo.store.encoded import EncodedClips
 from mmvideo.training.encoded import EncodedData, EncodedSplit, encode_split
 from mmvideo.training.session import TrainingData
@@ -47,7 +49,8 @@ def encode_ahead(data: RunData, device: torch.device) -> None:
     for name, modality in data.modalities.items():
         chosen = data.config.inputs[name].encoder
         make = partial(_encoded, chosen, modality, data, device)
-        modality.encoded = data.source.keep(("encoded ahead", name), (chosen, modality.config), make)
+        key = (chosen, modality.config, _files_named(data.config))
+        modality.encoded = data.source.keep(("encoded ahead", name), key, make)
 
 
 def _encoded(
@@ -101,7 +104,14 @@ def training_data(data: RunData, model: FusionModel, device: torch.device) -> Tr
 
     key = (
         *(config.data, config.modalities, repr(config.active), config.encoders_from, config.width, size),
+        _files_named(config),
         *(encoder.levels for encoder in model.encoders.values()),
     )
     held = data.source.keep("encoded", key, encoded)
     return EncodedData(held["train"], held["val"], batch_size=size, seed=seed)
+
+
+def _files_named(config: RunConfig) -> tuple[tuple[str, str], ...]:
+    """What the files hold that inputs name, weights above all: what was made with others is made anew."""
+    named = ((key, path) for key, path in files_named(config) if key.startswith("inputs."))
+    return tuple((key, content_digest(path)) for key, path in named)

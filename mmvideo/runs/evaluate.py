@@ -15,7 +15,7 @@ from mmvideo.evaluation.tasks import TASKS
 from mmvideo.records import Prediction, RunResult
 from mmvideo.runs.assembly import encode_ahead, make_fabric, trained_model
 from mmvideo.runs.directory import RunDirectory
-from mmvideo.runs.identity import check_data
+from mmvideo.runs.identity import check_data, check_named_files
 from mmvideo.training.checkpoint import Checkpoints
 from mmvideo.training.predict import Predictions, predict
 from mmvideo.training.subsets import Subset, all_subsets, predict_subsets
@@ -38,12 +38,13 @@ def evaluate_run(
         modalities: of the run's; any others are taken from the clips. None: all.
 
     Raises:
-        InputError: not a finished run, one whose files or own data are not what it was made with, other
-            classes than the run's, or a modality that the run does not have.
+        InputError: not a finished run, one whose files, own data or weights that it names are not what it was
+            made with, other classes than the run's, or a modality that the run does not have.
     """
     run = RunDirectory(path)
     result = run.result()
     config = run.config
+    check_named_files(result, config)
     if manifest is not None:
         config = config.model_copy(update={"data": config.data.model_copy(update={"manifest": manifest})})
     for modality in modalities or ():

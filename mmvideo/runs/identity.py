@@ -104,6 +104,22 @@ def check_data(result: RunResult, manifest: Manifest, path: str, data_fingerprin
     )
 
 
+def check_named_files(result: RunResult, config: RunConfig) -> None:
+    """Whether the weights and other files that a finished run's options name are still those it was made
+    with: what a frozen model makes of clips is computed from them, not from the checkpoint.
+
+    Raises:
+        Damaged: one holds something else.
+    """
+    for key, digest in _files(config, flatten(config.deciding())).items():
+        if result.contents.get(key, digest) != digest:
+            path = dict(files_named(config))[key]
+            raise Damaged(
+                f"{key}: {path} is not what the run {result.folder} was made with: its content was changed "
+                "since. Put it back, or train the run anew."
+            )
+
+
 def contents(config: RunConfig, deciding: Mapping[str, Any]) -> dict[str, str]:
     """For configuration keys that name something outside it: what stands for the content found there.
 
@@ -115,12 +131,18 @@ def contents(config: RunConfig, deciding: Mapping[str, Any]) -> dict[str, str]:
     found = dict[str, str]()
     if config.encoders_from:
         found["encoders_from"] = " ".join(_encoders_of(Path(path)) for path in config.encoders_from)
-    for key, path in files_named(config):
-        if key in deciding and key != "encoders_from":
-            found[key] = f"{found[key]} {content_digest(path)}" if key in found else content_digest(path)
+    found |= _files(config, deciding)
     for key, value in deciding.items():
         if key.rpartition(".")[2] in ("name", "kind") and ":" in str(value):
             found[key] = f"{value} {source_digest(value)}"
+    return found
+
+
+def _files(config: RunConfig, deciding: Mapping[str, Any]) -> dict[str, str]:
+    found = dict[str, str]()
+    for key, path in files_named(config):
+        if key in deciding and key != "encoders_from":
+            found[key] = f"{found[key]} {content_digest(path)}" if key in found else content_digest(path)
     return found
 
 

@@ -44,8 +44,8 @@ class Trial:
 def tunable(study: Study, fixed: Collection[str] = ()) -> Study:
     """The study with a space of what can be tuned in it; a note says what was left out.
 
-    That is a field in which its arms differ, one that was `fixed` by hand, and the width where strategies are
-    of one size or encoders come from earlier runs.
+    That is a field in which its arms differ, one that was `fixed` by hand, what decides a strategy's size
+    where all are of one, and the width where encoders come from earlier runs.
 
     Raises:
         InputError: a name that no arm has, or nothing is left to tune.
@@ -62,7 +62,7 @@ def tunable(study: Study, fixed: Collection[str] = ()) -> Study:
             out[name] = "it is set"
         elif _arms_differ(study, name):
             out[name] = "arms differ in it"
-        elif name == "width" and study.same_size_as:
+        elif study.same_size_as and _resizes(study, name):
             out[name] = "strategies are of one size"
         elif name == "width" and any(arm.config.encoders_from for arm in study.arms):
             out[name] = "encoders come from earlier runs"
@@ -94,6 +94,23 @@ def _arms_differ(study: Study, name: str) -> bool:
             component = flat.get(f"{key.partition('.options.')[0]}.name")
             values[key, component].add(json.dumps(flat[key]))
     return any(len(found) > 1 for found in values.values())
+
+
+def _resizes(study: Study, name: str) -> bool:
+    """Whether strategies that are of one size no longer would be, were this set."""
+    from mmvideo.studies.parity import fusion_parameters
+
+    assert study.tuning is not None
+    values = study.tuning.space[name]
+    for arm in (arm for arm in study.arms if arm.role == "fusion"):
+        for share in (0.0, 0.25, 0.5, 0.75, 1.0):
+            try:
+                changed = with_setting(arm.config, {name: values.at(share)})
+            except InputError:
+                continue  # it will be a failed trial
+            if fusion_parameters(changed) != fusion_parameters(arm.config):
+                return True
+    return False
 
 
 def with_setting(config: RunConfig, setting: Setting) -> RunConfig:

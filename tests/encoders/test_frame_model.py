@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 import torch
 import transformers
 from planted_runs import small_inputs
+from safetensors.torch import load_file, save_file
 from tiny_pretrained import PICTURES, SIZE, edit, picture_folder, timm_folder
 from torch import Tensor
 
@@ -24,9 +26,11 @@ from mmvideo.data.run_data import RunData
 from mmvideo.encoders.frame_model import FrameModel
 from mmvideo.encoders.picture_models import load_picture_model, picture_of
 from mmvideo.errors import InputError
+from mmvideo.files import Damaged
 from mmvideo.modalities.pictures import ClipTransform, PictureConfig
 from mmvideo.modalities.visual import Visual
 from mmvideo.runs.assembly import encode_ahead
+from mmvideo.runs.evaluate import evaluate_run
 from mmvideo.runs.execute import execute
 from mmvideo.runs.own_components import check_own_components
 from mmvideo.store.encoded import EncodedClips
@@ -197,8 +201,40 @@ class TestAhead:
         other = picture_folder("clip", tmp_path / "a", image_mean=[0.5, 0.5, 0.5])
         assert self.ahead(self.reading(configure, other))[1].path(name) != first.path(name)
 
-    def test_a_run_trains_on_them(self, config: RunConfig, tmp_path: Path) -> None:
-        assert (execute(config, root=tmp_path) / "result.json").exists()
+    def test_files_edited_between_two_runs_of_a_process(
+        self, configure: Configure, clip_folder: Path, tmp_path: Path
+    ) -> None:
+        folder = shutil.copytree(clip_folder, tmp_path / "edited")
+        data = RunData.open(self.reading(configure, folder))
+
+        def encoded() -> EncodedClips:
+            opened = RunData.open(data.config)
+            assert opened.source.kept is data.source.kept, "what runs of a process share"
+            encode_ahead(opened, torch.device("cpu"))
+            found = opened.modalities["visual"].encoded
+            assert found is not None
+            return found
+
+        found = [encoded(), encoded()]
+        assert found[0] is found[1]
+        edit(folder / "preprocessor_config.json", lambda file: file.update(image_mean=[0.5, 0.5, 0.5]))
+        found.append(encoded())
+        state = load_file(folder / "model.safetensors")
+        save_file({name: 2 * value for name, value in state.items()}, folder / "model.safetensors")
+        found.append(encoded())
+        name = next(iter(found[0].clip_keys))
+        assert len({one.path(name) for one in found}) == 3
+
+    def test_a_run_trains_on_them_and_is_not_evaluated_on_another_models(
+        self, configure: Configure, clip_folder: Path, tmp_path: Path
+    ) -> None:
+        folder = shutil.copytree(clip_folder, tmp_path / "model")
+        run = execute(self.reading(configure, folder), root=tmp_path / "runs")
+        result = json.loads((run / "result.json").read_text())
+        assert evaluate_run(run)["nll"] == pytest.approx(result["test"]["nll"], abs=1e-9)
+        edit(folder / "preprocessor_config.json", lambda file: file.update(image_mean=[0.5, 0.5, 0.5]))
+        with pytest.raises(Damaged, match=r"inputs\.visual\.encoder\.options\.model: .* content was changed"):
+            evaluate_run(run)
 
     def test_frames_stored_smaller_than_the_model_sees_are_refused_before_decoding(
         self, config: RunConfig, tmp_path: Path
@@ -260,6 +296,14 @@ class TestRefused:
     def test_pictures_that_are_no_squares(self, tmp_path: Path) -> None:
         picture_folder("siglip", tmp_path, size={"height": 16, "width": 24})
         self.refused("what is understood is one square", model=str(tmp_path))
+
+    def test_networks_of_timm_with_the_same_weights_are_told_apart(self, tmp_path: Path) -> None:
+        folder = timm_folder(tmp_path)
+        made = [load_picture_model(str(folder), None).made_by]
+        for change in ({"global_pool": "max"}, {"model_args": {"act_layer": "gelu"}}):
+            edit(folder / "config.json", lambda file, change=change: file.update(change))
+            made.append(load_picture_model(str(folder), None).made_by)
+        assert len({json.dumps(one, sort_keys=True) for one in made}) == 3
 
     def test_timm(self, tmp_path: Path) -> None:
         made = timm_folder(tmp_path)

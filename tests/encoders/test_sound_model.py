@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -322,6 +323,20 @@ class TestAhead:
         torch.testing.assert_close(sound.values[:, :count], cached.values)
         torch.testing.assert_close(sound.time[:, :count], cached.time)
 
+    def test_other_windows_are_computed_anew(
+        self, configure: Configure, folder_of: Callable[[str], Path]
+    ) -> None:
+        """Of a model that takes any length, windows are an option."""
+        found = {}
+        for seconds in (0.25, 30.0):
+            data = self.ahead(self.reading(configure, folder_of("wav2vec2"), window_seconds=seconds))
+            encoded = data.modalities["audio"].encoded
+            assert encoded is not None
+            name = next(clip.id for clip in data.clips("test") if data.present(clip))
+            found[seconds] = (encoded.path(name), encoded.read(name)[0])
+        assert found[0.25][0] != found[30.0][0]
+        assert not np.array_equal(found[0.25][1], found[30.0][1])
+
     def test_a_run_trains_on_them(
         self, configure: Configure, folder_of: Callable[[str], Path], tmp_path: Path
     ) -> None:
@@ -378,8 +393,17 @@ class TestRefused:
         edit(tmp_path / "preprocessor_config.json", lambda file: file.update(feature_size=80))
         self.refused("by feature_size that is 80, and the model takes 8", model=str(tmp_path))
         edit(tmp_path / "preprocessor_config.json", lambda file: file.update(feature_size=8, chunk_length=30))
-        sound_models_forget()
         self.refused("by chunk_length that is 3000, and the model takes 100", model=str(tmp_path))
+
+    def test_the_file_that_describes_all_parts_counts_first_as_the_library_has_it(
+        self, tmp_path: Path
+    ) -> None:
+        given = json.loads((sound_folder("wav2vec2", tmp_path) / "preprocessor_config.json").read_text())
+        both = {"feature_extractor": {**given, "sampling_rate": 8000, "do_normalize": False}}
+        (tmp_path / "processor_config.json").write_text(json.dumps(both))
+        network = load_sound_model(str(tmp_path))
+        assert (network.rate, network.extractor.sampling_rate) == (8000, 8000)
+        assert network.made_by["preprocessor"]["do_normalize"] is network.extractor.do_normalize is False
 
     def test_a_model_that_needs_code_from_the_hub(self, tmp_path: Path) -> None:
         edit(
@@ -413,12 +437,6 @@ class TestRefused:
             InputError, match=r"takes sound at 16000 Hz in items of 321 samples.*items of 160"
         ):
             encoder(at_8_khz)
-
-
-def sound_models_forget() -> None:
-    from mmvideo.encoders.sound_models import sound_of
-
-    sound_of.cache_clear()
 
 
 def test_half_precision_checkpoints_are_read_in_single(tmp_path: Path) -> None:

@@ -95,6 +95,25 @@ def test_what_fusion_adds_beyond_all_of_them_is_said() -> None:
     assert found.answer.sentence.endswith(f"] against {found.best_unimodal}.")
 
 
+@pytest.mark.parametrize(
+    ("seeds", "begins"),
+    [(3, "Fusion adds nothing that could be shown: late beats"), (1, "A single seed gives no verdict; on ")],
+)
+def test_no_gain_is_claimed_where_a_modality_that_validation_did_not_choose_is_no_worse(
+    seeds: int, begins: str
+) -> None:
+    """It is right on every clip, and so unsure of each that score averaging gains nothing by it."""
+    study = simulated(SCENARIOS["adds"], 0, n_seeds=seeds)
+    best = compare(study).best_unimodal
+    other = next(arm for arm in study.arms if arm.unimodal and arm.name != best)
+    truth = np.log(np.eye(other.outputs.shape[2])[study.clips.labels] * 1e-3 + 1)
+    runs = tuple(replace(run, outputs=truth) for run in other.runs)
+    arms = tuple(replace(arm, runs=runs) if arm is other else arm for arm in study.arms)
+    found = claim(compare(replace(study, arms=arms)))
+    assert found.startswith(begins)
+    assert found.endswith(f", but {other.name} is no worse on test")
+
+
 def test_where_all_clips_have_all_modalities_presence_is_not_tested_twice() -> None:
     found = compare(simulated(SCENARIOS["single"], 0))
     families = set(found.pairs["family"])

@@ -107,11 +107,12 @@ class TestSpace:
         with pytest.raises(InputError, match="Nothing of 'toy' can be tuned"):
             tunable(study, ["fusion.options.dropout"])
 
-    def test_strategies_of_one_size_keep_their_width(self) -> None:
-        wide = Tuning(2, SPACE | {"width": Among((8, 16))})
-        sized = tunable(study_of("late", tuning=wide, same_size_as="late"))
+    def test_strategies_of_one_size_keep_what_decides_it(self) -> None:
+        wide = Tuning(2, SPACE | {"width": Among((8, 16)), "layers": Among((1, 2))})
+        arms = (*study_of("late").arms, Arm("joint", RunConfig(fusion=FusionChoice.of("joint_transformer"))))
+        sized = tunable(study_of(arms=arms, tuning=wide, same_size_as="late"))
         assert sized.tuning is not None
-        assert "width" not in sized.tuning.space
+        assert list(sized.tuning.space) == list(SPACE)
 
     def test_a_name_that_no_arm_has_is_refused(self) -> None:
         with pytest.raises(InputError, match=r"field to tune 'train.rate'.*train\."):
