@@ -239,8 +239,8 @@ def _circumstances(
     if study.clips.n_groups == 1:
         yield (
             "groups",
-            "all test clips are of one: intervals and verdicts are over its clips, and do not say what another "
-            "would give",
+            "all test clips are of one: intervals and verdicts are over its clips, and do not say what "
+            "another would give",
         )
 
 
