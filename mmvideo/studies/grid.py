@@ -99,6 +99,7 @@ def run_grid(
     Raises:
         InputError: fewer than one worker, or `root` cannot be written to or holds this study on other data.
     """
+    check_workers(workers)  # before anything is written
     configs = study.runs()
     runs = [RunDirectory.locate(root, config, data_fingerprint) for config in configs]
     folder = study.write(root, data_fingerprint, [run.path.name for run in runs])
