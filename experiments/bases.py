@@ -87,6 +87,21 @@ def folder(manifest: str = "data/folder/manifest.jsonl") -> RunConfig:
     )
 
 
+def folder_frozen(manifest: str = "data/folder/manifest.jsonl") -> RunConfig:
+    """The same with a frozen model's vector of each frame in place of pixels (EfficientNet-Lite0 of timm).
+
+    The model is fetched from the hub; or name a local folder:
+    ARGS="--set inputs.visual.encoder.options.model=FOLDER"
+    Command: make ablation DATASET=folder BASE=folder_frozen DATA=/path/to/clips
+    """
+    base = folder(manifest)
+    frames = EncoderChoice.of(
+        "frame_model", model="timm/tf_efficientnet_lite0.in1k", clip_pool="mean", dropout=0.3
+    )
+    visual = Input.of("visual", frames, frame_size=256, frame_codec="jpeg", random_crop=False)
+    return base.model_copy(update={"inputs": {**base.inputs, "visual": visual}})
+
+
 def ucf101(manifest: str = "data/ucf101/split1/manifest.jsonl") -> RunConfig:
     """UCF101 without a GPU: 2 s windows, 4 frames a second at 56 pixels, small encoders from scratch.
 
