@@ -13,7 +13,7 @@ def test_folders_that_link_to_one_another_are_gone_through_a_bounded_number_of_t
     for folder in folders:
         for other in folders:
             (folder / f"to-{other.name}").symlink_to(other)
-    told = defaultdict(list)
+    told: defaultdict[str, list[Path]] = defaultdict(list)
     found = files_below(tmp_path, told)
     assert {path.resolve() for path in found} == {folder / "a.mp4" for folder in folders}
     assert len(found) <= 9 * 100  # all ways without a circle are 986,409
