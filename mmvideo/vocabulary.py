@@ -38,7 +38,7 @@ def agreed(count: int, many: str) -> str:
     if count != 1:
         return f"{count:,} {many}"
     one = re.sub(r"(sse|)s\b", lambda found: "ss" if found[1] else "", many, count=1)
-    verbs = {"are": "is", "have": "has", "were": "was"}
+    verbs = {"are": "is", "have": "has", "were": "was", "hold": "holds"}
     return "1 " + re.sub(rf"\b({'|'.join(verbs)})\b", lambda found: verbs[found[1]], one)
 
 

@@ -90,6 +90,11 @@ class Outcome:
         told = [*self.notes.items(), *(() if checked else self.unused.items())]
         lines += [f"{agreed(len(names), what)}: {shown(names)}" for what, names in told]
         lines += [*split_notices(self.clips), *absence_notices(self.clips, self.present)]
+        if len({clip.group for clip in self.clips}) == len(self.clips) > 1:
+            lines.append(
+                "Each clip is a group of its own: if some show the same person, scene or source, name their "
+                "group, or the splits leak and nothing here can see it."
+            )
         if checked:
             lines += self._verdict()
         return "\n".join(lines) + "\n"
@@ -127,16 +132,10 @@ class Outcome:
         problems = self.problems
         if not problems:
             compared = "The counts are the published ones" if self.known else "No counts are published"
-            told = [
+            return [
                 f"check: {compared}, all files are there, none is empty, all open and none ends early, the "
                 "splits share no group and no file. What is damaged inside is told when they are decoded."
             ]
-            if len({clip.group for clip in self.clips}) == len(self.clips):
-                told.append(
-                    "Each clip is a group of its own: if some show the same person, scene or source, name "
-                    "their group, or the splits leak and nothing here can see it."
-                )
-            return told
         return [f"check: {counted(len(problems), 'problem')}.", *(f"- {problem}" for problem in problems)]
 
 

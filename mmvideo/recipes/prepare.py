@@ -46,7 +46,7 @@ OPEN_LIMIT = 60.0
 SAVE_EVERY = 2000
 """Files hashed between two writes of what is known."""
 MANIFEST, REPORT, MISSING, DROPPED = "manifest.jsonl", "report.txt", "missing.txt", "dropped.txt"
-COPIES = f"clips hold a file that a clip of another split holds (all are named in {DROPPED})"
+COPIES = f"clips hold a file that a clip of another split holds (named in {DROPPED})"
 
 
 def prepare(recipe: Recipe[Options], options: Options, show_progress: bool = False) -> Outcome:

@@ -67,7 +67,8 @@ def plain_answer(
     tests, wording = leaders_tests(pairs, leader), study.task.display
     as_good, up = _singles_as_good(study, table, leader), study.task.higher_is_better
     claim, test = conclusion(tests, leader, higher_is_better=up, as_good=as_good)
-    claim = f"{claim}; {_change(test, wording)} against {test['b']}"
+    over = "presence alone" if test["family"] == AGAINST_PRESENCE else test["b"]
+    claim = f"{claim}; {_change(test, wording)} against {over}"
     points = [_measured(study, table, leader)]
     points += [_against(study, table, test, family) for family, test in tests.items()]
     points += _floors(study, table, leader, floor)

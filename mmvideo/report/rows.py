@@ -69,9 +69,12 @@ def build_rows(study: StudyRuns) -> tuple[list[Row], list[str]]:
         if not np.array_equal(both.scores(study), alone):
             rows.append(both)
     floors = [floor.predictions(study.clips.ids) for floor in study.floors]
-    for read in floors[0] if floors else ():
-        outputs = np.stack([found[read] for found in floors])
-        rows.append(Row(floor_name(read), "floor", read, outputs, False, ()))
+    for read in dict.fromkeys(read for found in floors for read in found):
+        if all(read in found for found in floors):
+            outputs = np.stack([found[read] for found in floors])
+            rows.append(Row(floor_name(read), "floor", read, outputs, False, ()))
+        else:  # no clip of a seed's own training split has what another seed's has
+            notes.append(f"No floor of {'+'.join(read)}: not every seed's training clips have all of it.")
     return rows, notes
 
 

@@ -23,7 +23,12 @@ CLASSES = ("left", "right", "up", "down")
 SHARES = {("visual",): 0.9, ("audio",): 0.3, ("visual", "audio", "text"): 0.95}
 
 
-def write_floor(folder: Path, shares: dict[tuple[str, ...], float] = SHARES, **changes: str) -> None:
+def write_floor(
+    folder: Path,
+    shares: dict[tuple[str, ...], float] = SHARES,
+    seeds: tuple[int, ...] = (0, 1, 2),
+    **changes: str,
+) -> None:
     """Floors that are right on these shares of the clips."""
     lines = next(folder.glob("*/predictions_test.jsonl")).read_text().splitlines()
     clips = [json.loads(line) for line in lines][::-1]
@@ -45,7 +50,7 @@ def write_floor(folder: Path, shares: dict[tuple[str, ...], float] = SHARES, **c
         key="k", task="single_label", classes=CLASSES, clips=tuple(clip["id"] for clip in clips),
         training_clips=9, left_out=("text",), seconds=1.0, floors=tuple(floors), **known,
     )  # fmt: skip
-    for seed in (0, 1, 2):
+    for seed in seeds:
         rewrite(folder / floor_file(seed), record)
 
 
@@ -62,6 +67,20 @@ def test_floors_are_rows_of_their_own(compared: Comparison) -> None:
     assert rows["accuracy"].tolist() == pytest.approx([0.95, 0.9, 0.3], abs=0.05)
     assert rows.loc["floor visual", "bayes_accuracy"] == 0.5
     assert rows["n_seeds"].isna().all()
+
+
+def test_a_floor_that_one_seed_lacks_is_left_out_and_told(make_study: Callable[..., Path]) -> None:
+    """Each seed may draw its own validation split, and with it the only clip that has a modality."""
+    folder = make_study()
+    write_floor(folder)
+    write_floor(folder, {("visual",): 0.9, ("audio",): 0.3, ("visual", "audio"): 0.95}, seeds=(1,))
+    compared = compare(load_study(folder))
+    rows = compared.table[compared.table["kind"] == "floor"]
+    assert list(rows["arm"]) == ["floor visual", "floor audio"]
+    told = [note for note in compared.notes if note.startswith("No floor of")]
+    assert [note.split(":")[0] for note in told] == [
+        "No floor of visual+audio+text", "No floor of visual+audio"
+    ]  # fmt: skip
 
 
 def test_an_arm_below_the_floor_of_its_modalities_underfits(compared: Comparison) -> None:
