@@ -105,8 +105,20 @@ def _imports(source: Path, name: str) -> Iterator[str]:
 
 
 def content_digest(path: Path) -> str:
-    """The digest of a file, or of all files in a folder but hidden ones."""
+    """The digest of a file, or of all files in a folder but hidden ones; links count by what they lead to."""
     if path.is_dir():
-        files = [file for file in sorted(path.rglob("*")) if file.is_file() and file.name[0] != "."]
+        files = sorted(_files_within(path))
         return digest_of({str(file.relative_to(path)): content_digest(file) for file in files})
     return HASHES.sha256(path)  # a grid asks for the same weights once for every run
+
+
+def _files_within(folder: Path, above: frozenset[Path] = frozenset()) -> Iterator[Path]:
+    """Its files and those of folders in it; a folder that links back to one above it is passed over."""
+    here = folder.resolve()
+    if here in above:
+        return
+    for entry in folder.iterdir():
+        if entry.is_dir():
+            yield from _files_within(entry, above | {here})
+        elif entry.is_file() and entry.name[0] != ".":
+            yield entry

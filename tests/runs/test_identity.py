@@ -24,7 +24,7 @@ from mmvideo.runs.directory import RunDirectory
 from mmvideo.runs.evaluate import evaluate_run
 from mmvideo.runs.execute import execute
 from mmvideo.runs.identity import bind, contents, manifest_digest, signature
-from mmvideo.runs.own_code import own_sources
+from mmvideo.runs.own_code import content_digest, own_sources
 from mmvideo.runs.warm_start import sources
 from mmvideo.types import FusionOutput
 
@@ -172,6 +172,18 @@ class TestFiles:
         one.write_bytes(b"WEIGHTS")
         assert signature(first, "data") != before
         assert named(config("DEFAULT")) == {}
+
+    def test_folders_that_a_models_folder_links_to_count(self, tmp_path: Path) -> None:
+        model, pooling = tmp_path / "model", tmp_path / "pooling"
+        for folder in (model, pooling):
+            folder.mkdir()
+        (model / "1_Pooling").symlink_to(pooling)
+        (pooling / "back").symlink_to(model)
+        found = set()
+        for mode in ("mean", "cls"):
+            (pooling / "config.json").write_text(mode)
+            found.add(content_digest(model))
+        assert len(found) == 2
 
     def test_every_file_of_a_text_model_counts(self, tmp_path: Path) -> None:
         for name in ("config.json", "model.safetensors"):
