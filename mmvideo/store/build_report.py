@@ -84,5 +84,6 @@ def check_share(report: BuildReport, clips: int, allowed: float, failures_path: 
         raise InputError(
             f"{count} of {clips} clips ({count / clips:.1%}) failed to decode; at most {allowed:.1%} may "
             f"(data.max_failed_share).\n{reasons}\nReplace these files, take their rows out of the manifest, "
-            f"or allow more (ablate: --set data.max_failed_share=0.1). What was decoded is kept. To try again what failed, delete {failures_path}."
+            f"or allow more (ablate: --set data.max_failed_share=0.1). What was decoded is kept. "
+            f"To try again what failed, delete {failures_path}."
         )

@@ -236,9 +236,7 @@ def test_copies_in_two_splits_are_left_out_but_the_first(source, tmp_path):
     kept = {clip.id for clip in read_manifest(outcome.manifest).clips}
     assert set(NAMES) - kept == {"a2x", "b5y"}
     assert (out / "dropped.txt").read_text() == "a2x\ta0x\nb5y\tb1x\n"
-    told = (
-        "2 clips hold a file that a clip of another split holds (named in dropped.txt); set aside: "
-    )
+    told = "2 clips hold a file that a clip of another split holds (named in dropped.txt); set aside: "
     assert f"{told}a2x, b5y" in (out / "report.txt").read_text()
     prepare(RECIPE, Carved(source=source, out=out))
     assert not (out / "dropped.txt").exists()
