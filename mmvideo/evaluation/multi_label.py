@@ -15,7 +15,7 @@ from mmvideo.evaluation.display import NUMBER, PERCENT, Column, MetricDisplay
 DISPLAY = MetricDisplay(
     name="label ranking AP",
     claim="has a label ranking average precision of {} %",
-    left="it keeps {} %",
+    left="its label ranking AP is {} %",
     unit=" %",
     change_unit=" points",
     factor=100,
