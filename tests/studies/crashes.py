@@ -49,13 +49,16 @@ def at_every_write(configs: list[RunConfig], folder: Path, count: int) -> Iterat
 
 
 def at_moments(configs: list[RunConfig], folder: Path) -> Iterator[Path]:
-    draw = random.Random(0)
-    kills = 0
+    began = time.monotonic()
+    fork(lambda: run(configs, folder / "timed"), folder)  # without imports, unlike the first
+    seconds, draw = time.monotonic() - began, random.Random(0)
+    kills, number = 0, 0
     while kills < MOMENTS:
-        root = folder / f"moments{kills}"
+        number += 1
+        root = folder / f"moments{number}"
         status = -1
         while status != 0:
-            after = draw.uniform(0.05, 0.8) if kills < MOMENTS else None
+            after = draw.uniform(0, seconds) if kills < MOMENTS else None
             status, _ = fork(lambda root=root: run(configs, root), folder, kill_after=after)  # type: ignore[misc]
             kills += status != 0
         yield root
