@@ -67,8 +67,7 @@ def plain_answer(
     tests, wording = leaders_tests(pairs, leader), study.task.display
     as_good, up = _singles_as_good(study, table, leader), study.task.higher_is_better
     claim, test = conclusion(tests, leader, higher_is_better=up, as_good=as_good)
-    over = "presence alone" if test["family"] == AGAINST_PRESENCE else test["b"]
-    claim = f"{claim}; {_change(test, wording)} against {over}"
+    claim = f"{claim}; {_change(test, wording)} against {test['b']}"
     points = [_measured(study, table, leader)]
     points += [_against(study, table, test, family) for family, test in tests.items()]
     points += _floors(study, table, leader, floor)
@@ -117,7 +116,7 @@ def conclusion(
         claim = f"Joint training adds {NOTHING}: {leader} beats {passed}, but not {names[missed]}"
     elif missed == AGAINST_BOTH:
         claim = (
-            f"Fusion adds {NOTHING} beyond presence: {leader} beats {names[AGAINST_UNIMODAL]}, but not "
+            f"Fusion adds {NOTHING} beyond missingness: {leader} beats {names[AGAINST_UNIMODAL]}, but not "
             f"{names[missed]}"
         )
     elif missed:
@@ -136,8 +135,7 @@ def _name(test: Test, family: str) -> str:
     """What the leader is compared with, in a sentence."""
     return {
         AGAINST_UNIMODAL: f"the best single modality ({test['b']})",
-        AGAINST_PRESENCE: "presence alone",
-        AGAINST_BOTH: "that modality with what presence tells",
+        AGAINST_BOTH: "that modality with what missingness tells",
         AGAINST_AVERAGING: "score averaging",
     }.get(family, f"the {test['b']}")
 
@@ -155,7 +153,7 @@ def _against(study: StudyRuns, table: pd.DataFrame, test: Test, family: str) -> 
     """A verdict and by how much; what is decided is stated as a size, what is not with its sign."""
     wording, decided = study.task.display, test["verdict"] in ("better", "worse")
     of_single = family == AGAINST_UNIMODAL
-    about = f"against {'presence alone' if family == AGAINST_PRESENCE else test['b']}"
+    about = f"against {test['b']}"
     p = f"adjusted p {p_text(test['adjusted_p'], '= ')}"
     if decided:
         turned = test["difference"] < 0

@@ -46,12 +46,12 @@ def telling() -> Comparison:
 def test_where_presence_tells_the_label_fusion_adds_nothing(telling: Comparison) -> None:
     assert row(telling, "late")["verdict"] == "better", "than a single modality it is"
     assert claim(telling) == (
-        "Fusion adds nothing that could be shown: late was not shown to beat presence alone"
+        "Fusion adds nothing that could be shown: late was not shown to beat the missingness baseline"
     )
     found = telling.pairs[telling.pairs["family"] == AGAINST_PRESENCE].iloc[0]
     assert found["b"] == MISSINGNESS
     assert found["verdict"].startswith("not distinguishable")
-    assert "not distinguishable" in points(telling)["against presence alone"]
+    assert "not distinguishable" in points(telling)["against missingness baseline"]
     assert points(telling)["against majority class"].startswith("better by ")
 
 
@@ -68,10 +68,10 @@ def test_a_gain_that_presence_explains_is_no_gain_of_fusion(scenario: str) -> No
     found = compare(simulated(SCENARIOS[scenario], 0))
     assert row(found, "late")["verdict"] == "better"
     tests = found.pairs.set_index("family")["verdict"]
-    assert tests[AGAINST_PRESENCE] == "better", "presence alone is not all it knows"
+    assert tests[AGAINST_PRESENCE] == "better", "missingness is not all it knows"
     assert claim(found) == (
-        "Fusion adds nothing that could be shown beyond presence: late beats the best single modality "
-        "(visual), but not that modality with what presence tells"
+        "Fusion adds nothing that could be shown beyond missingness: late beats the best single modality "
+        "(visual), but not that modality with what missingness tells"
     )
 
 
@@ -87,7 +87,7 @@ def test_what_fusion_adds_beyond_all_of_them_is_said() -> None:
     found = compare(simulated(SCENARIOS["adds"], 0))
     assert claim(found) == (
         f"Fusion adds to what single modalities give: late beats the best single modality "
-        f"({found.best_unimodal}), presence alone and score averaging"
+        f"({found.best_unimodal}), the missingness baseline and score averaging"
     )
     assert "n = 200 clips in 40 groups, 3 seeds" in points(found)["late"]
     gain = row(found, "late")["difference"]
@@ -130,7 +130,7 @@ def test_one_seed_below_presence_is_said_and_is_no_verdict() -> None:
     found = compare(study)
     lower = row(found, "late")["accuracy"] <= row(found, MISSINGNESS)["accuracy"]
     assert claim(found).startswith("A single seed gives no verdict; on these clips late")
-    assert ("does not beat presence alone" in claim(found)) == lower
+    assert ("does not beat the missingness baseline" in claim(found)) == lower
     assert "n = 200 clips in 40 groups, 1 seed" in points(found)["late"]
     assert points(found)["seeds"].startswith("one: ")
 
