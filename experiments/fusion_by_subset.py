@@ -1,7 +1,7 @@
-"""What is each modality worth under each fusion? Fusion strategies crossed with all subsets of the modalities.
+"""What is each modality worth under each fusion? Fusion strategies crossed with all subsets.
 
-Four fusions on every pair and on all modalities, and each modality alone: of three modalities 19 arms. A modality
-alone is one arm, not four: nothing is fused there, so every strategy gets the same network.
+Four fusions on every pair and on all modalities, and each modality alone: of three modalities 19 arms. A
+modality alone is one arm, not four: nothing is fused there, so every strategy gets the same network.
 Command: mmvideo ablate experiments/fusion_by_subset.py -- --base planted
 """
 

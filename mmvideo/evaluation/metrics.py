@@ -12,6 +12,7 @@ from numpy import ndarray
 from mmvideo.evaluation.display import NUMBER, PERCENT, SHORT, Column, MetricDisplay
 
 ECE_BINS = 15
+TOP = 5
 
 DISPLAY = MetricDisplay(
     name="accuracy",
@@ -25,6 +26,7 @@ DISPLAY = MetricDisplay(
         Column("nll", "NLL", *SHORT),
         Column("ece", "ECE", *NUMBER),
         Column("balanced_accuracy", "bal. acc", *PERCENT),
+        Column("top5_accuracy", "top-5", *PERCENT, terminal=False),
     ),
     head="accuracy",
 )
@@ -43,7 +45,9 @@ def classification_metrics(
         `accuracy`; `balanced_accuracy`: mean recall over the classes that occur; `macro_f1`: mean F1 over the
         classes that occur or are predicted; `nll`: mean negative log-likelihood of the label, in nats;
         `brier`: squared error of the probabilities summed over the classes (Brier 1950), 0 to 2; `ece`: gap
-        between confidence and accuracy over 15 equal-width bins of confidence (Guo et al. 2017, eq. 3).
+        between confidence and accuracy over 15 equal-width bins of confidence (Guo et al. 2017, eq. 3);
+        of more than five classes, `top5_accuracy`: share of clips where fewer than five classes are likelier
+        than the label.
 
     Raises:
         ValueError: no clips, shapes that do not fit, or a label outside 0 to C-1.
@@ -55,7 +59,7 @@ def classification_metrics(
     # of the classes that occur or are predicted; one call, since each takes about 0.9 ms
     _, recall, f1, clips = precision_recall_fscore_support(labels, predicted, zero_division=0)
     one_hot = np.eye(log_probabilities.shape[1])[labels]
-    return {
+    found = {
         "accuracy": float((predicted == labels).mean()),
         "balanced_accuracy": float(recall[clips > 0].mean()),
         "macro_f1": float(f1.mean()),
@@ -63,6 +67,10 @@ def classification_metrics(
         "brier": float(((probabilities - one_hot) ** 2).sum(axis=1).mean()),
         "ece": expected_calibration_error(log_probabilities, labels),
     }
+    if log_probabilities.shape[1] > TOP:
+        of_label = log_probabilities[np.arange(len(labels)), labels]
+        found["top5_accuracy"] = float(((log_probabilities > of_label[:, None]).sum(axis=1) < TOP).mean())
+    return found
 
 
 def expected_calibration_error(

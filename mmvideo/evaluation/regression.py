@@ -27,6 +27,7 @@ DISPLAY = MetricDisplay(
         Column("f1", "F1", *PERCENT, terminal=False),
         Column("f1_non0", "F1 Non0", *PERCENT, terminal=False),
         Column("acc7", "Acc-7", *PERCENT),
+        Column("acc5", "Acc-5", *PERCENT, terminal=False),
     ),
     head="MAE",
 )
@@ -69,9 +70,9 @@ def sentiment_metrics(predicted: Float[ndarray, " n"], true: Float[ndarray, " n"
 
     Returns:
         `acc2` and `f1`: negative against non-negative, all clips; `acc2_non0` and `f1_non0`: negative against
-        positive, without the clips labelled 0 (a prediction of 0 counts as negative); `acc7`: the nearest
-        whole number from -3 to 3 is the label's (halves go to the even one). F1 is the mean over the two
-        classes, weighted by their clips.
+        positive, without the clips labelled 0 (a prediction of 0 counts as negative); `acc7` and `acc5`: the
+        nearest whole number, from -3 to 3 or from -2 to 2, is the label's (halves go to the even one). F1 is
+        the mean over the two classes, weighted by their clips.
 
     Raises:
         ValueError: every label is 0.
@@ -86,7 +87,8 @@ def sentiment_metrics(predicted: Float[ndarray, " n"], true: Float[ndarray, " n"
         "f1": float(f1_score(true >= 0, predicted >= 0, average="weighted")),
         "acc2_non0": float(((predicted > 0) == (true > 0))[rated].mean()),
         "f1_non0": float(f1_score((true > 0)[rated], (predicted > 0)[rated], average="weighted")),
-        "acc7": float((_nearest_rating(predicted) == _nearest_rating(true)).mean()),
+        "acc7": float((_nearest_rating(predicted, 3) == _nearest_rating(true, 3)).mean()),
+        "acc5": float((_nearest_rating(predicted, 2) == _nearest_rating(true, 2)).mean()),
     }
 
 
@@ -95,8 +97,8 @@ def absolute_error(values: Float[ndarray, "*S n 1"], labels: Float[ndarray, " n"
     return np.abs(values[..., 0] - labels)
 
 
-def _nearest_rating(values: ndarray) -> ndarray:
-    return np.round(np.clip(values, -SENTIMENT, SENTIMENT))
+def _nearest_rating(values: ndarray, most: int) -> ndarray:
+    return np.round(np.clip(values, -most, most))
 
 
 def _pearson(a: Float[ndarray, " n"], b: Float[ndarray, " n"]) -> float:

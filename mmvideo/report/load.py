@@ -185,7 +185,7 @@ def _read_run(folder: Path, result: RunResult, clips: Clips) -> FinishedRun:
         curve=pd.DataFrame([line.model_dump() for line in lines]),
         outputs=_outputs(folder, rows, clips),
         present=_presence(rows, result.modalities),
-        validation=_validation(folder, result, clips) if len(result.modalities) == 1 else None,
+        validation=_validation(folder, result, clips),
     )
 
 

@@ -74,7 +74,7 @@ class FinishedRun:
     present: dict[str, Bool[ndarray, " n"]]
     """For each modality that the run or a test clip has: which of the clips have it."""
     validation: Validation | None = None
-    """Of runs of a single modality, where there are any."""
+    """None: the data has no validation clips."""
 
 
 @dataclass(frozen=True, eq=False)

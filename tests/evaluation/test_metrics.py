@@ -109,3 +109,11 @@ def test_ranges_and_order(logits: np.ndarray, labels: np.ndarray) -> None:
     order = np.argsort(logits[:, 0])
     turned = classification_metrics(log_probabilities[order], labels[order])
     assert turned == pytest.approx(metrics)
+
+
+def test_top_five_of_six_classes() -> None:
+    log_probabilities = np.log(np.array([[0.3, 0.25, 0.2, 0.15, 0.06, 0.04]] * 3))
+    assert classification_metrics(log_probabilities, np.array([0, 4, 5]))["top5_accuracy"] == pytest.approx(
+        2 / 3
+    )
+    assert "top5_accuracy" not in classification_metrics(log_probabilities[:, :5], np.array([0, 4, 3]))

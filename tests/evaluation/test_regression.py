@@ -35,6 +35,8 @@ def test_both_conventions_of_two_class_sentiment() -> None:
     assert found["acc2_non0"] == pytest.approx(2 / 4)
     # rounded predictions, halves to even: -1, 0, 0, 0, 0, 2
     assert found["acc7"] == pytest.approx(2 / 6)
+    # five classes: a label of 3 and a prediction of 2 are the same
+    assert found["acc5"] == pytest.approx(3 / 6)
 
 
 def test_f1_is_the_mean_of_both_classes_weighted_by_their_clips() -> None:

@@ -1,0 +1,15 @@
+"""Whether the arms' probabilities mean what they say."""
+
+from __future__ import annotations
+
+from mmvideo.report.calibration import calibrations
+from mmvideo.report.compare import Comparison
+from mmvideo.report.sections import Content
+
+POSITION = 95
+
+
+def content(comparison: Comparison) -> Content | None:
+    if comparison.study.task.kind != "single_label":
+        return None
+    return Content({"rows": calibrations(comparison.study).to_dict("records")})

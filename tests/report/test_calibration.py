@@ -1,0 +1,45 @@
+"""Calibration of a study's arms, from run directories to the page's section."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from made_records import reseal
+
+from mmvideo.evaluation.calibration import fit_temperature
+from mmvideo.records import predictions_file
+from mmvideo.report.calibration import calibrations, reliability_curves, risk_coverage_curves
+from mmvideo.report.load import load_study
+
+
+def test_every_arm_has_its_calibration(make_study: Callable[..., Path]) -> None:
+    study = load_study(make_study())
+    found = calibrations(study).set_index("arm")
+    assert list(found.index) == [arm.name for arm in study.arms]
+    for arm in study.arms:
+        right = np.mean([run.outputs.argmax(1) == study.clips.labels for run in arm.runs])
+        assert right == pytest.approx(np.mean([run.result.test["accuracy"] for run in arm.runs]))
+        row = found.loc[arm.name]
+        parts = row["miscalibration"] - row["discrimination"] + row["uncertainty"]
+        assert row["brier"] == pytest.approx(parts)
+        assert np.isnan(row["temperature"])  # these have no validation clips
+    curves = reliability_curves(study), risk_coverage_curves(study)
+    assert all(set(curve["arm"]) == set(found.index) for curve in curves)
+    whole = curves[1].query("coverage == 1").set_index("arm")["risk"]
+    for arm in study.arms:
+        error = 1 - np.mean([run.outputs.argmax(1) == study.clips.labels for run in arm.runs])
+        assert whole[arm.name] == pytest.approx(error)
+
+
+def test_the_temperature_is_that_of_validation(make_study: Callable[..., Path]) -> None:
+    folder = make_study(seeds=(0,))
+    for run in folder.glob("*-s0-*"):
+        (run / predictions_file("val")).write_bytes((run / predictions_file("test")).read_bytes())
+        reseal(run)
+    study = load_study(folder)
+    for arm, row in zip(study.arms, calibrations(study).to_dict("records"), strict=True):
+        assert row["temperature"] == pytest.approx(fit_temperature(arm.outputs[0], study.clips.labels))
+        assert row["nll_scaled"] <= row["nll"]
