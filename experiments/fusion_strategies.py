@@ -13,8 +13,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from mmvideo.planted import known_limits, planted_task
-from mmvideo.studies.arms import fusion_arms, single_modality_arms
 from mmvideo.studies.base import study_base
+from mmvideo.studies.language import Axis, strategies, study_of
 from mmvideo.studies.study import Study
 
 FUSIONS = ("early", "late", "late_sum", "hierarchical")
@@ -40,11 +40,11 @@ def study(
     found = study_base(base, manifest, beside=__file__)
     task = planted_task(Path(found.config.data.manifest))
     size = f" of the size of '{match_parameters}'" if match_parameters else ""
-    return Study(
+    return study_of(
+        found.config,
+        Axis("fusion", strategies(fusions)),
         name=f"{task or found.name}{'-matched' if match_parameters else ''}",
         title=f"Fusion strategies{size} on {f'planted {task!r}' if task else found.name}",
-        arms=(*fusion_arms(found.config, fusions), *single_modality_arms(found.config)),
-        axes=("fusion", "modalities", *(("fusion_width",) if match_parameters else ())),
         seeds=(0, 1, 2),
         limits=known_limits(task) if task else None,
         same_size_as=match_parameters,

@@ -6,9 +6,9 @@ Command: mmvideo ablate experiments/imbalance.py -- --base grid_digits
 
 from __future__ import annotations
 
-from mmvideo.studies.arms import fusion_names, single_modality_arms, with_fusion, with_objective
 from mmvideo.studies.base import study_base
-from mmvideo.studies.study import Arm, Study
+from mmvideo.studies.language import Axis, cross, strategies, study_of
+from mmvideo.studies.study import Study
 
 OBJECTIVES = ("cross_entropy", "unimodal_auxiliary", "gradient_blend", "ogm", "ogm_ge", "mmpareto", "agm")
 
@@ -28,15 +28,10 @@ def study(
         objectives: Names of mmvideo.components.OBJECTIVES; `cross_entropy` is the plain one.
     """
     found = study_base(base, manifest, beside=__file__)
-    arms = [
-        Arm(f"{fusion}-{objective}", with_objective(with_fusion(found.config, fusion), objective))
-        for fusion in fusion_names(fusions)
-        for objective in objectives
-    ]
-    return Study(
+    return study_of(
+        found.config,
+        cross(Axis("fusion", strategies(fusions)), Axis("objective", objectives)),
         name=f"{found.name}-imbalance",
         title=f"Objectives against modality imbalance on {found.name}",
-        arms=(*arms, *single_modality_arms(found.config)),
-        axes=("fusion", "modalities", "objective"),
-        seeds=(0, 1, 2, 3, 4),
+        tuning=found.tuning,
     )

@@ -20,18 +20,18 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import tyro
 
-from mmvideo.components import FUSIONS
+from mmvideo.components import FusionChoice
 from mmvideo.config import RunConfig, TrainConfig
 from mmvideo.errors import unknown
 from mmvideo.planted import PlantedSpec, generate, get_task, known_limits, perception_manifest
 from mmvideo.runs.directory import RunDirectory
-from mmvideo.studies.arms import with_fusion
 from mmvideo.studies.base import study_base
-from mmvideo.studies.study import Arm, Study
+from mmvideo.studies.language import Axis, strategies, study_of
+from mmvideo.studies.study import Study
 from mmvideo.vocabulary import MODALITIES
 
 Encoders = Literal["frozen", "trained"]
@@ -88,10 +88,8 @@ def study(
     """
     if task not in EPOCHS:
         raise unknown("planted task", task, EPOCHS)
-    known: dict[str, tuple[str, dict[str, str | bool]]] = {
-        name: (name, {}) for name in FUSIONS if name != "single"
-    }
-    known |= {name: ("hierarchical", options) for name, options in VARIANTS.items()}
+    known: dict[str, Any] = {name: name for name in strategies(("all",))}
+    known |= {name: {"name": "hierarchical", "options": options} for name, options in VARIANTS.items()}
     for name in fusions:
         if name != "all" and name not in known:
             raise unknown("fusion", name, known)
@@ -103,13 +101,13 @@ def study(
     train = base.train.model_copy(update={"epochs": epochs, "patience": epochs})
     base = base.model_copy(update={"train": train})
     chosen = known if "all" in fusions else {name: known[name] for name in fusions}
-    return Study(
+    return study_of(
+        base,
+        Axis("fusion", chosen),
         name=name_of(task, encoders, budget),
         title=f"Interactions: planted '{task}', encoders {encoders}"
         + (f", {budget} times the steps" if budget > 1 else ""),
-        arms=tuple(Arm(arm, with_fusion(base, name, **options)) for arm, (name, options) in chosen.items()),
-        axes=("fusion",),
-        seeds=(0, 1, 2, 3, 4),
+        controls=False,
         limits=known_limits(task),
     )
 
@@ -131,7 +129,8 @@ def perceiver(modality: str, renderer: str, data: Path) -> RunConfig:
     epochs = PERCEPTION_EPOCHS[renderer]
     train = base.train.model_copy(update={"epochs": epochs, "patience": epochs})
     alone = {"study": "perception", "arm": renderer, "modalities": (modality,), "train": train}
-    return with_fusion(base.model_copy(update=alone), "hierarchical")  # reads, and so trains, every level
+    hierarchical = FusionChoice.of("hierarchical")  # reads, and so trains, every level
+    return base.model_copy(update={**alone, "fusion": hierarchical})
 
 
 @dataclass

@@ -6,8 +6,9 @@ Command: mmvideo ablate experiments/subsets.py -- --base cmu_mosi_features --fus
 
 from __future__ import annotations
 
-from mmvideo.studies.arms import subset_arms
 from mmvideo.studies.base import study_base
+from mmvideo.studies.language import Axis, study_of, subsets
+from mmvideo.studies.overrides import with_fields
 from mmvideo.studies.study import Study
 
 
@@ -20,10 +21,10 @@ def study(base: str = "planted", manifest: str | None = None, fusion: str = "lat
         fusion: The strategy for two modalities or more.
     """
     found = study_base(base, manifest, beside=__file__)
-    return Study(
+    return study_of(
+        with_fields(found.config, {"fusion": fusion}, f"--fusion {fusion}"),
+        Axis("modalities", subsets(found.config)),
         name=f"{found.name}-subsets",
         title=f"Subsets of the modalities on {found.name}, fusion '{fusion}'",
-        arms=tuple(subset_arms(found.config, fusion)),
-        axes=("fusion", "modalities"),
-        seeds=(0, 1, 2, 3, 4),
+        tuning=found.tuning,
     )

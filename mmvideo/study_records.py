@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from pydantic import Field
+
 from mmvideo.records import Sealed
 from mmvideo.schema import Part
 from mmvideo.tuning_record import TuningRecord
@@ -18,6 +20,8 @@ class ArmRecord(Part):
 
     name: str
     role: Role
+    factors: dict[str, str] = Field(default_factory=dict)
+    """Factor → label of the level that the arm has of it, in a study made of axes."""
 
 
 class StudyRecord(Sealed):
@@ -64,6 +68,8 @@ class ComparisonRecord(Sealed):
     arms: tuple[dict[str, Any], ...]
     pairs: tuple[dict[str, Any], ...]
     limits: tuple[dict[str, Any], ...]
+    factors: tuple[dict[str, Any], ...] = ()
+    """Of a factorial study: main effects and two-way interactions."""
     missing_runs: tuple[str, ...]
     notes: tuple[str, ...]
     cost_notes: tuple[str, ...]

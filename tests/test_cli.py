@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import pytest
 
 from mmvideo.cli import COMMANDS, ablate, main, prepare
+from mmvideo.cli.study_options import StudyOptions, changed_study
 from mmvideo.components import FusionChoice
 from mmvideo.config import DataConfig, RunConfig, TrainConfig
 from mmvideo.errors import InputError
@@ -300,7 +301,9 @@ def test_a_study_is_named_and_changed_from_the_command_line(
     options = ["--name", "mine", "--set", "train.epochs=40", "width=8", "--set", "data.task=regression"]
     assert call("ablate", "fusions", "--seeds", "0", *options, "--dry-run") == 0
     assert "mine/late-s0" in capsys.readouterr().out
-    study = ablate._study(ablate.Ablate("fusions.py", overrides=(("train.epochs=40",), ("width=8",))), [])
+    study = changed_study(
+        StudyOptions("fusions.py", overrides=(("train.epochs=40",), ("width=8",))), "ablate", []
+    )
     assert {(arm.config.train.epochs, arm.config.width) for arm in study.arms} == {(40, 8)}
     assert "Did you mean 'train.epochs'" in refused(capsys, "ablate", "fusions", "--set", "train.epoch=4")
     assert "differ in" in refused(capsys, "ablate", "fusions", "--set", "fusion.name=late")
@@ -345,9 +348,9 @@ def test_a_study_ends_in_a_report_and_fails_if_a_run_did(
     monkeypatch.setattr(ablate, "run_grid", grid)
     whole = ("visual", "audio", "text")
     monkeypatch.setattr(ablate, "_opened", lambda study: ("data", {arm.name: whole for arm in study.arms}))
-    monkeypatch.setattr(ablate, "_keep_floor", lambda *_: None)
-    monkeypatch.setattr(ablate, "_report", report)
-    monkeypatch.setattr(ablate, "_mirror", lambda *_: None)
+    monkeypatch.setattr(ablate, "keep_floor", lambda *_: None)
+    monkeypatch.setattr(ablate, "report", report)
+    monkeypatch.setattr(ablate, "mirror", lambda *_: None)
     code = call("ablate", "fusions.py", "--workers", "2", "--root", "r", "--", "--width", "16")
     assert code == len(failures)
     options = {"root": Path("r"), "data_fingerprint": "data", "workers": 2, "refused": {}}

@@ -50,7 +50,7 @@ NAME_KNOWN = {
         "config.py": "the default",
         "planted/limits.py report/compare.py report/suite.py": "a bound: what trains by cross-entropy",
     },
-    "single": {"config.py studies/arms.py": "the fusion of single-modality arms"},
+    "single": {"config.py studies/language.py": "the fusion of single-modality arms"},
     "bilinear": {"modalities/pictures.py": "a way to resize pictures"},
     "attention": {"encoders/base.py layers/pooling.py": "a way to pool tokens"},
     "cnn_lstm": {"modalities/visual.py": "the kind's default encoder"},

@@ -27,7 +27,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "transcribe": ("mmvideo.cli.transcribe:run", "write subtitles for clips that have none"),
     "inspect": ("mmvideo.cli.inspect:run", "show what the model will see of a clip or a manifest"),
-    "compare": ("mmvideo.cli.ablate:compare", "report on studies already run"),
+    "compare": ("mmvideo.cli.compare:compare", "report on studies already run"),
     "store": ("mmvideo.cli.store:store", "list, verify or clear the store of decoded clips"),
 }
 

@@ -17,6 +17,7 @@ from mmvideo.report.answer import Answer, plain_answer
 from mmvideo.report.comparisons import AGAINST_UNIMODAL, compare_pairs
 from mmvideo.report.costs import costs_of, step_notes
 from mmvideo.report.epochs import epoch_notes, epochs_of
+from mmvideo.report.factors import effects
 from mmvideo.report.floors import against_floor, leaders_floor
 from mmvideo.report.rows import KINDS, Row, best_on_validation, build_rows
 from mmvideo.report.runs import StudyRuns
@@ -83,6 +84,7 @@ class Comparison:
             arms=_plain(self.table),
             pairs=_plain(self.pairs),
             limits=_plain(self.limits),
+            factors=_plain(effects(study)),
             missing_runs=study.missing,
             notes=self.notes,
             cost_notes=self.cost_notes,

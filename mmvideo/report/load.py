@@ -69,7 +69,12 @@ def load_study(directory: Path) -> StudyRuns:
         )
     clips = _read_clips(*found[complete[0].name, record.seeds[0]])
     arms = tuple(
-        ArmRuns(arm.name, arm.role, tuple(_read_run(*found[arm.name, s], clips) for s in record.seeds))
+        ArmRuns(
+            arm.name,
+            arm.role,
+            tuple(_read_run(*found[arm.name, s], clips) for s in record.seeds),
+            arm.factors,
+        )
         for arm in complete
     )
     _refuse_differences(arms, record.axes)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -84,6 +85,8 @@ class ArmRuns:
     name: str
     role: str
     runs: tuple[FinishedRun, ...]
+    factors: Mapping[str, str] = field(default_factory=dict)
+    """In a study made of axes: factor → its level. None of a control."""
 
     @property
     def modalities(self) -> tuple[str, ...]:

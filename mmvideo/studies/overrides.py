@@ -10,7 +10,8 @@ from typing import Any
 from mmvideo.config import RunConfig, load_config
 from mmvideo.config_diff import flatten
 from mmvideo.errors import InputError, unknown
-from mmvideo.studies.study import Arm, Study
+from mmvideo.schema import Part
+from mmvideo.studies.study import Study
 
 _INSTEAD = {"seed": "--seeds", "study": "--name", "arm": "the study's own arms"}
 
@@ -31,7 +32,10 @@ def overridden(study: Study, assignments: Sequence[str]) -> Study:
             raise InputError(f"--set {field}: use {_INSTEAD[field]} instead")
         _refuse_compared(study, field)
         values[field] = _value(text)
-    arms = (replace(arm, config=_with(arm, values)) for arm in study.arms)
+    told = f"with --set {' '.join(values)}"
+    arms = (
+        replace(arm, config=with_fields(arm.config, values, f"arm '{arm.name}' {told}")) for arm in study.arms
+    )
     return replace(study, arms=tuple(arms)) if values else study
 
 
@@ -68,8 +72,16 @@ def _at(config: RunConfig, field: str) -> Any:
     return value
 
 
-def _with(arm: Arm, values: Mapping[str, Any]) -> RunConfig:
-    record = arm.config.model_dump(mode="json")
+def with_fields(config: RunConfig, values: Mapping[str, Any], told: str) -> RunConfig:
+    """The configuration with fields, or whole sections, set: dotted names → values as they stand in JSON.
+
+    Args:
+        told: what is being made, for messages.
+
+    Raises:
+        InputError: an unknown field (with the nearest match), or a value that it does not take.
+    """
+    record = config.model_dump(mode="json")
     for field, value in values.items():
         *path, last = field.split(".")
         section: Any = record
@@ -77,10 +89,16 @@ def _with(arm: Arm, values: Mapping[str, Any]) -> RunConfig:
             if not isinstance(section, dict) or key not in section:
                 raise _unknown(field, record, section, path[:depth])
             section = section[key]
-        if not isinstance(section, dict) or (last not in section and not _open_ended(arm.config, path)):
+        if not isinstance(section, dict) or (last not in section and not _open_ended(config, path)):
             raise _unknown(field, record, section, path)
         section[last] = value
-    return load_config(json.dumps(record), f"arm '{arm.name}' with --set {' '.join(values)}")
+    return load_config(json.dumps(record, default=_as_json), told)
+
+
+def _as_json(value: Any) -> Any:
+    if isinstance(value, Part):
+        return value.model_dump(mode="json")
+    raise TypeError(f"{value!r} cannot stand in a configuration")
 
 
 def _open_ended(config: RunConfig, path: Sequence[str]) -> bool:

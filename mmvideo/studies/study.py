@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,8 @@ class Arm:
     name: str
     config: RunConfig
     role: Role = "fusion"
+    factors: Mapping[str, str] = field(default_factory=dict)
+    """In a study made of axes: factor → label of the level that this arm has of it. None of a control."""
 
 
 @dataclass(frozen=True)
@@ -69,10 +71,11 @@ class Study:
                 raise InputError(f"Study '{self.name}' needs {kind}s, each once; got {list(values)}.")
         if min(self.seeds) < 0:
             raise InputError(f"Study '{self.name}': seeds are 0 or greater; got {list(self.seeds)}.")
-        for a, b in itertools.combinations(self.arms, 2):
-            if keys := differing_keys(a.config.deciding(), b.config.deciding(), self.axes):
+        deciding = [(arm.name, arm.config.deciding()) for arm in self.arms]
+        for (a, ours), (b, theirs) in itertools.combinations(deciding, 2):
+            if keys := differing_keys(ours, theirs, self.axes):
                 raise InputError(
-                    f"Study '{self.name}': arms '{a.name}' and '{b.name}' also differ in {', '.join(keys)}, "
+                    f"Study '{self.name}': arms '{a}' and '{b}' also differ in {', '.join(keys)}, "
                     f"which no axis ({', '.join(self.axes)}) covers. Make them equal, or declare the axis."
                 )
         try:
@@ -134,7 +137,9 @@ class Study:
             name=self.name,
             title=self.title,
             axes=self.axes,
-            arms=tuple(ArmRecord(name=arm.name, role=arm.role) for arm in self.arms),
+            arms=tuple(
+                ArmRecord(name=arm.name, role=arm.role, factors=dict(arm.factors)) for arm in self.arms
+            ),
             seeds=self.seeds,
             limits=None if self.limits is None else dict(self.limits),
             manifest=self.manifest,

@@ -77,4 +77,4 @@ def test_a_run_has_the_kind_of_modality_of_the_page() -> None:
 
 def test_the_study_of_the_page_has_its_arms(here: Path) -> None:
     study = load_study(str(here / "my_study.py"))
-    assert [arm.name for arm in study.arms] == ["plain", "priced", "text", "flow"]
+    assert [arm.name for arm in study.arms] == ["late-plain", "late-priced", "text", "flow"]

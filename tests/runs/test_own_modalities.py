@@ -22,8 +22,7 @@ from mmvideo.files import read_json
 from mmvideo.report import write_report
 from mmvideo.runs.evaluate import evaluate_run
 from mmvideo.runs.execute import execute
-from mmvideo.studies.arms import single_modality_arms, with_fusion
-from mmvideo.studies.study import Arm, Study
+from mmvideo.studies.language import Axis, study_of
 from mmvideo.vocabulary import MODALITIES, presence_pattern
 
 Configure = Callable[..., RunConfig]
@@ -130,10 +129,10 @@ def test_one_of_them_beside_those_of_video(four: RunConfig, tmp_path: Path) -> N
 def test_a_study_of_them_ends_in_a_page_with_its_controls(
     which: str, four: RunConfig, configure_own: Configure, tmp_path: Path
 ) -> None:
-    config = configure_own() if which == "three" else with_fusion(four, "late")
+    config = configure_own() if which == "three" else four
     names = config.modalities
-    arms = (Arm("late", config), *single_modality_arms(config))
-    study = Study(which, which, arms, ("fusion", "modalities"), (0, 1) if which == "three" else (0,))
+    seeds = (0, 1) if which == "three" else (0,)
+    study = study_of(config, Axis("fusion", ("late",)), name=which, title=which, seeds=seeds)
     runs = [execute(one, root=tmp_path / "runs").name for one in study.runs()]
     comparison, _ = write_report(study.write(tmp_path / "runs", "data", runs), tmp_path / "report")
     rows = comparison.table.set_index("arm")

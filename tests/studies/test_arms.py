@@ -9,21 +9,17 @@ import pytest
 from mmvideo.components import FUSIONS
 from mmvideo.config import DataConfig, RunConfig
 from mmvideo.errors import InputError
-from mmvideo.studies.arms import fusion_arms, fusion_names, single_modality_arms, subset_arms
 from mmvideo.studies.availability import restricted
-from mmvideo.studies.overrides import overridden
-from mmvideo.studies.study import Arm, Study
+from mmvideo.studies.language import Axis, strategies, study_of, subsets
+from mmvideo.studies.overrides import overridden, with_fields
+from mmvideo.studies.study import Study
 
 BASE = RunConfig(data=DataConfig(manifest="data/mine/manifest.jsonl"))
 WHOLE = ("visual", "audio", "text")
 
 
-def study(*arms: Arm) -> Study:
-    return Study("demo", "Demo", arms, ("fusion", "modalities"), (0,))
-
-
-def strategies() -> Study:
-    return study(*fusion_arms(BASE, ("early", "late")), *single_modality_arms(BASE))
+def fusions(*names: str) -> Study:
+    return study_of(BASE, Axis("fusion", names or ("early", "late")), name="demo", title="Demo", seeds=(0,))
 
 
 def having(found: Study, *modalities: str) -> dict[str, tuple[str, ...]]:
@@ -31,18 +27,18 @@ def having(found: Study, *modalities: str) -> dict[str, tuple[str, ...]]:
 
 
 def test_all_stands_for_every_registered_fusion_and_a_wrong_name_is_refused() -> None:
-    assert set(fusion_names(["all"])) == set(FUSIONS) - {"single"}
+    assert set(strategies(["all"])) == set(FUSIONS) - {"single"}
     with pytest.raises(InputError, match="Did you mean 'late'"):
-        fusion_names(["lat"])
+        strategies(["lat"])
 
 
 def test_data_with_all_modalities_leave_a_study_as_it_is() -> None:
-    found = strategies()
+    found = fusions()
     assert restricted(found, having(found, *WHOLE)) is found
 
 
 def test_an_absent_modality_leaves_its_control_and_every_fusion() -> None:
-    found = strategies()
+    found = fusions()
     left = restricted(found, having(found, "visual", "text"))
     assert [(arm.name, arm.config.modalities) for arm in left.arms] == [
         ("early", ("visual", "text")),
@@ -56,7 +52,9 @@ def test_an_absent_modality_leaves_its_control_and_every_fusion() -> None:
 
 
 def test_arms_that_become_equal_are_merged_into_the_one_that_was_so_before() -> None:
-    found = study(*reversed(subset_arms(BASE, "late")))
+    late = with_fields(BASE, {"fusion": "late"}, "late")
+    design = Axis("modalities", reversed(subsets(BASE)))
+    found = study_of(late, design, name="demo", title="Demo", seeds=(0,))
     left = restricted(found, having(found, "visual", "text"))
     assert {arm.name for arm in left.arms} == {"visual", "text", "visual+text"}
     assert found.arms[0].name == "visual+audio+text", "which came first, and is gone"
@@ -65,14 +63,13 @@ def test_arms_that_become_equal_are_merged_into_the_one_that_was_so_before() -> 
 
 @pytest.mark.parametrize("modalities", [("text",), ()])
 def test_fewer_than_two_modalities_are_refused(modalities: tuple[str, ...]) -> None:
-    found = strategies()
+    found = fusions()
     with pytest.raises(InputError, match=r"data/mine/manifest\.jsonl.*fusing takes two modalities"):
         restricted(found, having(found, *modalities))
 
 
 def test_a_study_of_one_modality_goes_with_data_that_have_it() -> None:
-    (_, _, text) = single_modality_arms(BASE)
-    found = study(text)
+    found = replace(fusions(), arms=fusions().arms[-1:])
     assert restricted(found, having(found, "text")) is found
 
 
@@ -81,7 +78,7 @@ VISUAL = "inputs.visual"
 
 def test_a_field_is_set_in_every_arm() -> None:
     found = overridden(
-        strategies(),
+        fusions(),
         ["train.epochs=40", "data.max_seconds=2", "train.precision=bf16-mixed", "fusion_width=32"],
     )
     assert {arm.config.train.epochs for arm in found.arms} == {40}
@@ -91,20 +88,19 @@ def test_a_field_is_set_in_every_arm() -> None:
 
 def test_fields_that_must_fit_are_set_together() -> None:
     found = overridden(
-        strategies(), [f"{VISUAL}.encoder.options.picture_size=90", f"{VISUAL}.options.frame_size=96"]
+        fusions(), [f"{VISUAL}.encoder.options.picture_size=90", f"{VISUAL}.options.frame_size=96"]
     )
     options = [arm.config.inputs["visual"].encoder.options for arm in found.arms]
     assert {option.model_dump()["picture_size"] for option in options} == {90}
 
 
 def test_an_option_that_arms_share_may_be_set_though_it_lies_on_an_axis() -> None:
-    arms = fusion_arms(BASE, ("hierarchical",))
-    found = overridden(study(*arms), ["fusion.options.heads=2"])
+    found = overridden(replace(fusions(), arms=fusions("hierarchical").arms[:1]), ["fusion.options.heads=2"])
     assert found.arms[0].config.fusion.options.model_dump()["heads"] == 2
 
 
 def test_what_is_given_by_modality_is_set_for_one() -> None:
-    found = overridden(strategies(), ["train.modality_dropout.audio=0.3", "train.pad_to.text=8"])
+    found = overridden(fusions(), ["train.modality_dropout.audio=0.3", "train.pad_to.text=8"])
     assert {tuple(arm.config.train.modality_dropout.items()) for arm in found.arms} == {(("audio", 0.3),)}
     assert {arm.config.train.pad_to["text"] for arm in found.arms} == {8}
 
@@ -129,9 +125,9 @@ def test_what_is_given_by_modality_is_set_for_one() -> None:
 )
 def test_what_cannot_be_set(assignment: str, message: str) -> None:
     with pytest.raises(InputError, match=message):
-        overridden(strategies(), [assignment])
+        overridden(fusions(), [assignment])
 
 
 def test_a_study_without_assignments_is_the_same() -> None:
-    found = replace(strategies(), notes=("as it was",))
+    found = replace(fusions(), notes=("as it was",))
     assert overridden(found, []) is found

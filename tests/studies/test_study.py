@@ -85,7 +85,10 @@ def test_written_study_holds_what_a_report_needs(tmp_path: Path) -> None:
         "name": "demo",
         "title": "Demo",
         "axes": ["fusion"],
-        "arms": [{"name": "late", "role": "fusion"}, {"name": "text", "role": "control"}],
+        "arms": [
+            {"name": "late", "role": "fusion", "factors": {}},
+            {"name": "text", "role": "control", "factors": {}},
+        ],
         "seeds": [0, 1],
         "runs": ["late-s0-0123456789"],
         "limits": {"task": "mixed"},

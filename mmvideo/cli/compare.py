@@ -1,0 +1,98 @@
+"""`mmvideo compare`, and what follows a study's runs: floors, report, its summary on the dashboard."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import tyro
+
+from mmvideo.cli.options import parse
+from mmvideo.errors import InputError
+from mmvideo.evaluation.floor_record import floor_file
+from mmvideo.files import write_whole
+from mmvideo.runs.tracking import log_study, offline_hint
+from mmvideo.studies.study import Study
+
+if TYPE_CHECKING:
+    from mmvideo.report import Comparison
+
+
+@dataclass
+class Compare:
+    """Compare the finished runs of studies again, and write their reports. Nothing is trained."""
+
+    study_dirs: Annotated[tyro.conf.Positional[tuple[Path, ...]], tyro.conf.arg(metavar="STUDY_DIR …")]
+    """Folders of studies, such as runs/mixed."""
+    out: Path = Path("reports")
+    """Folder of reports; each study's own is made in it."""
+
+
+def compare(arguments: list[str]) -> int:
+    """`mmvideo compare STUDY_DIR … [OPTIONS]`"""
+    options = parse(Compare, "compare", arguments)
+    if not options.study_dirs:
+        raise InputError("compare needs at least one study's folder, such as runs/mixed.")
+    for folder in options.study_dirs:
+        named = folder.resolve() if folder.name in ("", "..") else folder  # the report's folder is called so
+        report(named, options.out, f"mmvideo compare {shlex.join(arguments)}")
+    return 0
+
+
+def keep_floor(study: Study, study_dir: Path) -> None:
+    """What a linear model finds in the study's data, beside its runs, where the report looks for it."""
+    from mmvideo.runs.floor import floor_of
+
+    for seed in study.seeds:
+        configs = [arm.config.model_copy(update={"seed": seed}) for arm in study.arms]
+        write_whole(study_dir / floor_file(seed), floor_of(configs).text())
+
+
+def report(study_dir: Path, out: Path, command: str, *, keep: bool = False) -> tuple[Comparison, bool]:
+    from mmvideo.report import write_report
+    from mmvideo.report.console import print_comparison
+
+    folder = out / study_dir.name
+    try:
+        comparison, written = write_report(study_dir, folder, reproduce=command, keep=keep)
+    except Exception as error:
+        reason = _of_the_disk(error)
+        if reason is None:
+            raise
+        raise InputError(
+            f"The report in {folder} could not be written: {reason}. The runs in {study_dir} are kept; "
+            f"`mmvideo compare {study_dir} --out FOLDER` writes their report elsewhere."
+        ) from error
+    print_comparison(comparison)
+    print(f"report: {folder / 'report.html'}{'' if written else ' (as it was: nothing changed)'}")
+    return comparison, written
+
+
+def _of_the_disk(error: BaseException | None) -> str | None:
+    """What the disk said, also where a library then stumbled over its half-written file."""
+    while error is not None:
+        if isinstance(error, OSError) and error.strerror:
+            return error.strerror
+        error = error.__cause__ or error.__context__
+    return None
+
+
+def mirror(comparison: Comparison, study: Study, study_dir: Path, out: Path) -> None:
+    """The study's summary on the dashboard, and how to see what has been recorded offline."""
+    log_study(
+        study.name,
+        study_dir,
+        study.arms[0].config.tracking,
+        tables={"comparison": comparison.table, "pairs": comparison.pairs, "limits": comparison.limits},
+        figures={path.stem: path for path in sorted((out / study.name / "figures").glob("*.png"))},
+        summary={
+            "answer": comparison.answer.sentence,
+            "qualified_by": "\n".join(comparison.answer.lines),
+            "best_unimodal": comparison.best_unimodal or "none",
+        },
+    )
+    hint = offline_hint(study_dir)
+    if hint is not None:
+        print(f"W&B runs were recorded offline. To look at them, or to upload them:\n{hint}")

@@ -1,0 +1,62 @@
+"""The section on factors: effects of a factorial study, in page and record; none of any other study."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from made_records import rewrite
+
+from mmvideo.files import read_record
+from mmvideo.report.compare import compare
+from mmvideo.report.factors import effects
+from mmvideo.report.load import load_study
+from mmvideo.report.page import render
+from mmvideo.study_records import ComparisonRecord, StudyRecord
+
+ACCURACY = {("late", "va"): 0.5, ("late", "vat"): 0.6, ("early", "va"): 0.5, ("early", "vat"): 0.9}
+READ = {"va": ("visual", "audio"), "vat": ("visual", "audio", "text")}
+
+
+@pytest.fixture
+def factorial(make_study: Callable[..., Path], fake_arm: type[Any]) -> Path:
+    arms = {
+        f"{fusion}-{read}": fake_arm(accuracy, READ[read], fusion=fusion)
+        for (fusion, read), accuracy in ACCURACY.items()
+    }
+    arms["visual"] = fake_arm(0.4, ("visual",), "control", "single")
+    folder = make_study(arms=arms, n_clips=600)
+    record = read_record(folder / "study.json", StudyRecord, "")
+    levels = {arm: dict(zip(("fusion", "modalities"), arm.split("-"), strict=False)) for arm in arms}
+    known = tuple(
+        arm.model_copy(update={"factors": levels[arm.name] if arm.role == "fusion" else {}})
+        for arm in record.arms
+    )
+    rewrite(folder / "study.json", record.model_copy(update={"arms": known}))
+    return folder
+
+
+def test_table_page_and_record_have_the_effects(factorial: Path) -> None:
+    comparison = compare(load_study(factorial))
+    table = effects(comparison.study).set_index("level")
+    means = dict(zip(comparison.table["arm"], map(float, comparison.table["accuracy"]), strict=True))
+    whole = sum(value for name, value in means.items() if "-" in name) / 4
+    assert table.loc["vat", "effect"] == pytest.approx((means["late-vat"] + means["early-vat"]) / 2 - whole)
+    both = means["early-vat"] - means["late-vat"] - means["early-va"] + means["late-va"]
+    assert table.loc["early × vat", "effect"] == pytest.approx(both / 4)
+    assert table.loc["vat", "adjusted_p"] == table.loc["va", "adjusted_p"] < 0.05, "one test, not two"
+    assert table.loc["early × vat", "p"] == table.loc["early × vat", "adjusted_p"], "one test of four rows"
+    assert table["kind"].value_counts().to_dict() == {"main effect": 4, "interaction": 4}
+    page = render(comparison, "")
+    assert "<h2>Factors</h2>" in page
+    assert "early × vat" in page
+    record = ComparisonRecord.model_validate_json(comparison.record().text())
+    assert [row["level"] for row in record.factors] == list(table.index)
+
+
+def test_a_study_without_factors_says_nothing_of_them(make_study: Callable[..., Path]) -> None:
+    comparison = compare(load_study(make_study()))
+    assert effects(comparison.study).empty
+    assert "<h2>Factors</h2>" not in render(comparison, "")
