@@ -23,7 +23,7 @@ from mmvideo.errors import InputError
 from mmvideo.evaluation.floor_record import floor_file
 from mmvideo.files import locked, make_folder, write_whole
 from mmvideo.runs.tracking import log_study, offline_hint
-from mmvideo.studies.availability import restricted
+from mmvideo.studies.availability import refuse_missing, restricted
 from mmvideo.studies.grid import run_grid
 from mmvideo.studies.loading import load_function, load_study
 from mmvideo.studies.overrides import overridden
@@ -75,7 +75,8 @@ class Ablate:
     out: Path = Path("reports")
     """Folder of reports; the study's own is made in it."""
     dry_run: tyro.conf.FlagCreatePairsOff[bool] = False
-    """List the runs and what they differ in, and stop."""
+    """List the runs and what they differ in, and stop. Files that they name and that are not there are
+    told; none is read."""
 
 
 def ablate(arguments: list[str]) -> int:
@@ -91,6 +92,7 @@ def ablate(arguments: list[str]) -> int:
         study = _study(options, of_study)
     if options.dry_run:
         print(f"{_list(_sized(study))}\n{AT_DATA}")
+        refuse_missing(study)
         return 0
     make_folder(options.root)  # before the study's data are decoded, not after
     make_folder(options.out, "--out")
