@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, ParamSpec, TypeVar
 
 from mmvideo.errors import InputError
+from mmvideo.schema import is_path
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -219,7 +220,7 @@ def find_model(name: str) -> Literal["folder", "cache", "hub"]:
             return "cache"
     except HFValidationError as error:
         raise InputError(_no_folder(path)) from error
-    if path.is_absolute() or name.startswith((".", "~")) or (len(path.parts) > 1 and path.parent.is_dir()):
+    if is_path(name):
         raise InputError(_no_folder(path))
     _ask_hub(name)
     return "hub"

@@ -33,6 +33,8 @@ def _modality_name(name: str) -> str:
 
 ModalityName = Annotated[str, AfterValidator(_modality_name)]
 """What a manifest may call a modality: it names files, flags and parts of the model too."""
+WEIGHTS = (".safetensors", ".pt", ".pth")
+"""How files of weights end."""
 Finite = Annotated[float, AllowInfNan(False)]
 """A number that JSON can hold."""
 PositiveFloat = Annotated[Finite, at.Gt(0)]
@@ -104,17 +106,38 @@ def _decisive(value: Any, plain: Any) -> Any:
 def files_named(part: Part, prefix: str = "") -> Iterator[tuple[str, Path]]:
     """By dotted key, the files that the Part and the Parts in it name, and the folders where these are
     marked as weights or typed as paths."""
+    for key, named, declared in _named(part, prefix):
+        if (declared and Path(named).exists()) or _is_file(named):
+            yield key, Path(named)
+
+
+def files_missing(part: Part, prefix: str = "") -> Iterator[tuple[str, Path]]:
+    """By dotted key, the files and folders of weights, and the paths, that are named and not there. A name
+    that a hub or a library may know is none."""
+    for key, named, declared in _named(part, prefix):
+        path = isinstance(named, Path) or (declared and is_path(named))
+        if path and not Path(named).exists():
+            yield key, Path(named)
+
+
+def is_path(name: str) -> bool:
+    """Whether a name of weights can only be a place on this disk."""
+    path = Path(name)
+    beside = len(path.parts) > 1 and path.parent.is_dir()
+    return beside or path.is_absolute() or name.startswith((".", "~")) or path.suffix in WEIGHTS
+
+
+def _named(part: Part, prefix: str) -> Iterator[tuple[str, Any, bool]]:
+    """By dotted key, every value that may name a file, and whether its field says that it does."""
     for name, field in type(part).model_fields.items():
         value, extra = getattr(part, name), field.json_schema_extra
         marked = isinstance(extra, dict) and "mmvideo:content" in extra
         for named in value if isinstance(value, tuple | list) else (value,):
-            declared = isinstance(named, Path) or (marked and isinstance(named, str))
-            if (declared and Path(named).exists()) or _is_file(named):
-                yield f"{prefix}{name}", Path(named)
+            yield f"{prefix}{name}", named, isinstance(named, Path) or (marked and isinstance(named, str))
         parts = value if isinstance(value, Mapping) else {"": value}
         for key, inner in parts.items():
             if isinstance(inner, Part):
-                yield from files_named(inner, f"{prefix}{name}.{f'{key}.' if key else ''}")
+                yield from _named(inner, f"{prefix}{name}.{f'{key}.' if key else ''}")
 
 
 def _is_file(named: object) -> bool:

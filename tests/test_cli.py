@@ -56,6 +56,9 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(sys, "path", list(sys.path))
     (tmp_path / "bases.py").write_text(BASE_FILE)
     (tmp_path / "fusions.py").write_text(STUDY_FILE)
+    manifest = tmp_path / DataConfig().manifest
+    manifest.parent.mkdir(parents=True)
+    manifest.write_text("not read in a dry run")
     return tmp_path
 
 
@@ -317,6 +320,26 @@ def test_dry_run_of_a_tuned_study_counts_its_trials(here: Path, capsys: pytest.C
     assert lines[3].startswith("tuned first, on validation: 2 arms × 3 trials × 1 tuning seed = 6 runs")
     assert "width" not in "".join(lines[3:]), "it is set"
     assert "two trials an arm or more" in refused(capsys, "ablate", "fusions.py", "--tune", "1")
+
+
+@pytest.mark.parametrize(
+    ("field", "path"),
+    [
+        ("data.manifest", "gone/manifest.jsonl"),
+        ("inputs.visual.encoder.options.weights", "gone/resnet.pth"),
+        ("inputs.text.encoder.options.model", "./minilm"),
+    ],
+)
+def test_dry_run_lists_the_runs_and_then_refuses_what_is_not_there(
+    here: Path, capsys: pytest.CaptureFixture[str], field: str, path: str
+) -> None:
+    assert call("ablate", "fusions.py", "--set", f"{field}={path}", "--dry-run") == 2
+    printed = capsys.readouterr()
+    assert "demo/late-s0" in printed.out
+    assert printed.err.count(f"{field}: there is") == 1
+    assert str(Path(path)) in printed.err
+    hub = "inputs.text.encoder.options.model=some-one/on-the-hub"  # it may be: nobody is asked
+    assert call("ablate", "fusions.py", "--set", hub, "--dry-run") == 0
 
 
 def test_a_study_explains_its_own_options(here: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -98,7 +98,8 @@ def test_a_recipe_runs_without_the_checkout(python: Python, installed: Path, tmp
     assert len((tmp_path / "mine/manifest.jsonl").read_text(encoding="utf-8").splitlines()) == len(names)
 
 
-def test_studies_are_found_by_module_name(python: Python, installed: Path) -> None:
+def test_studies_are_found_by_module_name(python: Python, installed: Path, tmp_path: Path) -> None:
+    (tmp_path / "m.jsonl").touch()
     find = "import importlib.util as u; print(u.find_spec('mmvideo.experiments.fusion_strategies').origin)"
     assert Path(python("-c", find).strip()).is_relative_to(installed)
     in_checkout = importlib.util.find_spec("mmvideo.experiments.fusion_strategies")

@@ -35,6 +35,7 @@ ALONE = "subtitles or metadata lie beside no video or sound file of their name"
 OTHER_CAPTIONS = "subtitles lie beside a clip that reads another file, or in another language"
 SECOND_NAMES = "files are a clip of the same class and split already, under another name"
 SHARED = "files are clips of several classes or splits, through links; they are one group"
+NO_CLIPS = "class folders hold no video or sound file"
 GROUPS_ABOVE = "folder names stand in several class folders; if these are the classes, say --level 2"
 
 
@@ -80,7 +81,7 @@ def listing(options: Options) -> Listing:
     depth = options.level + divided
     folders: dict[tuple[str, ...], list[Path]] = defaultdict(list)
     for path in files:
-        parts = tuple(map(composed, path.relative_to(options.source).parent.parts))
+        parts = _parts(path.parent, options)
         if len(parts) >= depth:
             folders[parts].append(path)
         else:
@@ -90,6 +91,10 @@ def listing(options: Options) -> Listing:
         split = split_named(parts[0]) if divided else None
         place = Place(split, parts[divided : depth - 1], parts[depth - 1], parts[depth:])
         clips += _in_folder(parts, place, inside, options, told)
+    having = {tuple(clip.id.split("/")[:depth]) for clip in clips}
+    told[NO_CLIPS] += [
+        path for path in _class_folders(options.source, depth) if _parts(path, options) not in having
+    ]
     clips = _each_file_once(clips, options, told)
     if divided:
         _need_train_and_test(clips, options.source)
@@ -100,8 +105,17 @@ def listing(options: Options) -> Listing:
         what: [readable(path.relative_to(options.source)) for path in found] for what, found in told.items()
     }
     named[GROUPS_ABOVE] = _groups_above(clips) if depth == 1 else []
-    unused = {what: named.pop(what) for what in (*UNUSED, MEDIA_OUTSIDE) if what in named}
+    unused = {what: named.pop(what) for what in (*UNUSED, MEDIA_OUTSIDE, NO_CLIPS) if what in named}
     return Listing(clips, notes=named, unused=unused)
+
+
+def _parts(folder: Path, options: Options) -> tuple[str, ...]:
+    return tuple(map(composed, folder.relative_to(options.source).parts))
+
+
+def _class_folders(source: Path, depth: int) -> list[Path]:
+    found = (path for path in sorted(source.glob("/".join("*" * depth))) if path.is_dir())
+    return [path for path in found if not any(part[0] == "." for part in path.relative_to(source).parts)]
 
 
 def _divided(source: Path) -> bool:

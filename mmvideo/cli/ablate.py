@@ -17,7 +17,7 @@ from mmvideo.cli.study_options import StudyOptions, read_study
 from mmvideo.config_diff import flatten
 from mmvideo.errors import InputError
 from mmvideo.files import locked, make_folder
-from mmvideo.studies.availability import restricted
+from mmvideo.studies.availability import refuse_missing, restricted
 from mmvideo.studies.grid import run_grid
 from mmvideo.studies.space import Tuning
 from mmvideo.studies.study import Study
@@ -74,6 +74,7 @@ def carry_out(study: Study, options: StudyOptions, command: str) -> int:
     began = time.monotonic()
     if options.dry_run:
         print(f"{_list(_sized(study))}\n{AT_DATA}")
+        refuse_missing(study)
         return 0
     make_folder(options.root)  # before the study's data are decoded, not after
     make_folder(options.out, "--out")

@@ -15,6 +15,7 @@ from mmvideo.clips.notices import absence_notices, blank_notices, split_notices
 from mmvideo.errors import InputError
 from mmvideo.inspection.opened import Inspected
 from mmvideo.inspection.views import media_seconds
+from mmvideo.modalities.features import PrecomputedFeatures
 from mmvideo.store.clip_format import BLANK
 from mmvideo.vocabulary import SPLITS, Split, presence_pattern
 
@@ -30,7 +31,7 @@ class Overview:
     classes: Mapping[str, Mapping[Split, int]]
     """Clips per class and split; empty where labels are numbers."""
     presence: Mapping[str, Mapping[Split, int]]
-    """Clips per pattern of present modalities (`visual+audio`) and split."""
+    """Clips per pattern of present modalities (`visual+audio`) and split; each clip counts once."""
     presence_by_class: Mapping[str, Mapping[str, int]]
     """Class → modality → training clips that have it."""
     blank: Mapping[str, Mapping[Split, int]]
@@ -44,6 +45,8 @@ class Overview:
     total_seconds: float
     failed: Mapping[str, str]
     warnings: Mapping[str, tuple[str, ...]]
+    features: tuple[str, ...]
+    """Modalities that are read from feature files."""
     findings: tuple[str, ...] = ()
     """What a run would refuse, line by line; empty: the splits hold and all can be read."""
 
@@ -86,6 +89,9 @@ def survey_manifest(inspected: Inspected) -> Overview:
         total_seconds=sum(map(sum, seconds.values())),
         failed=report.failed,
         warnings=report.warnings,
+        features=tuple(
+            name for name, read in inspected.modalities.items() if isinstance(read, PrecomputedFeatures)
+        ),
         findings=(*_audited(inspected), *inspected.findings),
     )
 

@@ -1,11 +1,13 @@
-"""A study on data that lack some of its modalities."""
+"""A study whose data or files are not all there."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
+from pathlib import Path
 
 from mmvideo.errors import InputError
+from mmvideo.schema import files_missing
 from mmvideo.studies.study import Arm, Study
 
 
@@ -52,3 +54,21 @@ def restricted(study: Study, available: Mapping[str, Collection[str]]) -> Study:
 
 def _ordered(modalities: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(modalities))
+
+
+def refuse_missing(study: Study) -> None:
+    """
+    Raises:
+        InputError: a list of clips, or weights, that an arm names are not there. Neither is read.
+    """
+    found = dict[str, None]()
+    for config in (arm.config for arm in study.arms):
+        manifest = Path(config.data.manifest)
+        if not manifest.is_file():
+            found[f"data.manifest: there is no file {manifest} (`mmvideo prepare` makes it)"] = None
+        for name, given in config.active.items():
+            for key, path in files_missing(given, f"inputs.{name}."):
+                found[f"{key}: there is nothing at {path}"] = None
+    if found:
+        told = "; ".join(found)
+        raise InputError(f"'{study.name}' cannot run yet: {told}. Put it there, or fix the path.")

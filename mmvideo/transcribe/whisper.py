@@ -13,6 +13,12 @@ from mmvideo.pretrained import find_model
 from mmvideo.store.media import Samples
 from mmvideo.store.subtitle_parser import Cue
 
+TEMPERATURES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
+"""A window whose text repeats itself is heard again at the next of these (section 4.5 of the paper)."""
+MOST_COMPRESSED = 1.35
+"""How many times shorter its tokens may become by zlib; transformers' usual value."""
+SEED = 0
+
 
 class Whisper:
     """A speech recognition model of transformers that gives times: Whisper and its kin.
@@ -55,9 +61,12 @@ class Whisper:
             )
         self.sample_rate = int(recogniser.feature_extractor.sampling_rate)
         self._times: Literal["word", True] = "word" if times == "word" else True
-        self._generate: dict[str, Any] = {}
+        self._generate: dict[str, Any] = {
+            "temperature": TEMPERATURES,
+            "compression_ratio_threshold": MOST_COMPRESSED,
+        }
         if getattr(recogniser.model.generation_config, "is_multilingual", False):
-            self._generate = {"task": "transcribe"}  # and never translate
+            self._generate["task"] = "transcribe"  # and never translate
         if language is not None:
             self._generate["language"] = self._known(language)
 
@@ -74,11 +83,15 @@ class Whisper:
 
     def __call__(self, samples: Samples) -> list[Cue]:
         """The cues of a mono waveform (S,) at `sample_rate`; longer than 30 s goes window by window."""
-        told = self._pipeline(
-            {"raw": samples, "sampling_rate": self.sample_rate},
-            return_timestamps=self._times,
-            generate_kwargs=self._generate,
-        )
+        import torch
+
+        with torch.random.fork_rng():  # above temperature 0 tokens are drawn: of a file always the same
+            torch.manual_seed(SEED)
+            told = self._pipeline(
+                {"raw": samples, "sampling_rate": self.sample_rate},
+                return_timestamps=self._times,
+                generate_kwargs=self._generate,
+            )
         length = len(samples) / self.sample_rate
         cues = []
         for chunk in told["chunks"]:

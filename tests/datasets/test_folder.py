@@ -129,6 +129,20 @@ def test_an_empty_folder_and_none_at_all(folder, tmp_path):
         run(folder, tmp_path / "nowhere", tmp_path / "out")
 
 
+@pytest.mark.parametrize("above", ["", "train/"])
+def test_class_folders_without_a_clip_are_told(folder, tmp_path, rows, make_files, above):
+    clips = tmp_path / "clips"
+    kept = [f"{split}a/{n}.mp4" for split in ({"train/", "test/"} if above else [""]) for n in range(3)]
+    make_files(clips, [*kept, f"{above}notes/read.txt", f"{above}gone/.hidden.mp4", f"{above}.git/x.mp4"])
+    (clips / f"{above}bare").mkdir()
+    outcome = run(folder, clips, tmp_path / "out", check=True)
+    assert len(rows(outcome)) == len(kept)
+    assert outcome.unused["class folders hold no video or sound file"] == [
+        f"{above}{name}" for name in ("bare", "gone", "notes")
+    ]
+    assert any("3 class folders hold no video or sound file" in problem for problem in outcome.problems)
+
+
 def told(outcome):
     """File → the beginning of what was told of it."""
     return {name: what[:25] for what, names in (outcome.notes | outcome.unused).items() for name in names}

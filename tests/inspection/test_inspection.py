@@ -1,3 +1,4 @@
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -153,6 +154,34 @@ def test_the_page_shows_it_all_and_needs_no_network(clips, tmp_path, monkeypatch
         assert told in page
     assert "words &lt;b&gt;" in page
     assert "words <b>" not in page
+
+
+def test_each_clip_is_in_one_row_of_what_clips_have(clips, video, click_track, tmp_path):
+    """Blank ones too: they are there, and stand in a table of their own."""
+    video("silent.mp4", frames=10, sound=click_track(1, []))
+    silent = Clip(id="silent", label="a", group="g5", split="train", video="silent.mp4")
+    write_manifest(tmp_path / "blank.jsonl", [*clips.clips, silent])
+    out = tmp_path / "page.html"
+    assert call("inspect", tmp_path / "blank.jsonl", "--store", tmp_path / "s", "--out", out) == 0
+    having, blank = out.read_text().split("<h2>Which clips have what</h2>")[1].split("</table>")[:2]
+    counts = [
+        [int(count) for count in re.findall(r"<td>(\d+)</td>", row)] for row in having.split("<tr>")[2:]
+    ]
+    assert [sum(column) for column in zip(*counts[:-1], strict=True)] == counts[-1] == [3, 1, 2]
+    assert "<td>audio</td><td>1</td>" in blank
+
+
+def test_an_audit_without_findings_says_what_was_looked_at(clips, tmp_path):
+    full, mute, words, *_ = (clip.model_copy(update={"group": clip.id}) for clip in clips.clips)
+    (tmp_path / "val.srt").write_text(SRT.replace("hello", "goodbye"))
+    val = words.model_copy(update={"id": "val", "group": "val", "subtitles": "val.srt"})
+    rows = [full, mute, val, words.model_copy(update={"split": "test"})]
+    write_manifest(tmp_path / "good.jsonl", rows)
+    out = tmp_path / "page.html"
+    options = ("--store", tmp_path / "s", "--out", out, "--examples", "0")
+    assert call("inspect", tmp_path / "good.jsonl", *options) == 0
+    assert "every class has training clips" in out.read_text()
+    assert "features can be read" not in out.read_text(), "there are none"
 
 
 def test_one_clip_with_the_subtitles_beside_it(clips, tmp_path):

@@ -225,3 +225,20 @@ def test_a_kind_of_ones_own_is_shown_too(path, tmp_path, monkeypatch):
     assert survey_manifest(inspected).presence_by_class["a"] == {"joints": 1}
     (axes, _) = draw(views["two"]).subfigs[0].axes
     assert axes.get_title(loc="right") == "3 items (17×2), float32, from 0.5 to 0.5"
+
+
+def test_the_audit_names_the_features_that_can_be_read(path, tmp_path):
+    assert survey_manifest(inspect(path, tmp_path)).features == ("flow", "mrna")
+    arguments = [
+        "inspect",
+        path,
+        "--store",
+        tmp_path / "store",
+        "--out",
+        tmp_path / "p.html",
+        "--examples",
+        "0",
+    ]
+    with pytest.raises(SystemExit):
+        main(list(map(str, arguments)))
+    assert "all files of flow and mrna features can be read" in (tmp_path / "p.html").read_text()

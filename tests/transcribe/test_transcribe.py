@@ -1,6 +1,8 @@
 """Transcription with a tiny Whisper of random weights: what it says is nonsense, the way there is real."""
 
+import zlib
 from pathlib import Path
+from string import ascii_lowercase
 
 import numpy as np
 import pytest
@@ -189,6 +191,27 @@ def test_a_whisper_model_gives_cues_in_order_within_the_sound(tiny_whisper):
         assert all(0 <= cue.start <= cue.end <= length for cue in cues)
         assert all(cue.text.isprintable() for cue in cues)
         assert model(noise[: length * 16000]) == cues
+
+
+def test_a_window_whose_text_repeats_itself_is_heard_again(tiny_whisper, monkeypatch):
+    """A model that likes all letters, and z best: greedy, it says nothing else."""
+    noise = np.random.default_rng(0).normal(0, 0.1, 2 * 16000).astype(np.float32)
+
+    def compressed(model):
+        said = " ".join(cue.text for cue in model(noise)).encode()
+        return len(said) / len(zlib.compress(said))
+
+    model = Whisper(str(tiny_whisper), device="cpu", language="en")
+    letters = model._pipeline.tokenizer.convert_tokens_to_ids(list(ascii_lowercase))
+    liked = torch.zeros(model._pipeline.model.config.vocab_size)
+    liked[letters] = torch.linspace(15, 16, len(letters))
+    model._pipeline.model.proj_out.register_forward_hook(lambda _, given, logits: logits + liked)
+    state = torch.get_rng_state()
+    guarded = compressed(model)
+    assert torch.equal(torch.get_rng_state(), state), "what else is drawn stays as it was"
+    assert compressed(model) == guarded < 1
+    monkeypatch.setitem(model._generate, "temperature", (0.0,))
+    assert compressed(model) > 1.5
 
 
 def test_what_is_no_usable_model_or_language_is_refused(tiny_whisper, tmp_path):
