@@ -67,7 +67,7 @@ def load_study(directory: Path) -> StudyRuns:
             f"study '{record.name}' has no arm with all of its seeds {list(record.seeds)} finished, so there "
             f"is nothing to compare. Missing: {', '.join(missing)}. Run the study again: it runs these."
         )
-    clips = _read_clips(*found[complete[0].name, record.seeds[0]])
+    clips = read_clips(*found[complete[0].name, record.seeds[0]])
     arms = tuple(
         ArmRuns(
             arm.name,
@@ -143,7 +143,7 @@ def _labels(rows: Sequence[Prediction], classes: Sequence[str]) -> Shaped[ndarra
     return np.array([target(row.label, place) for row in rows])
 
 
-def _read_clips(folder: Path, result: RunResult) -> Clips:
+def read_clips(folder: Path, result: RunResult) -> Clips:
     """The study's test clips as one run predicted them."""
     rows = _read_predictions(folder)
     return Clips(

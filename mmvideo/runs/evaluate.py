@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from lightning_fabric import Fabric
 
 from mmvideo.data.run_data import RunData
-from mmvideo.errors import InputError, unknown
+from mmvideo.errors import unknown
+from mmvideo.evaluation.contribution import subsets_of
 from mmvideo.evaluation.tasks import TASKS
-from mmvideo.records import Prediction, RunResult
-from mmvideo.runs.assembly import encode_ahead, make_fabric, trained_model
+from mmvideo.records import Prediction
 from mmvideo.runs.directory import RunDirectory
-from mmvideo.runs.identity import check_data, check_named_files
-from mmvideo.training.checkpoint import Checkpoints
+from mmvideo.runs.finished import Finished
 from mmvideo.training.predict import Predictions, predict
-from mmvideo.training.subsets import Subset, all_subsets, predict_subsets
+from mmvideo.training.subsets import Subset, predict_subsets
 from mmvideo.vocabulary import Split, presence_pattern
-
-SAME = 1e-2
-"""How far a loss may be from the recorded one on another device or with other libraries."""
 
 
 def evaluate_run(
@@ -41,51 +36,21 @@ def evaluate_run(
         InputError: not a finished run, one whose files, own data or weights that it names are not what it was
             made with, other classes than the run's, or a modality that the run does not have.
     """
-    run = RunDirectory(path)
-    result = run.result()
-    config = run.config
-    check_named_files(result, config)
-    if manifest is not None:
-        config = config.model_copy(update={"data": config.data.model_copy(update={"manifest": manifest})})
     for modality in modalities or ():
-        if modality not in config.modalities:
-            raise unknown(f"modality of the run {path.name}", modality, config.modalities)
-    data = RunData.open(config, learnt=dict.fromkeys(config.modalities, run.inputs), progress=True)
-    if manifest is None:
-        check_data(result, data.source.listed, config.data.manifest, data.fingerprint)
-    if data.classes != result.classes:
-        raise InputError(
-            f"{config.data.manifest} has the classes {data.classes}; the run at {path} knows {result.classes}"
-        )
-    fabric = make_fabric(config)
-    encode_ahead(data, fabric.device)
-    model = trained_model(data)
-    Checkpoints(run.checkpoints).load_best(model)
-    model.deploy()
+        if modality not in (known := RunDirectory(path).config.modalities):
+            raise unknown(f"modality of the run {path.name}", modality, known)
+    finished = Finished.open(path, manifest)
+    data, device = finished.data, finished.fabric.device
     batches = data.evaluated(split)
     shown = (batch if modalities is None else batch.only(modalities) for batch in batches)
-    metrics = predict(fabric.setup(model), shown, fabric.device, data.task).metrics()
+    metrics = predict(finished.fabric.setup(finished.model), shown, device, data.task).metrics()
     if (
         manifest is None
         and split == "test"
-        and (modalities is None or set(modalities) == set(config.modalities))
+        and (modalities is None or set(modalities) == set(data.config.modalities))
     ):
-        _compare_with_record(metrics, result, path)
+        finished.compare_with_record(metrics)
     return metrics
-
-
-def _compare_with_record(metrics: Mapping[str, float], result: RunResult, path: Path) -> None:
-    """Tell where a run's own test split gives other numbers than its record has."""
-    loss = TASKS[result.task].loss
-    if abs(metrics[loss] - result.test[loss]) > SAME * max(1.0, abs(result.test[loss])):
-        changed = (
-            f": {', '.join(result.changed_sources)}" if result.changed_sources else ", or files that it reads"
-        )
-        print(
-            f"{path}: {loss} is {metrics[loss]:.4f} now; the run's record says {result.test[loss]:.4f}. What "
-            f"it uses has changed since: {changed}.",
-            file=sys.stderr,
-        )
 
 
 def evaluate_splits(net: Any, data: RunData, run: RunDirectory, fabric: Fabric) -> dict[str, Any]:
@@ -96,7 +61,7 @@ def evaluate_splits(net: Any, data: RunData, run: RunDirectory, fabric: Fabric) 
     """
     config, result = data.config, dict[str, Any]()
     score = TASKS[data.task].score
-    parts: dict[Split, list[Subset]] = {"val": [], "test": all_subsets(config.modalities)[:-1]}
+    parts: dict[Split, list[Subset]] = {"val": [], "test": subsets_of(config.modalities)[:-1]}
     for split, subsets in parts.items():
         batches = data.evaluated(split)
         predictions, restricted = predict_subsets(net, batches, fabric.device, subsets, data.task)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -13,6 +14,8 @@ from torch.nn import functional as F
 from mmvideo.data.loading import epoch_order
 from mmvideo.model import FusionModel
 from mmvideo.types import Batch, EncodedBatch, Features, Tokens
+
+NOBODY: Mapping[str, Sequence[int]] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -27,14 +30,18 @@ class EncodedSplit:
     def __len__(self) -> int:
         return len(self.ids)
 
-    def batch(self, rows: Sequence[int]) -> EncodedBatch:
-        """Some clips, padded to the longest of them."""
-        chosen = torch.tensor(rows)
+    def batch(self, rows: Sequence[int], donors: Mapping[str, Sequence[int]] = NOBODY) -> EncodedBatch:
+        """Some clips, padded to the longest of them.
+
+        Args:
+            donors: modalities that each of them is given of another clip → the rows of these.
+        """
+        shown = {m: torch.tensor(donors.get(m, rows)) for m in self.inputs}
         return EncodedBatch(
             tuple(self.ids[row] for row in rows),
-            {m: _rows(tokens, chosen) for m, tokens in self.inputs.items()},
-            self.labels[chosen],
-            {m: _feature_rows(part, chosen) for m, part in self.features.items()},
+            {m: _rows(tokens, shown[m]) for m, tokens in self.inputs.items()},
+            self.labels[torch.tensor(rows)],
+            {m: _feature_rows(part, shown[m]) for m, part in self.features.items()},
         )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from itertools import combinations
 
 import torch
 from torch import nn
@@ -13,11 +12,6 @@ from mmvideo.types import Batch, Prediction
 from mmvideo.vocabulary import TaskKind
 
 Subset = tuple[str, ...]
-
-
-def all_subsets(modalities: Sequence[str]) -> list[Subset]:
-    """Every subset, from none to all of them: 2^M."""
-    return [s for size in range(len(modalities) + 1) for s in combinations(modalities, size)]
 
 
 @torch.no_grad()

@@ -9,9 +9,10 @@ import pytest
 import torch
 
 from mmvideo.data.loading import epoch_order
+from mmvideo.evaluation.contribution import subsets_of
 from mmvideo.model import FusionModel
 from mmvideo.training.encoded import EncodedData, EncodedSplit, encode_split
-from mmvideo.training.subsets import all_subsets, predict_subsets
+from mmvideo.training.subsets import predict_subsets
 from mmvideo.types import Batch, EncodedBatch, Tokens
 
 MODALITIES = ("visual", "audio")
@@ -61,13 +62,13 @@ def test_leaving_modalities_out_is_the_same_before_and_after_encoding(
 ) -> None:
     net, split = whole
     encoded = split.batch(range(6))
-    for subset in all_subsets(MODALITIES):
+    for subset in subsets_of(MODALITIES):
         after = encoded.only(subset)
         assert isinstance(after, EncodedBatch)
         torch.testing.assert_close(net(after).logits, net(batches[0].only(subset)).logits)
         assert torch.equal(after.present, batches[0].only(subset).present)
-    direct, parts = predict_subsets(net, [batches[0]], CPU, all_subsets(MODALITIES))
-    stored, stored_parts = predict_subsets(net, [encoded], CPU, all_subsets(MODALITIES))
+    direct, parts = predict_subsets(net, [batches[0]], CPU, subsets_of(MODALITIES))
+    stored, stored_parts = predict_subsets(net, [encoded], CPU, subsets_of(MODALITIES))
     assert stored.outputs == pytest.approx(direct.outputs, abs=1e-5)
     assert all(stored_parts[s].outputs == pytest.approx(parts[s].outputs, abs=1e-5) for s in parts)
 

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 import torch
 
+from mmvideo.evaluation.contribution import subsets_of
 from mmvideo.model import FusionModel
 from mmvideo.training.predict import predict
-from mmvideo.training.subsets import all_subsets, predict_subsets
+from mmvideo.training.subsets import predict_subsets
 from mmvideo.types import Batch
 from mmvideo.vocabulary import presence_pattern
 
@@ -21,8 +22,8 @@ Models = Callable[[tuple[str, ...]], FusionModel]
 
 
 def test_there_are_two_to_the_m() -> None:
-    assert all_subsets(("visual", "text")) == [(), ("visual",), ("text",), ("visual", "text")]
-    assert [presence_pattern(s) for s in all_subsets(ALL)] == [
+    assert subsets_of(("visual", "text")) == [(), ("visual",), ("text",), ("visual", "text")]
+    assert [presence_pattern(s) for s in subsets_of(ALL)] == [
         "none", "visual", "audio", "text", "visual+audio", "visual+text", "audio+text", "visual+audio+text",
     ]  # fmt: skip
 
@@ -31,7 +32,7 @@ def test_one_pass_gives_what_masking_the_clips_gives(model: Models, batch: Calla
     net, batches = model(ALL), [batch(ALL, 7, 0), batch(ALL, 5, 1)]
     net.prior.copy_(torch.tensor([0.1, -1.0, 0.3]))
     net.train()
-    whole, parts = predict_subsets(net, batches, CPU, all_subsets(ALL))
+    whole, parts = predict_subsets(net, batches, CPU, subsets_of(ALL))
     assert net.training
     expected = predict(net, batches, CPU)
     np.testing.assert_array_equal(whole.outputs, expected.outputs)
@@ -43,11 +44,11 @@ def test_one_pass_gives_what_masking_the_clips_gives(model: Models, batch: Calla
     np.testing.assert_array_equal(parts[ALL].outputs, whole.outputs)
 
 
-def test_the_encoders_run_once_for_all_subsets(model: Models, batch: Callable[..., Batch]) -> None:
+def test_the_encoders_run_once_for_subsets_of(model: Models, batch: Callable[..., Batch]) -> None:
     net, calls = model(ALL), []
     for encoder in net.encoders.values():
         encoder.register_forward_hook(lambda *given: calls.append(1))
-    predict_subsets(net, [batch(ALL, 4, 0)], CPU, all_subsets(ALL))
+    predict_subsets(net, [batch(ALL, 4, 0)], CPU, subsets_of(ALL))
     assert len(calls) == 3
 
 
