@@ -26,15 +26,24 @@ class Tokens:
     values: Tensor  # (B, N, ...)
     mask: Bool[Tensor, "B N"]
     time: Float[Tensor, "B N"]  # seconds from the clip's start: centre of what the item covers
+    host: tuple[Tensor, Tensor] | None = field(default=None, kw_only=True)
+    """Mask and time as they are on the CPU, of tokens that were moved from there."""
 
     def to(self, device: torch.device | str) -> Tokens:
-        return Tokens(*(_moved(getattr(self, f.name), device) for f in fields(self)))
+        values, mask, time = (_moved(part, device) for part in (self.values, self.mask, self.time))
+        here = (self.mask, self.time) if self.mask.device.type == "cpu" else self.host
+        return Tokens(values, mask, time, host=here if mask.device.type != "cpu" else None)
+
+    def on_cpu(self) -> tuple[Bool[Tensor, "B N"], Float[Tensor, "B N"]]:
+        """Mask and time on the CPU, for what has to know lengths or seconds to go on. Nothing waits for the
+        device, unless mask or time were made there."""
+        return self.host or (self.mask.cpu(), self.time.cpu())
 
     def pin_memory(self) -> Tokens:
-        return Tokens(*(getattr(self, f.name).pin_memory() for f in fields(self)))
+        return Tokens(self.values.pin_memory(), self.mask.pin_memory(), self.time.pin_memory())
 
     def replace_values(self, values: Tensor) -> Tokens:
-        return Tokens(values, self.mask, self.time)
+        return Tokens(values, self.mask, self.time, host=self.host)
 
     def absent(self) -> Tokens:
         """The same clips without any item: one, of zeros and masked, stands in each."""
@@ -42,11 +51,14 @@ class Tokens:
 
     def keep_rows(self, keep: Bool[Tensor, " B"]) -> Tokens:
         """The same, but clips outside `keep` have no items: all masked, zeros where their values stood."""
+        host = None
+        if self.host is not None and keep.device.type == "cpu":
+            host = (self.host[0] & keep[:, None], self.host[1] * keep[:, None])
+        keep = _moved(keep, self.mask.device)
         rows = keep.view(-1, *[1] * (self.values.ndim - 1))
         zero = torch.zeros((), dtype=self.values.dtype, device=self.values.device)
-        return Tokens(
-            torch.where(rows, self.values, zero), self.mask & keep[:, None], self.time * keep[:, None]
-        )
+        values, mask = torch.where(rows, self.values, zero), self.mask & keep[:, None]
+        return Tokens(values, mask, self.time * keep[:, None], host=host)
 
 
 @dataclass(frozen=True)
@@ -68,11 +80,12 @@ class Features:
 
     def keep_rows(self, keep: Bool[Tensor, " B"]) -> Features:
         """The same, but clips outside `keep` are as an encoder gives them for clips without this modality."""
+        there = _moved(keep, self.present.device)
 
         def kept(part: Any) -> Any:
             if isinstance(part, Tokens):
                 return part.keep_rows(keep)
-            return part & keep if part.dtype == torch.bool else part * keep[:, None]
+            return part & there if part.dtype == torch.bool else part * there[:, None]
 
         return Features(**{name: kept(part) for name, part in self.parts().items()})
 
@@ -126,7 +139,6 @@ class Batch:
 
     def keep(self, keep: Bool[Tensor, "B M"]) -> Batch:
         """The same clips with some of their modalities (in the order of `modalities`); the rest absent."""
-        keep = keep.to(self.labels.device)
         inputs = {m: self.inputs[m].keep_rows(keep[:, i]) for i, m in enumerate(self.modalities)}
         return Batch(self.ids, inputs, self.labels)
 
@@ -158,7 +170,6 @@ class EncodedBatch(Batch):
         self.features = features
 
     def keep(self, keep: Bool[Tensor, "B M"]) -> EncodedBatch:
-        keep = keep.to(self.labels.device)
         kept = {m: self.features[m].keep_rows(keep[:, i]) for i, m in enumerate(self.modalities)}
         return EncodedBatch(self.ids, super().keep(keep).inputs, self.labels, kept)
 

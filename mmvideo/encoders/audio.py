@@ -142,7 +142,7 @@ class SpectrogramCnn(Encoder):
         self.norm = nn.LayerNorm(width) if self.needs_trunk else None
 
     def stem(self, inputs: Tokens) -> Tokens:
-        mask, time = inputs.mask, inputs.time
+        mask, time, host = inputs.mask, inputs.time, inputs.host
         mel = self.log_mel(inputs.values, mask)
         if self.standardize:
             mel = standardized(mel, mask)
@@ -150,8 +150,9 @@ class SpectrogramCnn(Encoder):
         for stage in self.stages:
             x, mask = stage(x, mask)
             time = time[:, :: stage.time_stride]
+            host = host and (host[0][:, :: stage.time_stride], host[1][:, :: stage.time_stride])
         values = self.project(x.permute(0, 3, 1, 2).flatten(2))
-        return Tokens(values, mask, time)
+        return Tokens(values, mask, time, host=host)
 
     def trunk(self, stem: Tokens, inputs: Tokens) -> Tokens:
         assert self.norm is not None

@@ -90,17 +90,17 @@ class SoundModel(PretrainedEncoder):
                 f"model '{self.config.model}' takes sound at {self.model.rate} Hz in items of {hop} "
                 f"samples, or its vectors of {self.features} numbers; got items of {size}"
             )
-        counts: list[int] = inputs.mask.sum(dim=1).tolist()
+        counts: list[int] = inputs.on_cpu()[0].sum(dim=1).tolist()
         rows = [row for row, count in enumerate(counts) if count]
         found = self.model([inputs.values[row, : counts[row]].flatten() for row in rows])
         longest = max([1, *(len(times) for _, times in found)])
         values = inputs.values.new_zeros(len(counts), longest, self.features)
-        time = inputs.time.new_zeros(len(counts), longest)
+        time = torch.zeros(len(counts), longest)
         mask = torch.zeros_like(time, dtype=torch.bool)
         for row, (columns, times) in zip(rows, found, strict=True):
             values[row, : len(times)], mask[row, : len(times)] = columns.to(values.dtype), True
             time[row, : len(times)] = times.to(time)
-        return Tokens(values, mask, time)
+        return Tokens(values, mask, time).to(values.device)
 
 
 def _rate_and_hop(model: str | None) -> tuple[int, int]:

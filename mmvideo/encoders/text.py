@@ -112,7 +112,9 @@ class TextTransformer(TunedEncoder):
         ids = inputs.values.masked_fill(~inputs.mask, 0)
         attend = inputs.mask.clone()
         attend[:, 0] = True  # an absent text reads one padding piece, so that no softmax is over nothing
-        states = self.transformer(input_ids=ids, attention_mask=attend.long()).last_hidden_state
+        # with a mask (B, N), BERT waits for the device to know whether anything is masked
+        mask = attend[:, None, None] if self.config.model is None else attend.long()
+        states = self.transformer(input_ids=ids, attention_mask=mask).last_hidden_state
         return inputs.replace_values(self.dropout(self.project_trunk(states)))
 
 

@@ -114,7 +114,8 @@ class VideoModel(PretrainedEncoder):
         if inputs.values.ndim == 3:
             return inputs
         frames, device = inputs.values, inputs.values.device
-        counts, seconds = inputs.mask.sum(dim=1).tolist(), inputs.time.cpu()
+        real, seconds = inputs.on_cpu()
+        counts = real.sum(dim=1).tolist()
         cut = {row: self.windows(seconds[row, :count]) for row, count in enumerate(counts) if count}
         vectors: dict[int, Tensor] = {}
         for length in {windows.frames.shape[1] for windows in cut.values()}:
@@ -130,7 +131,7 @@ class VideoModel(PretrainedEncoder):
         if cut:
             values[mask] = torch.cat([vectors[row] for row in cut]).to(values.dtype)
             time[mask] = torch.cat([windows.times for windows in cut.values()])
-        return Tokens(values, mask.to(device), time.to(device))
+        return Tokens(values, mask, time).to(device)
 
     def windows(self, times: Float[Tensor, " T"]) -> Windows:
         """What the model sees of a clip with frames at these times."""

@@ -47,7 +47,7 @@ class EarlyFusion(Fusion):
         stems = [_stem(features[m]) for m in self.modalities]
         ends = [stem.time.masked_fill(~stem.mask, 0.0).amax(dim=1) for stem in stems]
         end = torch.stack(ends, dim=1).amax(dim=1)
-        steps = int(end.max().item() / self.step) + 1
+        steps = int(_last(stems) / self.step) + 1
         centres = (torch.arange(steps, device=end.device) + 0.5) * self.step
         present = torch.stack([features[m].present for m in self.modalities], dim=1)
         aligned = torch.stack([align(stem, centres, self.step) for stem in stems], dim=2)  # (B, G, M, D)
@@ -56,6 +56,12 @@ class EarlyFusion(Fusion):
         states = self.lstm(self.join(aligned.flatten(2)))
         pooled, _ = self.pool(Tokens(states, mask, centres.expand(len(end), -1)))
         return FusionOutput(pooled)
+
+
+def _last(stems: Sequence[Tokens]) -> float:
+    """Seconds of the last token of all clips; the device need not be waited for to know them."""
+    ends = [time.masked_fill(~mask, 0.0).max() for mask, time in (stem.on_cpu() for stem in stems)]
+    return torch.stack(ends).max().item()
 
 
 def _stem(features: Features) -> Tokens:

@@ -52,7 +52,8 @@ def test_neither_padding_nor_other_clips_matter(training: bool, padding: float) 
     made = encoder().train(training)
     together = made(tokens([6, 2, 1, 0]))
     garbage = made(tokens([6, 2, 1, 0], 9, padding=padding))
-    alone = made(Tokens(*(part[1:2, :2] for part in vars(tokens([6, 2])).values())))
+    clips = tokens([6, 2])
+    alone = made(Tokens(clips.values[1:2, :2], clips.mask[1:2, :2], clips.time[1:2, :2]))
     for level in ("stem", "trunk"):
         here = getattr(together, level).values
         torch.testing.assert_close(getattr(garbage, level).values[:, :6], here, rtol=0, atol=1e-5)

@@ -93,7 +93,8 @@ def test_neither_padding_nor_other_clips_matter(training: bool) -> None:
     made = encoder().train(training)
     together = made(pieces([6, 2, 0]))
     garbage = made(pieces([6, 2, 0], 9, padding=7))
-    alone = made(Tokens(*(part[1:2, :2] for part in vars(pieces([6, 2, 0])).values())))
+    clips = pieces([6, 2, 0])
+    alone = made(Tokens(clips.values[1:2, :2], clips.mask[1:2, :2], clips.time[1:2, :2]))
     for level in ("stem", "trunk"):
         here = getattr(together, level).values
         torch.testing.assert_close(getattr(garbage, level).values[:, :6], here, rtol=0, atol=1e-5)

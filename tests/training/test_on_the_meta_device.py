@@ -84,9 +84,7 @@ def test_every_fusion_and_encoder_keeps_to_the_device() -> None:
         with MetaDevice() as device:
             backward(model, small_batch(features=features).to(META))
             assert device.operations > 50
-            # `early` reads off how long the longest clip is; transformers' BERT, whether words are masked
-            waits = name == "early" or (name != "single" and not features)
-            assert device.reads == waits, f"{name} waits for the device"
+            assert device.reads == 0, f"{name} waits for the device"
         fusions.add(name)
         encoders |= encoder_classes(model)
     assert fusions == set(FUSIONS)
@@ -168,3 +166,21 @@ def test_costs_are_measured_there() -> None:
         assert flops_per_clip(model, batch) > 1000
         assert latency_ms(model, batch) > 0
         assert step_ms(model, batch, MetaFabric()) > 0  # type: ignore[arg-type]
+
+
+def test_moved_clips_know_their_lengths_without_waiting() -> None:
+    batch = small_batch()
+    keep = torch.tensor([[True, False, True]] * 4)
+    with MetaDevice() as device:
+        moved = batch.to(META)
+        for m, tokens in moved.inputs.items():
+            for found, known in zip(
+                tokens.on_cpu(), (batch.inputs[m].mask, batch.inputs[m].time), strict=True
+            ):
+                assert torch.equal(found, known)
+        left = moved.keep(keep).inputs["audio"]
+        assert left.mask.device == META
+        assert not left.on_cpu()[0].any()
+        assert device.reads == 0
+        assert moved.keep(keep.to(META)).inputs["audio"].host is None  # only the device knows
+        assert moved.inputs["audio"].to("cpu").host is None
