@@ -13,8 +13,9 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))
 TOOLS = {"mkdocs-material", "mypy", "pandas-stubs", "ruff", "uv"}
 PLUGINS = {"pytest-timeout", "pytest-xdist"}
-BY_NAME = {"beartype", "setuptools"}
-"""Those that tests name in a string: the import hook's checker, the wheel's build backend."""
+BY_NAME = {"beartype", "ipykernel", "setuptools"}
+"""Those that tests name in a string: the import hook's checker, the wheel's build backend, the
+notebook's kernel."""
 
 
 def names(requirements: list[str]) -> set[str]:

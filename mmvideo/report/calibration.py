@@ -21,7 +21,7 @@ COVERAGES = np.linspace(0.05, 1, 39)
 """Where risk-coverage curves are read."""
 
 
-def calibrations(study: StudyRuns) -> pd.DataFrame:
+def calibration_frame(study: StudyRuns) -> pd.DataFrame:
     """A row per arm, each value the mean over its seeds: `evaluation.calibration.Calibration`, and `nll`;
     `temperature` (fitted on each run's validation clips, geometric mean), and with it `nll_scaled` and
     `smooth_ece_scaled`, empty where the data has no validation clips. Of single-label tasks only.

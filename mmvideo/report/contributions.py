@@ -27,7 +27,7 @@ ADDITIVE = "none needed"
 Values = tuple[str, str, Float[ndarray, "S n"], float]
 
 
-def contributions_of(study: StudyRuns) -> pd.DataFrame:
+def contribution_frame(study: StudyRuns) -> pd.DataFrame:
     """The table of the arms that were measured with all their seeds; empty where none was.
 
     Raises:
@@ -137,7 +137,7 @@ def measured_in(place: Path) -> tuple[str, pd.DataFrame, MetricDisplay]:
     """
     if not (place / RESULT).is_file():
         study = load_study(place)
-        return study.title, contributions_of(study), study.task.display
+        return study.title, contribution_frame(study), study.task.display
     result = open_run(place, (PREDICTIONS,))
     record = _record(place, result)
     units = read_clips(place, result).units

@@ -40,7 +40,7 @@ READ = (CONFIG, ENVIRONMENT, METRICS, PREDICTIONS, VALIDATION)
 Found = tuple[Path, RunResult]
 
 
-def load_study(directory: Path) -> StudyRuns:
+def load_study(directory: str | Path) -> StudyRuns:
     """Read `study.json` and every finished run beside it.
 
     Raises:
@@ -49,6 +49,7 @@ def load_study(directory: Path) -> StudyRuns:
             axes, in data, classes, or the test clips' ids, labels and groups. The message names the runs and
             what differs.
     """
+    directory = Path(directory)
     file = directory / STUDY
     if not file.is_file():
         raise InputError(
@@ -93,6 +94,30 @@ def load_study(directory: Path) -> StudyRuns:
         notes=record.notes,
         floors=_read_floors(directory, record.seeds, arms[0].runs[0].result.data_fingerprint),
         tuning=record.tuning,
+    )
+
+
+def load_run(directory: str | Path) -> StudyRuns:
+    """A single finished run, as a study of one arm and one seed.
+
+    Raises:
+        Damaged: no finished run, or one whose files are not those it was made with.
+    """
+    folder = Path(directory)
+    result = open_run(folder, READ)
+    clips = read_clips(folder, result)
+    arm = ArmRuns(result.arm, "fusion", (_read_run(folder, result, clips),))
+    return StudyRuns(
+        name=result.study,
+        title=folder.absolute().name,
+        axes=(),
+        seeds=(result.seed,),
+        limits=None,
+        arms=(arm,),
+        missing=(),
+        left_out=(),
+        unlisted=(),
+        clips=clips,
     )
 
 

@@ -11,13 +11,13 @@ from made_records import reseal
 
 from mmvideo.evaluation.calibration import fit_temperature
 from mmvideo.records import predictions_file
-from mmvideo.report.calibration import calibrations, reliability_curves, risk_coverage_curves
+from mmvideo.report.calibration import calibration_frame, reliability_curves, risk_coverage_curves
 from mmvideo.report.load import load_study
 
 
 def test_every_arm_has_its_calibration(make_study: Callable[..., Path]) -> None:
     study = load_study(make_study())
-    found = calibrations(study).set_index("arm")
+    found = calibration_frame(study).set_index("arm")
     assert list(found.index) == [arm.name for arm in study.arms]
     for arm in study.arms:
         right = np.mean([run.outputs.argmax(1) == study.clips.labels for run in arm.runs])
@@ -40,6 +40,6 @@ def test_the_temperature_is_that_of_validation(make_study: Callable[..., Path]) 
         (run / predictions_file("val")).write_bytes((run / predictions_file("test")).read_bytes())
         reseal(run)
     study = load_study(folder)
-    for arm, row in zip(study.arms, calibrations(study).to_dict("records"), strict=True):
+    for arm, row in zip(study.arms, calibration_frame(study).to_dict("records"), strict=True):
         assert row["temperature"] == pytest.approx(fit_temperature(arm.outputs[0], study.clips.labels))
         assert row["nll_scaled"] <= row["nll"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mmvideo.report.calibration import calibrations
+from mmvideo.report.calibration import calibration_frame
 from mmvideo.report.compare import Comparison
 from mmvideo.report.sections import Content
 
@@ -12,4 +12,4 @@ POSITION = 95
 def content(comparison: Comparison) -> Content | None:
     if comparison.study.task.kind != "single_label":
         return None
-    return Content({"rows": calibrations(comparison.study).to_dict("records")})
+    return Content({"rows": calibration_frame(comparison.study).to_dict("records")})

@@ -1,0 +1,65 @@
+"""A study's runs as tidy frames, and the package's own names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import mmvideo
+from mmvideo.files import Damaged
+
+MakeStudy = Callable[..., Path]
+
+
+def test_every_name_of_the_package_is_there_and_documented() -> None:
+    assert len(mmvideo.NAMES) == 12
+    for name in mmvideo.NAMES:
+        assert getattr(mmvideo, name).__doc__
+        assert name in dir(mmvideo)
+    with pytest.raises(AttributeError, match="load_study"):
+        mmvideo.nothing  # noqa: B018
+
+
+def test_frames_say_the_same_as_the_comparison(make_study: MakeStudy) -> None:
+    study = mmvideo.load_study(str(make_study()))
+    table = mmvideo.compare(study).table.set_index("arm")["accuracy"]
+    predictions = mmvideo.prediction_frame(study)
+    assert len(predictions) == sum(len(arm.runs) for arm in study.arms) * len(study.clips.ids)
+    by_arm = predictions.groupby("arm")["score"].mean()
+    for arm in study.arms:
+        assert by_arm[arm.name] == pytest.approx(table[arm.name])
+    right = predictions["label"] == predictions["predicted"]
+    pd.testing.assert_series_equal(right.astype(float), predictions["score"], check_names=False)
+    columns = [name for name in predictions if str(name).startswith("log_probability of ")]
+    assert len(columns) == len(study.clips.classes)
+
+
+def test_a_row_per_run_and_its_varied_fields(make_study: MakeStudy) -> None:
+    study = mmvideo.load_study(make_study())
+    runs = mmvideo.run_frame(study)
+    assert len(runs) == len(runs[["arm", "seed"]].drop_duplicates()) == 3 * len(study.arms)
+    assert set(runs["fusion.name"]) >= {"single"}
+    assert runs["test_accuracy"].between(0, 1).all()
+    assert (runs["parameters"] > 0).all()
+    curves = mmvideo.curve_frame(study)
+    assert {"loss", "accuracy"} <= set(curves["metric"])
+    assert set(curves["split"]) == {"train", "val"}
+    assert curves["value"].notna().all()
+
+
+def test_one_run_is_a_study_of_one(make_study: MakeStudy) -> None:
+    folder = next(make_study().glob("late*-s0-*"))
+    run = mmvideo.load_run(folder)
+    assert len(mmvideo.run_frame(run)) == 1
+    assert mmvideo.prediction_frame(run)["seed"].unique().tolist() == [0]
+
+
+def test_a_run_that_was_edited_is_refused(make_study: MakeStudy) -> None:
+    folder = next(make_study().glob("*-s0-*"))
+    with (folder / "predictions_test.jsonl").open("a") as file:
+        file.write("\n")
+    with pytest.raises(Damaged, match="predictions_test"):
+        mmvideo.load_run(folder)
