@@ -87,7 +87,7 @@ NAME_KNOWN = {
         "inspection/opened.py inspection/panels.py inspection/picture.py": "drawn in a way of its own",
         "recipes/mmsa.py planted/tasks.py": "of its data",
         "store/clip_format.py": "the format's arrays",
-        "report/sections/results.py transcribe/whisper.py": "another library's word",
+        "report/charts/theme.py transcribe/whisper.py": "another library's word",
     },
     "features": {
         "encoders/features.py": "the kind its encoders take",
@@ -102,7 +102,7 @@ METRIC_KNOWN = {
     **dict.fromkeys(("nll", "label_ranking_ap", "bce", "mae"), TASKS_FILE),
     "accuracy": TASKS_FILE
     | {
-        "report/compare.py report/suite.py": "the planted tasks' bounds are accuracies",
+        "report/compare.py report/suite.py report/charts/suite.py": "the planted tasks' bounds",
         "cli/train.py studies/progress.py": "the score that lines of progress need not name",
     },
 }

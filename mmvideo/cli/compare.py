@@ -81,12 +81,14 @@ def _of_the_disk(error: BaseException | None) -> str | None:
 
 def mirror(comparison: Comparison, study: Study, study_dir: Path, out: Path) -> None:
     """The study's summary on the dashboard, and how to see what has been recorded offline."""
+    report = out / study.name
+    figures = {path.stem: path for path in sorted((report / "figures").glob("*.png"))}
     log_study(
         study.name,
         study_dir,
         study.arms[0].config.tracking,
         tables={"comparison": comparison.table, "pairs": comparison.pairs, "limits": comparison.limits},
-        figures={path.stem: path for path in sorted((out / study.name / "figures").glob("*.png"))},
+        figures=figures | {"report": report / "report.html"},
         summary={
             "answer": comparison.answer.sentence,
             "qualified_by": "\n".join(comparison.answer.lines),

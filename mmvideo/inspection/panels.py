@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from mmvideo.report.style import COLOURS, GREY
-
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import SubFigure
 
     from mmvideo.inspection.views import ModalityView
 
+BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "#8a8f98"
 LANES = 6
 """Rows on which word pieces are staggered so that they stay readable."""
 OUTLIERS = 1.0
@@ -117,7 +116,7 @@ def _pieces(modality: ModalityView, axes: Axes, scale: Axes, end: float) -> None
             (time, y),
             fontsize=7,
             va="center",
-            bbox={"boxstyle": "round,pad=0.15", "fc": "white", "ec": COLOURS[0], "lw": 0.5},
+            bbox={"boxstyle": "round,pad=0.15", "fc": "white", "ec": BLUE, "lw": 0.5},
         )
     axes.set_ylim(0, 1)
     axes.set_yticks([])
@@ -154,7 +153,7 @@ def _vector(modality: ModalityView, axes: Axes, scale: Axes, end: float) -> None
     from matplotlib.ticker import MaxNLocator
 
     values = modality.values[0]
-    axes.stairs(values, np.arange(len(values) + 1) - 0.5, fill=True, color=COLOURS[0])
+    axes.stairs(values, np.arange(len(values) + 1) - 0.5, fill=True, color=BLUE)
     axes.axhline(0, color=GREY, linewidth=0.5)
     axes.set_xlim(-0.5, len(values) - 0.5)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -169,7 +168,7 @@ def _summary(modality: ModalityView, axes: Axes, scale: Axes, end: float) -> Non
     """Of a kind that this page knows nothing of: when its items are, their shape and range."""
     values = modality.values
     shape = "×".join(map(str, values.shape[1:])) or "one number"
-    axes.plot(modality.times, np.full(len(values), 0.25), "|", color=COLOURS[0], markersize=8)
+    axes.plot(modality.times, np.full(len(values), 0.25), "|", color=BLUE, markersize=8)
     axes.set_ylim(0, 1)
     axes.set_yticks([])
     axes.set_ylabel(modality.name, fontsize=8)

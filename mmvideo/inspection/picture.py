@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from mmvideo.inspection.panels import Panel, panel_of, write_absent
-from mmvideo.report.style import COLOURS
+from mmvideo.inspection.panels import ORANGE, Panel, panel_of, write_absent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -100,7 +99,7 @@ def _clock(rows: Sequence[Axes], films: Sequence[ModalityView], end: float) -> N
                 np.zeros(len(film.times)),
                 linestyle="none",
                 marker="^",
-                color=COLOURS[1],
+                color=ORANGE,
                 markersize=5,
                 clip_on=False,
                 zorder=5,

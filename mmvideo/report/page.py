@@ -12,18 +12,22 @@ from markupsafe import Markup
 
 from mmvideo.report import sections
 from mmvideo.report.answer import p_text
+from mmvideo.report.charts.roles import roles
+from mmvideo.report.charts.theme import specification
 from mmvideo.report.compare import Comparison
 from mmvideo.report.console import short
-from mmvideo.report.style import styles
+
+LIBRARIES = "window.vegaEmbed = vegaEmbed; window.vega = vega;"
+"""What the page's script is given of Vega."""
 
 
 def render(comparison: Comparison, reproduce: str) -> str:
-    """The page's HTML. All that comes from the runs is escaped; plotly.js is embedded.
+    """The page's HTML. All that comes from the runs is escaped; Vega is embedded.
 
     Args:
         reproduce: the command that made the study, shown as is; empty to leave it out.
     """
-    from plotly.offline import get_plotlyjs
+    import vl_convert
 
     environment = Environment(
         loader=FileSystemLoader([Path(__file__).parent, *sections.__path__]),
@@ -40,20 +44,20 @@ def render(comparison: Comparison, reproduce: str) -> str:
         "task": comparison.study.task,
         "display": display,
         "limits": comparison.limits.to_dict("records"),
-        "styles": styles(comparison.table),
+        "roles": roles(comparison),
         "reproduce": reproduce,
     }
     shown: list[Markup] = []
-    figures: dict[str, Any] = {}
+    charts: dict[str, Any] = {}
     for name, section in sections.sections().items():
         if content := section.content(comparison):
             shown.append(Markup(environment.get_template(f"{name}.html.j2").render(content.values)))
-            figures |= {id: json.loads(figure.to_json()) for id, figure in content.figures.items()}
+            charts |= {id: specification(chart) for id, chart in content.charts.items()}
     return environment.get_template("page.html.j2").render(
-        sections=shown, figures=_script_data(figures), plotly=Markup(get_plotlyjs())
+        sections=shown, charts=_script_data(charts), vega=Markup(vl_convert.javascript_bundle(LIBRARIES))
     )
 
 
 def _script_data(data: object) -> Markup:
     """JSON that may stand inside <script>: no `<` is left that could end it."""
-    return Markup(json.dumps(data).replace("<", "\\u003c"))
+    return Markup(json.dumps(data, separators=(",", ":"), ensure_ascii=False).replace("<", "\\u003c"))

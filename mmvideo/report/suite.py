@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -23,6 +21,7 @@ TOST_LEVEL = 0.90
 """Two one-sided tests at 5 % are one interval of 90 % (Schuirmann, 1987, https://doi.org/10.1007/BF01068419)."""
 
 REACHES, SHORT, OPEN = "reaches Bayes accuracy", "underperforms", "undecided"
+MARKS = {REACHES: "=", SHORT: "<", OPEN: "?"}
 
 
 def suite_table(study_dirs: Sequence[Path], margin: float = MARGIN) -> pd.DataFrame:
@@ -110,70 +109,13 @@ def _speed(arm: ArmRuns, target: float) -> dict[str, float]:
 def write_suite(study_dirs: Sequence[Path], out: Path, margin: float = MARGIN) -> pd.DataFrame:
     """Write `suite.csv`, `suite.png` (accuracy per task and arm, against the limit) and
     `learning.png` (validation accuracy against steps and seconds) into `out`; returns the table."""
+    from mmvideo.report.charts.suite import learning_chart, limits_chart
+    from mmvideo.report.figures import write_chart
+
     table = suite_table(study_dirs, margin)
     write_whole(out / "suite.csv", table.to_csv(index=False, float_format="%.6g"))
-    for name, figure in (("suite", _heatmap(table)), ("learning", _learning(study_dirs))):
-        buffer = io.BytesIO()
-        figure.savefig(buffer, format="png", dpi=150)
-        write_whole(out / f"{name}.png", buffer.getvalue())
-    return table
-
-
-def _heatmap(table: pd.DataFrame) -> Any:
-    from matplotlib.figure import Figure
-
-    tasks, arms = list(table["task"].unique()), list(table["arm"].unique())
-    gap = np.full((len(arms), len(tasks)), np.nan)
-    figure = Figure(figsize=(2.5 + 1.35 * len(tasks), 1.2 + 0.36 * len(arms)), layout="constrained")
-    axis = figure.subplots()
-    marks = {REACHES: "✓", SHORT: "✗", OPEN: "?"}
-    for (task, arm), rows in table.sort_values("steps").groupby(["task", "arm"]):
-        place = arms.index(arm), tasks.index(task)
-        gap[place] = 100 * (rows["accuracy"] - rows["limit"]).iloc[-1]
-        shown = zip(rows["accuracy"], rows["verdict"], strict=True)
-        text = " → ".join(f"{100 * accuracy:.1f} {marks[verdict]}" for accuracy, verdict in shown)
-        colour = "white" if gap[place] < -25 else "black"
-        size = 8 if len(rows) == 1 else 7
-        axis.text(place[1], place[0], text, ha="center", va="center", fontsize=size, color=colour)
-    image = axis.imshow(gap, cmap="viridis", vmin=-50, vmax=0, aspect="auto")
-    axis.set_xticks(range(len(tasks)), tasks, rotation=30, ha="right")
-    axis.set_yticks(range(len(arms)), arms)
-    figure.colorbar(image, label="points below Bayes accuracy")
-    title = "test accuracy, %; ✓ reaches Bayes accuracy, ✗ underperforms, ? undecided"
-    if table.duplicated(["task", "arm"]).any():
-        title += "; →: trained again, for longer"
-    axis.set_title(title, fontsize=9)
-    return figure
-
-
-def _learning(study_dirs: Sequence[Path]) -> Any:
-    from matplotlib import colormaps
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(8, 2.2 * len(study_dirs) + 1.2), layout="constrained")
-    axes = figure.subplots(len(study_dirs), 2, squeeze=False, sharey="row")
     studies = [load_study(folder) for folder in study_dirs]
-    arms = list(dict.fromkeys(arm.name for study in studies for arm in study.arms))
-    lines: dict[str, Any] = {}
-    for row, study in zip(axes, studies, strict=True):
-        for arm in study.arms:
-            curves = pd.concat([run.curve[run.curve["split"] == "val"] for run in arm.runs])
-            mean = curves.groupby("epoch")[["step", "training_seconds", "accuracy"]].mean()
-            number = arms.index(arm.name)
-            style = {
-                "color": colormaps["tab20"](number % 20),
-                "marker": "o^sv"[number % 4],
-                "ms": 3,
-                "lw": 1.2,
-            }
-            for axis, x in zip(row, ("step", "training_seconds"), strict=True):
-                lines[arm.name] = axis.plot(mean[x], 100 * mean["accuracy"], label=arm.name, **style)[0]
-        assert study.limits is not None
-        for axis, x in zip(row, ("training steps", "training seconds"), strict=True):
-            axis.axhline(100 * max(study.limits["bayes"].values()), color="#6b7078", lw=0.9, ls="--")
-            axis.set_xlabel(x, fontsize=8)
-        row[1].set_xscale("log")
-        row[0].set_ylim(min(row[0].get_ylim()[0], 90), 103)
-        row[0].set_ylabel(f"{study.limits['task']}\nvalidation, %", fontsize=8)
-    figure.legend(lines.values(), lines, loc="outside upper center", ncols=5, fontsize=7, frameon=False)
-    return figure
+    charts = {"suite": limits_chart(table, MARKS), "learning": learning_chart(studies)}
+    for name, chart in charts.items():
+        write_chart(chart, out / name, ends=("png",))
+    return table

@@ -121,7 +121,7 @@ def log_study(
 
     Args:
         tables: name → table, such as the comparison and its pairwise verdicts.
-        figures: name → PNG file.
+        figures: name → PNG file, or a page with charts to be used as they are.
         summary: single values, such as the answer in words.
     """
     run = _start(
@@ -141,7 +141,10 @@ def log_study(
         content: dict[str, Any] = {
             name: wandb.Table(dataframe=_plain(table.head(ROWS))) for name, table in tables.items()
         }
-        content |= {name: wandb.Image(str(path)) for name, path in figures.items()}
+        content |= {
+            name: wandb.Html(str(path), inject=False) if path.suffix == ".html" else wandb.Image(str(path))
+            for name, path in figures.items()
+        }
         run.log(content)
         run.summary.update(dict(summary))
         run.finish()

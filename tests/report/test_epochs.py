@@ -12,11 +12,11 @@ import pytest
 from made_records import reseal
 from rich.console import Console
 
+from mmvideo.report.charts import learning_curves
+from mmvideo.report.charts.theme import specification
 from mmvideo.report.compare import Comparison, compare
 from mmvideo.report.console import print_comparison
 from mmvideo.report.load import load_study
-from mmvideo.report.sections import learning_curves
-from mmvideo.report.style import styles
 
 Choose = Callable[[str], Comparison]
 CHOSEN = {"late-s0": 12, "late-s1": 12, "late-s2": 1}
@@ -61,11 +61,9 @@ def test_who_asks_for_the_last_epoch_is_not_warned_of_it(choose: Choose) -> None
 
 def test_curves_mark_the_epoch_of_each_run(choose: Choose) -> None:
     found = choose("score")
-    figure = learning_curves.chart(found, styles(found.table))
-    [marks] = [
-        line for line in figure.data
-        if line.mode == "markers" and line.legendgroup == "late" and line.xaxis == "x"
-    ]  # fmt: skip
-    assert list(marks.x) == list(CHOSEN.values())
+    drawn = specification(learning_curves.chart(found))["datasets"].values()
+    marks = [row for rows in drawn for row in rows if row["arm"] == "late" and "chosen" in row]
+    assert [mark["epoch"] for mark in marks] == list(CHOSEN.values())
     curve = found.study.arms[0].runs[2].curve
-    assert marks.y[2] == 100 * curve[(curve["split"] == "val") & (curve["epoch"] == 1)]["accuracy"].item()
+    chosen = curve[(curve["split"] == "val") & (curve["epoch"] == 1)]["accuracy"].item()
+    assert marks[2]["chosen"] == pytest.approx(100 * chosen, rel=1e-5)

@@ -20,9 +20,7 @@ from mmvideo.report.compare import compare
 from mmvideo.report.console import print_comparison, short
 from mmvideo.report.load import load_study
 from mmvideo.report.page import render
-from mmvideo.report.sections import learning_curves, results
 from mmvideo.report.sections.verdicts import verdict_matrix
-from mmvideo.report.style import styles
 from mmvideo.study_records import StudyRecord
 
 MakeStudy = Callable[..., Path]
@@ -113,8 +111,9 @@ def test_page_loads_nothing_and_escapes_names(make_study: MakeStudy, fake_arm: t
     assert page.tags.count("script") == 3
     assert EVIL not in html
     assert EVIL in page.text
-    own = re.sub(r"<script>/\*\*.*?</script>", "", html, flags=re.DOTALL)
-    assert len(own) < 500_000, "plotly.js stands in the page once, in a script of its own"
+    libraries = max(re.findall(r"<script>.*?</script>", html, flags=re.DOTALL), key=len)
+    own = html.replace(libraries, "")
+    assert len(own) < 200_000, "Vega stands in the page once, in a script of its own"
     assert not re.search(r"(@import|url\(|https?://)", own)
 
 
@@ -243,29 +242,12 @@ def test_the_page_speaks_in_the_fields_words(make_study: MakeStudy, tmp_path: Pa
     assert words not in visible + console.export_text() + comparison.record().text()
 
 
-def test_a_curve_of_one_epoch_is_a_point(
-    make_study: MakeStudy, fake_arm: type, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    found = compare(load_study(make_study({"late": fake_arm(0.7)}, limits=None)))
-    look = styles(found.table)
-    lines = [line for line in learning_curves.chart(found, look).data if line.name]
-    assert {line.mode for line in lines} == {"lines"}
-    kind = type(found.study.arms[0])
-    whole = kind.validation_curve
-    monkeypatch.setattr(kind, "validation_curve", lambda arm: whole(arm).head(1))
-    figure = learning_curves.chart(found, look)
-    assert {line.mode for line in figure.data if line.name} == {"lines+markers"}
-    assert figure.layout.xaxis.dtick == 1
-
-
 @pytest.mark.parametrize("known", [True, False])
 def test_the_bayes_accuracy_is_spoken_of_where_it_is_known(make_study: MakeStudy, known: bool) -> None:
     found = compare(load_study(make_study() if known else make_study(limits=None)))
     page = Elements(render(found, "")).text
-    drawn = results.chart(found, styles(found.table)).layout.annotations
     console = Console(file=io.StringIO(), width=200)
     print_comparison(found, console)
     assert isinstance(console.file, io.StringIO)
-    assert {note.text for note in drawn} == ({"Bayes accuracy", "additive bound"} if known else set())
     assert ("Grey tick" in page) == known
     assert ("Bayes" in console.file.getvalue()) == known

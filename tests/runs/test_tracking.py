@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 import pytest
 from made_records import COSTS, made_result
+from PIL import Image
 
 from mmvideo.components import FusionChoice
 from mmvideo.config import RunConfig, TrackingConfig
@@ -113,10 +114,9 @@ def test_a_run_that_fails_is_not_left_running(run: RunDirectory) -> None:
 
 @pytest.mark.usefixtures("offline")
 def test_a_study_gets_a_summary_run_and_a_hint_that_works(tmp_path: Path) -> None:
-    import matplotlib.pyplot as plt
-
-    figure = tmp_path / "accuracy.png"
-    plt.imsave(figure, [[0.0, 1.0]])
+    figure, page = tmp_path / "accuracy.png", tmp_path / "report.html"
+    Image.new("L", (2, 1)).save(figure)
+    page.write_text("<!doctype html><script>chart()</script>")
     table = pd.DataFrame(
         {"arm": ["late", "early"], "accuracy": [0.5, None], "n": [1, 2], "odd": [(1, 2), None]}
     )
@@ -126,13 +126,15 @@ def test_a_study_gets_a_summary_run_and_a_hint_that_works(tmp_path: Path) -> Non
         study_dir,
         TrackingConfig(),
         tables={"comparison": table},
-        figures={"accuracy": figure},
+        figures={"accuracy": figure, "report": page},
         summary={"answer": "late is better"},
     )
     folder = only_run(study_dir)
     shown = inspect(folder, "--summary")
     assert "answer      late is better" in shown
     assert list(folder.glob("files/media/images/accuracy*.png"))
+    [shown_there] = folder.glob("files/media/html/report*.html")
+    assert shown_there.read_bytes() == page.read_bytes(), "its charts are those of the page"
     [written] = folder.glob("files/media/table/comparison*.json")
     content = json.loads(written.read_text())
     assert [row[content["columns"].index("arm")] for row in content["data"]] == ["late", "early"]

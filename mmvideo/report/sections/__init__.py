@@ -14,7 +14,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from plotly.graph_objects import Figure
+    from mmvideo.report.charts.theme import Chart
 
 
 @dataclass(frozen=True)
@@ -23,8 +23,8 @@ class Content:
 
     values: Mapping[str, Any] = field(default_factory=dict)
     """By the names its template calls them, beside those that every template has (see `page`)."""
-    figures: Mapping[str, Figure] = field(default_factory=dict)
-    """Charts by the id of the element they are drawn in."""
+    charts: Mapping[str, Chart] = field(default_factory=dict)
+    """By the id that the template's `figure` gives them."""
 
 
 def sections() -> dict[str, ModuleType]:
