@@ -19,6 +19,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "evaluate a finished run again, on its own or another manifest",
     ),
     "ablate": ("mmvideo.cli.ablate:ablate", "carry out a study: all runs, comparison, report"),
+    "sweep": ("mmvideo.cli.sweep:run", "tune every arm of a study by equal trials, then compare their best"),
     "check": ("mmvideo.cli.check:run", "hold a fusion, encoder or objective of your own to its contract"),
     "encoders": ("mmvideo.cli.encoders:run", "list the encoders, and the pretrained models they are made of"),
     "encode": (
