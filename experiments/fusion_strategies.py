@@ -1,10 +1,9 @@
 """Which fusion strategy is better, by how much, and is it really fusing?
 
-Four fusions (early, late, late by adding decisions, hierarchical cross-attention) and each modality alone, on
-the same clips, encoders and budget; only the fusion and the modalities differ.
-
+Protocol: four fusions (early, late, late by adding decisions, hierarchical cross-attention) and each modality
+alone, on the same clips, encoders and budget; only the fusion and the modalities differ.
 Cost on planted data: 10 min 18 s on 2 CPU cores, data and store included.
-Expected numbers: the table in README.md.
+Result: the table in README.md; more in results/ and LOG.md.
 Command: make ablation
 """
 

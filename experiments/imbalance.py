@@ -1,6 +1,9 @@
 """Does a training objective against modality imbalance help, and does it help every fusion?
 
-Each objective × each fusion, and each modality alone, on the same clips and budget.
+Protocol: each objective × each fusion, and each modality alone, on the same clips and budget.
+Cost: 85 runs with five seeds; `--dry-run` tells the time once some are finished.
+Result: on `grid_digits` (200 test clips, five seeds) 97.6 to 99.2 %, every adjusted p 1: fusing does not hurt
+there, so there is nothing to mend (results/grid_digits-imbalance, LOG.md).
 Command: mmvideo ablate experiments/imbalance.py -- --base grid_digits
 """
 

@@ -1,6 +1,9 @@
 """Which modalities are worth having? One fusion on every subset of the modalities.
 
-Each single modality, each pair, and all: seven arms of three modalities, same clips, encoders and budget.
+Protocol: each single modality, each pair, and all: seven arms of three modalities, on the same clips,
+encoders and budget.
+Cost: 35 runs with five seeds; `--dry-run` tells the time once some are finished.
+Result: on CMU-MOSI features, results/cmu_mosi_features-subsets and LOG.md.
 Command: mmvideo ablate experiments/subsets.py -- --base cmu_mosi_features --fusion late
 """
 

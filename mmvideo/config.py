@@ -54,6 +54,9 @@ class DataConfig(Part):
     """Where the manifest has no clips in `val`: the share of each class's training clips, in whole groups,
     that a run validates on. Each seed draws its own, so that intervals hold what the choice changes; a
     manifest with clips in `val` fixes them for all seeds."""
+    train_share: Annotated[float, at.Gt(0), at.Le(1)] = added(1.0, before=1.0)
+    """The share of each class's training clips, in whole groups, that a run learns from; each seed draws its
+    own, and what a smaller share has is in a larger one. Validation and test stay whole."""
     decode_time_limit: PositiveFloat = 60.0
     """Seconds a worker may take for one clip before it is ended and the clip listed as failed."""
     max_failed_share: Fraction = 0.02

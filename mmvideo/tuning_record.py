@@ -42,6 +42,8 @@ class TuningRecord(Part):
     seeds: tuple[int, ...]
     space: dict[str, str]
     """What was tuned, and from where to where, in words."""
+    sampler: str = "sobol"
+    """`sobol`: the same settings for every arm. `tpe`: from the ninth on each arm's own."""
     arms: tuple[ArmTuning, ...]
 
     def of(self, arm: str) -> ArmTuning | None:

@@ -23,6 +23,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "mmvideo.cli.contribute:run",
         "measure what each modality contributes to finished runs",
     ),
+    "sweep": ("mmvideo.cli.sweep:run", "tune every arm of a study by equal trials, then compare their best"),
     "check": ("mmvideo.cli.check:run", "hold a fusion, encoder or objective of your own to its contract"),
     "encoders": ("mmvideo.cli.encoders:run", "list the encoders, and the pretrained models they are made of"),
     "encode": (

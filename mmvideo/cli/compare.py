@@ -45,8 +45,9 @@ def keep_floor(study: Study, study_dir: Path) -> None:
     """What a linear model finds in the study's data, beside its runs, where the report looks for it."""
     from mmvideo.runs.floor import floor_of
 
+    arms = sorted(study.arms, key=lambda arm: -arm.config.data.train_share)  # the floor is of all there are
     for seed in study.seeds:
-        configs = [arm.config.model_copy(update={"seed": seed}) for arm in study.arms]
+        configs = [arm.config.model_copy(update={"seed": seed}) for arm in arms]
         write_whole(study_dir / floor_file(seed), floor_of(configs).text())
 
 

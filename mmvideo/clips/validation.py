@@ -1,7 +1,8 @@
-"""The validation split that a run draws from train, where the data set ships none.
+"""What a run draws from the training clips: its validation split, where the data set ships none, and the
+share that it learns from.
 
-Each seed draws its own, so that intervals over seeds hold what the choice of validation clips changes. Clips
-of one group stay together, and so do groups that share a file or features: a copy in both would leak.
+Each seed draws its own, so that intervals over seeds hold what the choice of clips changes. Clips of one
+group stay together, and so do groups that share a file or features: a copy in both would leak.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from mmvideo.clips.manifest import Clip, Manifest, natural_key
 from mmvideo.errors import InputError
 from mmvideo.seeding import derive_seed
 
+LOOK_AHEAD = 16
+"""Groups among which the next one of a share is chosen."""
 NO_VALIDATION = "No validation split can be carved: each class has its training clips in one group."
 
 
@@ -29,16 +32,70 @@ def with_validation(manifest: Manifest, share: float, seed: int, tied: Mapping[s
     Raises:
         InputError: there is a val split, or each class has its training clips in one group.
     """
-    as_one = [
-        clip.model_copy(update={"group": tied[clip.group]}) if clip.group in tied else clip
-        for clip in manifest.clips
-    ]
-    carved = carve_validation(as_one, share, derive_seed(seed, "validation"))
+    carved = carve_validation(_as_one(manifest, tied), share, derive_seed(seed, "validation"))
     clips = tuple(
         clip.model_copy(update={"split": "val"}) if part.split == "val" else clip
         for clip, part in zip(manifest.clips, carved, strict=True)
     )
     return Manifest(clips, manifest.root)
+
+
+def with_train_share(manifest: Manifest, share: float, seed: int, tied: Mapping[str, str]) -> Manifest:
+    """The manifest with about `share` of the training clips, stratified by class, and all others as they are.
+
+    Groups stand in an order that depends on names, labels and seed alone, any beginning of which has classes
+    in about the proportions of all; the share is its beginning, and the first group of a class that is not in
+    it. So each class has a group, and all of a smaller share are in a larger one.
+
+    Args:
+        share: above 0, up to 1.
+        tied: from `tied_groups`; such groups are taken together.
+    """
+    groups: dict[str, Counter[str]] = defaultdict(Counter)
+    as_one = _as_one(manifest, tied)
+    for clip in as_one:
+        if clip.split == "train":
+            groups[clip.group].update(classes_of(clip.label) or ("",))
+    order = _stratified(groups, derive_seed(seed, "train_share"))
+    total = sum(group.total() for group in groups.values())
+    taken, before, found = set[str](), 0, set[str]()
+    for group in order:
+        if before + groups[group].total() / 2 <= share * total or groups[group].keys() - found:
+            taken.add(group)
+        before += groups[group].total()
+        found |= groups[group].keys()
+    kept = (
+        clip
+        for clip, part in zip(manifest.clips, as_one, strict=True)
+        if part.split != "train" or part.group in taken
+    )
+    return Manifest(tuple(kept), manifest.root)
+
+
+def _stratified(groups: Mapping[str, Counter[str]], seed: int) -> list[str]:
+    """The groups in a random order, next of each `LOOK_AHEAD` the one that keeps classes in proportion."""
+    rest = sorted(groups, key=natural_key)
+    random.Random(seed).shuffle(rest)
+    total: Counter[str] = sum(groups.values(), Counter())
+    taken, order = Counter[str](), list[str]()
+
+    def off(group: str) -> float:
+        share = (taken.total() + groups[group].total()) / total.total()
+        return sum(abs(taken[label] + groups[group][label] - share * total[label]) for label in total)
+
+    while rest:
+        order.append(min(rest[:LOOK_AHEAD], key=off))
+        rest.remove(order[-1])
+        taken.update(groups[order[-1]])
+    return order
+
+
+def _as_one(manifest: Manifest, tied: Mapping[str, str]) -> list[Clip]:
+    """The clips, with one group where groups are tied."""
+    return [
+        clip.model_copy(update={"group": tied[clip.group]}) if clip.group in tied else clip
+        for clip in manifest.clips
+    ]
 
 
 def tied_groups(contents: Contents) -> dict[str, str]:

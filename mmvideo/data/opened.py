@@ -12,7 +12,7 @@ from pathlib import Path
 from mmvideo.clips.audit import AuditReport, audit
 from mmvideo.clips.hashing import ContentHashes
 from mmvideo.clips.manifest import Manifest, read_manifest
-from mmvideo.clips.validation import tied_groups, with_validation
+from mmvideo.clips.validation import tied_groups, with_train_share, with_validation
 from mmvideo.config import DataConfig, Input, RunConfig
 from mmvideo.errors import InputError
 from mmvideo.modalities.base import ClipSource, Modality
@@ -34,7 +34,7 @@ class Opened(ClipSource):
     fingerprint: str = field(kw_only=True)
     """Names the content of the data, wherever it lies."""
     listed: Manifest = field(kw_only=True)
-    """The manifest as the file has it; `manifest` has a run's own validation split."""
+    """The manifest as the file has it; `manifest` has a run's own validation split and share of train."""
 
     def without_test(self) -> Opened:
         """The same without its test clips, of which then neither label nor content can be asked for."""
@@ -73,18 +73,26 @@ def open_data(config: RunConfig, *, progress: bool = False) -> Opened:
         InputError: anything wrong with the manifest, its files or its splits, or too many undecodable clips.
     """
     settings = store_settings(config)
-    opened = _opened(config.data, settings, progress)
-    return opened if opened.listed.split("val") else _drawn(config.data, settings, progress, config.seed)
+    whole = config.data.model_copy(update={"train_share": 1.0})
+    opened = _opened(whole, settings, progress)
+    if opened.listed.split("val") and config.data.train_share == 1:
+        return opened
+    return _drawn(whole, settings, progress, config.seed, config.data.train_share)
 
 
 @lru_cache(maxsize=4)
-def _drawn(config: DataConfig, settings: StoreSettings, progress: bool, seed: int) -> Opened:
-    """The data set with the validation split that runs of this seed draw, and nothing kept of another's."""
+def _drawn(
+    config: DataConfig, settings: StoreSettings, progress: bool, seed: int, train_share: float
+) -> Opened:
+    """The data set with the validation split and the training clips that runs of this seed draw, and nothing
+    kept of another's."""
     opened = _opened(config, settings, progress)
-    tied = tied_groups(opened.audit.contents)
-    return replace(
-        opened, manifest=with_validation(opened.listed, config.validation_share, seed, tied), kept={}
-    )
+    manifest, tied = opened.listed, tied_groups(opened.audit.contents)
+    if not manifest.split("val"):
+        manifest = with_validation(manifest, config.validation_share, seed, tied)
+    if train_share < 1:
+        manifest = with_train_share(manifest, train_share, seed, tied)
+    return replace(opened, manifest=manifest, kept={})
 
 
 @lru_cache(maxsize=4)

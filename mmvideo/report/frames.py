@@ -54,8 +54,8 @@ def curve_frame(study: StudyRuns) -> pd.DataFrame:
 
 def prediction_frame(study: StudyRuns) -> pd.DataFrame:
     """A row per arm, seed and test clip: `clip`, `group`, `label`, `predicted`, `score` (1 where it is
-    right, or what else the task is measured by), `present` (the modalities it has), and the outputs, a column per class
-    (`log_probability of run`), or `value`.
+    right, or what else the task is measured by), `present` (the modalities it has), and the outputs, a
+    column per class (`log_probability of run`), or `value`.
     """
     clips, task = study.clips, study.task
     names = (

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from mmvideo.evaluation.budgets import budgets, choose
 from mmvideo.report.rows import Row
 from mmvideo.report.runs import StudyRuns
 from mmvideo.tuning_record import setting_text
@@ -34,12 +35,76 @@ def budget(study: StudyRuns) -> str:
     assert study.tuning is not None
     tuning, failed = study.tuning, sum(arm.failed for arm in study.tuning.arms)
     names = " and ".join(", ".join(_plain(name) for name in tuning.space).rsplit(", ", 1))
+    same = "the same for all" if tuning.sampler == "sobol" else "as many for all, by TPE"
     seeds = f" with {len(tuning.seeds)} tuning seeds each" if len(tuning.seeds) > 1 else ""
     lost = f"; {counted(failed, 'trial')} failed" if failed else ""
     return (
-        f"{counted(tuning.trials, 'trial')} an arm{seeds}, the same for all, over {names}; chosen on "
+        f"{counted(tuning.trials, 'trial')} an arm{seeds}, {same}, over {names}; chosen on "
         f"validation alone and trained anew with the seeds of the study{lost}"
     )
+
+
+def by_budget(study: StudyRuns) -> dict[str, tuple[float | None, ...]]:
+    """For each arm what the best of its first 1, 2, 4 … trials (`budgets`) scores on validation; None where
+    all of these failed."""
+    assert study.tuning is not None
+    return {
+        arm.arm: tuple(
+            None if (best := choose(arm.trials[:n], study.task, _select(study))) is None
+            else arm.trials[best].score
+            for n in budgets(study.tuning.trials)
+        )
+        for arm in study.tuning.arms
+    }  # fmt: skip
+
+
+def budget_claims(study: StudyRuns) -> list[str]:
+    """Which claims hold at every budget, and which at some alone: that a fusion leads, that it is ahead of
+    the best single modality.
+
+    They are of the winners' scores on validation, of tuning seeds alone: no test and no interval.
+    """
+    assert study.tuning is not None
+    scores, sign = by_budget(study), 1 if study.task.higher_is_better else -1
+    fusions = [arm.name for arm in study.arms if arm.role == "fusion" and not arm.unimodal]
+    singles = [arm.name for arm in study.arms if arm.unimodal]
+
+    def best(names: Sequence[str], at: int) -> tuple[float, str] | None:
+        known = [(scores[name][at], name) for name in names if name in scores]
+        return max([(sign * score, name) for score, name in known if score is not None], default=None)
+
+    leads: dict[str, list[int]] = {}
+    ahead: dict[bool, list[int]] = {}
+    for at, trials in enumerate(budgets(study.tuning.trials)):
+        fusion, single = best(fusions, at), best(singles, at)
+        if fusion:
+            leads.setdefault(fusion[1], []).append(trials)
+        if fusion and single:
+            ahead.setdefault(fusion[0] > single[0], []).append(trials)
+    claims = []
+    if len(leads) > 1:
+        when = "; ".join(f"{name} with {_listed(trials)}" for name, trials in leads.items())
+        claims.append(f"which fusion leads depends on the number of trials: {when}")
+    elif leads and len(fusions) > 1:
+        claims.append(f"{next(iter(leads))} leads the fusions at every number of trials")
+    if len(ahead) > 1:
+        claims.append(
+            f"the best fusion is ahead of the best single modality with {_listed(ahead[True])}, not with "
+            f"{_listed(ahead[False])}"
+        )
+    elif ahead:
+        word = "is" if True in ahead else "is not"
+        claims.append(f"the best fusion {word} ahead of the best single modality at every number of trials")
+    return claims
+
+
+def _listed(trials: Sequence[int]) -> str:
+    return " and ".join(", ".join(map(str, trials)).rsplit(", ", 1))
+
+
+def _select(study: StudyRuns) -> str:
+    """What the study's runs choose an epoch by; records leave out what was so before there was a choice."""
+    return str(study.arms[0].runs[0].result.deciding["train"].get("select", "loss"))
 
 
 def _plain(name: str) -> str:

@@ -21,6 +21,9 @@ class Tracker(Protocol):
     def finish(self, result: RunResult) -> None:
         """The run's final numbers; ends the mirror."""
 
+    def close(self) -> None:
+        """Ends the mirror of what has no result of its own: a trial."""
+
     def fail(self) -> None:
         """Ends the mirror of a run that stopped before its result; the dashboard shows it as failed."""
 
@@ -32,6 +35,9 @@ class NoTracker:
         return
 
     def finish(self, result: RunResult) -> None:
+        return
+
+    def close(self) -> None:
         return
 
     def fail(self) -> None:

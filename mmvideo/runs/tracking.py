@@ -83,9 +83,12 @@ class WandbTracker:
                 run.finish()
 
     def fail(self) -> None:
+        self.close(exit_code=1)
+
+    def close(self, exit_code: int = 0) -> None:
         with self._guarded() as run:
             if run:
-                run.finish(exit_code=1)
+                run.finish(exit_code=exit_code)
 
 
 def open_tracker(config: RunConfig, run_dir: Path, signature: str) -> Tracker:

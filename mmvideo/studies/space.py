@@ -2,36 +2,49 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from mmvideo.errors import InputError
 from mmvideo.schema import Option
 from mmvideo.tuning_record import Setting
 
+Sampler = Literal["sobol", "tpe"]
+
 
 @dataclass(frozen=True)
 class Range:
-    """All numbers from `low` to `high`, to two digits; drawn evenly, or with `log` evenly in their
-    logarithm."""
+    """All numbers from `low` to `high`, to two digits, or with `whole` whole ones; drawn evenly, or with
+    `log` evenly in their logarithm."""
 
     low: float
     high: float
     log: bool = False
+    whole: bool = False
 
     def __post_init__(self) -> None:
-        if not self.low < self.high < math.inf or (self.log and self.low <= 0):
+        if not -math.inf < self.low < self.high < math.inf or (self.log and self.low <= 0):
             raise InputError(f"A range to tune goes from less to more, with log above 0; got {self}.")
+        if self.whole and (self.low % 1 or self.high % 1):
+            raise InputError(f"A range of whole numbers has whole ends; got {self}.")
 
     def at(self, share: float) -> float:
         """The value that `share` of all draws lie below."""
         if self.log:
-            return float(f"{self.low * (self.high / self.low) ** share:.2g}")
-        return float(f"{self.low + (self.high - self.low) * share:.2g}")
+            return self.rounded(self.low * (self.high / self.low) ** share)
+        return self.rounded(self.low + (self.high - self.low) * share)
+
+    def rounded(self, value: float) -> float:
+        """The nearest number that is tried."""
+        if self.whole:
+            return round(value)
+        return min(max(float(f"{value:.2g}"), self.low), self.high)
 
     def __str__(self) -> str:
-        return f"{self.low:g} to {self.high:g}{', log' * self.log}"
+        return f"{self.low:g} to {self.high:g}{', whole' * self.whole}{', log' * self.log}"
 
 
 @dataclass(frozen=True)
@@ -49,6 +62,32 @@ class Among:
 
     def __str__(self) -> str:
         return " or ".join(str(value) for value in self.values)
+
+
+def values_from(text: str) -> Range | Among:
+    """What to try, as a command line says it: `1e-4..1e-2`, `log:1e-4..1e-2`, `2..6` (whole), `64,128,256`.
+
+    Raises:
+        InputError: it is none of these.
+    """
+    log, given = text.startswith("log:"), text.removeprefix("log:")
+    low, dots, high = given.partition("..")
+    if not dots:
+        if log or not given:
+            raise InputError(f"Values to try are LOW..HIGH, log:LOW..HIGH or A,B,C; got '{text}'.")
+        return Among(tuple(_value(word) for word in given.split(",")))
+    ends = _value(low), _value(high)
+    if any(isinstance(end, bool | str) for end in ends):
+        raise InputError(f"A range to try has numbers as ends, as in 1e-4..1e-2; got '{text}'.")
+    return Range(float(ends[0]), float(ends[1]), log, whole=all(isinstance(end, int) for end in ends))
+
+
+def _value(word: str) -> Option:
+    try:
+        found = json.loads(word)
+    except ValueError:
+        return word
+    return found if isinstance(found, Option) else word
 
 
 Space = Mapping[str, Range | Among]
@@ -77,6 +116,9 @@ class Tuning:
     trials: int = 8
     space: Space = field(default_factory=lambda: SPACE)
     seeds: tuple[int, ...] = (SEED,)
+    sampler: Sampler = "sobol"
+    """`sobol`: the same settings for every arm. `tpe`: after the first ones, which are the same, each arm's
+    own, by what its trials so far scored on validation (see `mmvideo.studies.proposals`)."""
 
     def __post_init__(self) -> None:
         if self.trials < 2:

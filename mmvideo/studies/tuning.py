@@ -19,9 +19,11 @@ import numpy as np
 from mmvideo.config import RunConfig, load_config
 from mmvideo.config_diff import flatten
 from mmvideo.errors import InputError, unknown
+from mmvideo.evaluation.budgets import choose, worth
 from mmvideo.evaluation.tasks import TASKS, Task
 from mmvideo.runs.trial_directory import TrialDirectory
 from mmvideo.studies.grid import carry_out
+from mmvideo.studies.proposals import SHARED, proposals
 from mmvideo.studies.space import trials
 from mmvideo.studies.study import Arm, Study
 from mmvideo.tuning_record import ArmTuning, Setting, TrialRow, TuningRecord, setting_text
@@ -137,11 +139,14 @@ def plan_text(study: Study) -> list[str]:
     given = [(len(study.arms), "arm"), (tuning.trials, "trial"), (len(tuning.seeds), "tuning seed")]
     runs = math.prod(number for number, _ in given)
     budget = " × ".join(counted(number, what) for number, what in given)
-    settings = trials(tuning.space, tuning.trials)
-    return [
+    shared = tuning.trials if tuning.sampler == "sobol" else min(SHARED, tuning.trials)
+    lines = [
         f"tuned first, on validation: {budget} = {counted(runs, 'run')}, every arm with these settings:",
-        *(f"  trial {number}  {setting_text(setting)}" for number, setting in enumerate(settings)),
+        *(f"  trial {n}  {setting_text(setting)}" for n, setting in enumerate(trials(tuning.space, shared))),
     ]
+    if shared < tuning.trials:
+        lines.append(f"  trials {shared} to {tuning.trials - 1}  each arm's own, by TPE on its scores so far")
+    return lines
 
 
 def tune(
@@ -163,15 +168,22 @@ def tune(
         InputError: fewer than one worker, or a trial whose files were changed since.
     """
     assert study.tuning is not None
-    planned = [trial for arm in study.arms for trial in _planned(study, arm, root, data_fingerprint)]
-    _, failures = carry_out([run for trial in planned for run in trial.runs], run_one, workers)
-    reasons = {failure.label: failure.reason for failure in failures}
+    tasks = {arm.name: TASKS[arm.config.data.task] for arm in study.arms}
+    found: dict[str, tuple[TrialRow, ...]] = {arm.name: () for arm in study.arms}
+
+    def next_round() -> list[Trial]:
+        given = (root, data_fingerprint)
+        return [trial for arm in study.arms for trial in _planned(study, arm, found[arm.name], *given)]
+
+    while planned := next_round():
+        _, failures = carry_out([run for trial in planned for run in trial.runs], run_one, workers)
+        reasons = {failure.label: failure.reason for failure in failures}
+        for trial in planned:
+            found[trial.arm] = (*found[trial.arm], _row(trial, tasks[trial.arm], reasons))
     arms, tuned, failed = list[Arm](), list[ArmTuning](), dict[str, str]()
     for arm in study.arms:
-        task = TASKS[arm.config.data.task]
-        own = [trial for trial in planned if trial.arm == arm.name]
-        rows = tuple(_row(trial, task, reasons) for trial in own)
-        best = choose(rows, task, arm.config.train.select)
+        rows = found[arm.name]
+        best = choose(rows, tasks[arm.name], arm.config.train.select)
         tuned.append(ArmTuning(arm=arm.name, trials=rows, chosen=best))
         if best is None:
             failed[arm.name] = f"all {counted(len(rows), 'trial')} failed; the last: {rows[-1].reason}"
@@ -182,39 +194,39 @@ def tune(
         trials=study.tuning.trials,
         seeds=study.tuning.seeds,
         space={name: str(values) for name, values in study.tuning.space.items()},
+        sampler=study.tuning.sampler,
         arms=tuple(tuned),
     )
     return replace(study, arms=tuple(arms), axes=_with_tuned(study), tuned=record), failed
 
 
-def choose(rows: Sequence[TrialRow], task: Task, select: str) -> int | None:
-    """The number of the best trial by what `train.select` chooses an epoch by: the validation score and,
-    where that ties, the loss; or with `loss` that alone. Of equal ones the earlier; None, if none has a
-    score."""
-    sign = 1 if task.higher_is_better else -1
-
-    def rank(number: int) -> tuple[float, float]:
-        row = rows[number]
-        assert row.score is not None
-        assert row.loss is not None
-        return (0.0 if select == "loss" else sign * row.score, -row.loss)
-
-    return max((n for n, row in enumerate(rows) if row.reason is None), key=rank, default=None)
-
-
-def _planned(study: Study, arm: Arm, root: Path, data_fingerprint: str) -> list[Trial]:
+def _planned(
+    study: Study, arm: Arm, rows: Sequence[TrialRow], root: Path, data_fingerprint: str
+) -> list[Trial]:
+    """The arm's next round; none once its budget is spent."""
     assert study.tuning is not None
-    found = []
-    for number, setting in enumerate(trials(study.tuning.space, study.tuning.trials)):
-        name = {"study": FOLDER, "arm": f"{arm.name}-t{number}"}
+    task, found = TASKS[arm.config.data.task], []
+    values = [worth(row, task, arm.config.train.select) for row in rows]
+    for number, setting in enumerate(proposals(study.tuning, rows, values), start=len(rows)):
         try:
-            config = with_setting(arm.config, setting)
-            given = [config.model_copy(update={**name, "seed": seed}) for seed in study.tuning.seeds]
-            locate = [TrialDirectory.locate(root / study.name, one, data_fingerprint) for one in given]
-            found.append(Trial(arm.name, number, setting, tuple(zip(given, locate, strict=True))))
+            runs = trial_runs(study, arm, f"{arm.name}-t{number}", setting)
+            located = [TrialDirectory.locate(root / study.name, one, data_fingerprint) for one in runs]
+            found.append(Trial(arm.name, number, setting, tuple(zip(runs, located, strict=True))))
         except InputError as error:
             found.append(Trial(arm.name, number, setting, (), str(error)))
     return found
+
+
+def trial_runs(study: Study, arm: Arm, name: str, setting: Setting) -> list[RunConfig]:
+    """An arm with a setting, once for each tuning seed.
+
+    Raises:
+        InputError: a component cannot be so.
+    """
+    assert study.tuning is not None
+    changed = with_setting(arm.config, setting)
+    named = {"study": FOLDER, "arm": name}
+    return [changed.model_copy(update={**named, "seed": seed}) for seed in study.tuning.seeds]
 
 
 def _row(trial: Trial, task: Task, reasons: Mapping[str, str]) -> TrialRow:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from mmvideo.clips.contents import Contents
 from mmvideo.clips.hashing import ContentHashes
 from mmvideo.clips.manifest import Clip, Manifest
-from mmvideo.clips.validation import tied_groups, with_validation
+from mmvideo.clips.validation import tied_groups, with_train_share, with_validation
 
 
 @pytest.fixture
@@ -60,3 +61,37 @@ def test_seeds_draw_differently(manifest: Manifest, tied: dict[str, str]) -> Non
         for seed in range(8)
     }
     assert len(drawn) > 4
+
+
+def test_a_share_of_train_is_stratified_nested_and_of_whole_groups(
+    manifest: Manifest, tied: dict[str, str]
+) -> None:
+    def kept(share: float, seed: int = 0) -> Counter[str]:
+        clips = with_train_share(manifest, share, seed, tied).clips
+        assert sum(clip.split == "test" for clip in clips) == 1
+        return Counter(clip.group for clip in clips if clip.split == "train")
+
+    whole = kept(1.0)
+    assert whole == Counter(clip.group for clip in manifest.clips if clip.split == "train")
+    shares = [kept(share) for share in (0.01, 0.3, 0.5, 0.8)]
+    for smaller, larger in pairwise(shares):
+        assert smaller.keys() <= larger.keys(), "what a smaller share has is in a larger one"
+    for found in shares:
+        assert all(count == whole[group] for group, count in found.items()), "groups are whole"
+        assert len({"g0", "g1", "g2"} & found.keys()) in (0, 3), "groups that share files go together"
+        assert found, "each class has a group"
+    for share, found in zip((0.3, 0.5, 0.8), shares[1:], strict=True):
+        assert abs(found.total() - share * whole.total()) <= 6, "half of the three groups that go together"
+    assert len({tuple(sorted(kept(0.5, seed))) for seed in range(5)}) > 1, "each seed draws its own"
+
+
+def test_classes_of_unequal_size_keep_their_proportions_in_a_share(tmp_path: Path) -> None:
+    """90 groups of one class, 9 of another and one of a third."""
+    labels = "a" * 90 + "b" * 9 + "c"
+    clips = [Clip(id=f"{i}", label=label, group=f"g{i}", split="train", video=f"{i}.mp4")
+             for i, label in enumerate(labels)]  # fmt: skip
+    kept = with_train_share(Manifest(tuple(clips), tmp_path), 1 / 3, 0, {}).clips
+    found = Counter(clip.label for clip in kept)
+    assert abs(found["a"] - 30) <= 2
+    assert abs(found["b"] - 3) <= 2
+    assert found["c"] == 1

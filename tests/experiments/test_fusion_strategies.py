@@ -94,10 +94,3 @@ def test_the_size_can_only_be_that_of_a_fusion_in_the_study(
 ) -> None:
     with pytest.raises(InputError, match=rf"there is no arm '{reference}'; the arms are late, early"):
         sized(study(fusions=("late", "early"), match_parameters=reference))
-
-
-@pytest.mark.parametrize(("file", "arms"), [("imbalance", 17), ("subsets", 7), ("fusion_strategies", 7)])
-def test_every_study_is_built_without_its_data(file: str, arms: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "path", list(sys.path))
-    function = load_function(str(SCRIPT.with_name(f"{file}.py")), "study")
-    assert len(function(base="ucf101", manifest="/nowhere/cats/manifest.jsonl").arms) == arms

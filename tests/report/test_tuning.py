@@ -15,6 +15,7 @@ from mmvideo.report.compare import compare
 from mmvideo.report.console import print_comparison
 from mmvideo.report.load import load_study
 from mmvideo.report.page import render
+from mmvideo.report.tuning import budget_claims, by_budget
 from mmvideo.study_records import ComparisonRecord, StudyRecord
 from mmvideo.tuning_record import ArmTuning, TrialRow, TuningRecord
 
@@ -56,6 +57,38 @@ def test_table_answer_and_page_say_budget_and_choice(tuned: Path) -> None:
     shown = StringIO()
     print_comparison(comparison, Console(file=shown, width=120))
     assert "learning_rate 0.0003, width 256" in shown.getvalue()
+
+
+def test_a_claim_that_holds_at_one_budget_alone_is_told(make_study: Callable[..., Path]) -> None:
+    """`late` is best as it is, `hierarchical` after two trials; a single modality until the fourth."""
+    folder = make_study()
+    record = read_record(folder / "study.json", StudyRecord, "")
+    scores = {
+        "late": (0.6, 0.6, 0.6, 0.6),
+        "hierarchical": (0.5, 0.62, 0.4, 0.9),
+        "text": (0.7, 0.1, 0.7, 0.8),
+    }
+    arms = tuple(
+        ArmTuning(
+            arm=arm,
+            trials=tuple(
+                TrialRow(setting={"width": 8 + n}, score=score, loss=1.0) for n, score in enumerate(row)
+            ),
+            chosen=0,
+        )
+        for arm, row in scores.items()
+    )
+    tuning = TuningRecord(trials=4, seeds=(7,), space={"width": "8 to 16"}, sampler="tpe", arms=arms)
+    rewrite(folder / "study.json", record.model_copy(update={"tuning": tuning}))
+    comparison = compare(load_study(folder))
+    study = comparison.study
+    assert by_budget(study)["hierarchical"] == (0.5, 0.62, 0.9), "with 1, 2 and 4 trials"
+    claims = budget_claims(study)
+    assert claims == [
+        "which fusion leads depends on the number of trials: late with 1; hierarchical with 2 and 4",
+        "the best fusion is ahead of the best single modality with 4, not with 1 and 2",
+    ]
+    assert claims[0] in render(comparison, "")
 
 
 def test_a_study_that_was_not_tuned_says_nothing_of_it(make_study: Callable[..., Path]) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from mmvideo.cli import main
 from mmvideo.config import RunConfig, TrainConfig
 from mmvideo.data.opened import open_data
 from mmvideo.errors import InputError, TrainingError
@@ -17,6 +19,14 @@ from mmvideo.runs.trial_directory import TrialDirectory
 from mmvideo.store.object_store import object_path
 
 Configure = Callable[..., RunConfig]
+STUDY = """
+from mmvideo.studies.base import study_base
+from mmvideo.studies.study import Arm, Study
+
+def study() -> Study:
+    config = study_base("base.json", beside=__file__).config
+    return Study("mine", "Mine", (Arm("text", config),), ("width",), (0,))
+"""
 
 
 @pytest.fixture
@@ -39,6 +49,23 @@ def test_the_test_split_is_never_read(unreadable: RunConfig, tmp_path: Path) -> 
     assert not list(folder.glob("predictions*"))
     with pytest.raises(InputError):
         execute(unreadable, root=tmp_path / "runs")
+
+
+def test_nor_by_a_trial_of_an_exported_sweep(
+    unreadable: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "base.json").write_text(unreadable.model_dump_json())
+    (tmp_path / "mine.py").write_text(STUDY)
+    setting = ("train.learning_rate=0.01", "width=8")
+    with pytest.raises(SystemExit) as ended:
+        main(["sweep", "mine.py", "--arm", "text", "--try", *setting])
+    assert ended.value.code == 0
+    told = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert told["setting"] == {"train.learning_rate": 0.01, "width": 8}
+    assert told["val"].keys() == {"accuracy", "loss"}
+    [folder] = (tmp_path / "runs" / "mine" / "trials").iterdir()
+    assert not list(folder.glob("predictions*"))
 
 
 def test_what_a_trial_opens_has_no_test_clips(configure: Configure) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from mmvideo.errors import InputError
-from mmvideo.studies.space import SPACE, Among, Range, Tuning, trials
+from mmvideo.studies.space import SPACE, Among, Range, Tuning, trials, values_from
 
 
 def test_the_first_trial_changes_nothing_and_a_larger_budget_begins_with_the_smaller() -> None:
@@ -39,8 +41,35 @@ def test_the_ends_of_a_range_are_in_it() -> None:
         lambda: Among(()),
         lambda: Tuning(trials=1),
         lambda: Tuning(space={}),
+        lambda: Range(0.5, 3, whole=True),
+        lambda: Range(1, math.inf),
+        lambda: values_from("log:4,5"),
+        lambda: values_from("a..b"),
+        lambda: values_from(""),
     ],
 )
 def test_what_cannot_be_tuned_is_refused(make) -> None:
     with pytest.raises(InputError):
         make()
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ("log:1e-4..1e-2", Range(1e-4, 1e-2, log=True)),
+        ("0..0.5", Range(0.0, 0.5)),
+        ("2..6", Range(2, 6, whole=True)),
+        ("log:2..64", Range(2, 64, log=True, whole=True)),
+        ("64,128", Among((64, 128))),
+        ("late,early", Among(("late", "early"))),
+        ("true,false", Among((True, False))),
+    ],
+)
+def test_a_space_as_the_command_line_says_it(text: str, values: Range | Among) -> None:
+    assert values_from(text) == values
+
+
+def test_a_range_of_whole_numbers_has_only_these() -> None:
+    drawn = {Range(1, 4, whole=True).at(share / 20) for share in range(21)}
+    assert drawn == {1, 2, 3, 4}
+    assert {type(value) for value in drawn} == {int}

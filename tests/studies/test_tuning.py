@@ -16,6 +16,7 @@ from mmvideo.components import FusionChoice
 from mmvideo.config import RunConfig, TrainConfig
 from mmvideo.config_diff import flatten
 from mmvideo.errors import InputError
+from mmvideo.evaluation.budgets import choose
 from mmvideo.evaluation.tasks import TASKS
 from mmvideo.files import Damaged
 from mmvideo.runs.trial_directory import TrialDirectory
@@ -23,7 +24,7 @@ from mmvideo.studies import tuning
 from mmvideo.studies.grid import Attempt, Failure, attempt, run_grid
 from mmvideo.studies.space import Among, Range, Tuning, trials
 from mmvideo.studies.study import Arm, Study
-from mmvideo.studies.tuning import choose, keys_of, plan_text, tunable, tune, with_setting
+from mmvideo.studies.tuning import keys_of, plan_text, tunable, tune, with_setting
 from mmvideo.tuning_record import TrialRow, choices
 
 SPACE = {"train.learning_rate": Range(1e-4, 1e-2, log=True), "dropout": Range(0.0, 0.5)}
@@ -151,6 +152,36 @@ class TestTrials:
         assert len(list(root.glob("toy/trials/*/trial.json"))) == 2 * 3
         assert "train.learning_rate" in after.axes
         assert f"late: trial {best} of 3" in choices(after.tuned)[0]
+
+    def test_a_sweep_gives_every_arm_as_many_trials_and_goes_on_from_those_on_disk(
+        self, toy: ModuleType, root: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Interrupted in its first round of TPE, then run again; as if nothing had happened."""
+        study = study_of("late", "text", tuning=Tuning(14, SPACE, sampler="tpe"))
+        whole, _ = self.tuned(toy, root / "whole", study)
+        rounds = 0
+
+        def interrupted(*given: object) -> object:
+            nonlocal rounds
+            rounds += 1
+            if rounds == 2:
+                raise KeyboardInterrupt
+            return one_after_the_other(*given)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(tuning, "carry_out", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            self.tuned(toy, root / "parts", study)
+        monkeypatch.setattr(tuning, "carry_out", one_after_the_other)
+        after, _ = self.tuned(toy, root / "parts", study)
+        assert after == whole
+        assert after.tuned is not None
+        assert [len(arm.trials) for arm in after.tuned.arms] == [14, 14]
+        assert (after.tuned.sampler, after.tuned.arms[0].trials[:8]) == (
+            "tpe",
+            whole.tuned.arms[0].trials[:8],
+        )
+        marks = [mark.read_text() for mark in (root / "parts").glob("toy/trials/*/starts")]
+        assert marks == ["start\n"] * 28, "each trial once"
 
     def test_finished_trials_are_reused_also_by_a_larger_budget(self, toy: ModuleType, root: Path) -> None:
         self.tuned(toy, root, study_of("late"))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from mmvideo.evaluation.budgets import budgets
 from mmvideo.report.compare import Comparison
 from mmvideo.report.sections import Content
-from mmvideo.report.tuning import budget
+from mmvideo.report.tuning import budget, budget_claims, by_budget
 from mmvideo.tuning_record import setting_text
 
 POSITION = 35
@@ -14,5 +15,15 @@ def content(comparison: Comparison) -> Content | None:
     tuning = comparison.study.tuning
     if tuning is None:
         return None
-    settings = [setting_text(trial.setting) for trial in tuning.arms[0].trials]
-    return Content({"tuning": tuning, "settings": settings, "budget": budget(comparison.study)})
+    by_arm = [[setting_text(trial.setting) for trial in arm.trials] for arm in tuning.arms]
+    shared = [rows[0] if len(set(rows)) == 1 else "each arm's own" for rows in zip(*by_arm, strict=True)]
+    values = {
+        "tuning": tuning,
+        "settings": shared,
+        "budget": budget(comparison.study),
+        "budgets": budgets(tuning.trials),
+        "by_budget": by_budget(comparison.study),
+        "claims": budget_claims(comparison.study),
+        "text": setting_text,
+    }
+    return Content(values)

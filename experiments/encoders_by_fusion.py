@@ -1,0 +1,55 @@
+"""Does the best fusion depend on the encoders? Fusions × visual encoders × audio encoders.
+
+Protocol: every combination, and each modality alone with each of its encoders; the same clips and budget. The
+base's own encoder keeps its options, others have their defaults. Encoders that need clips stored at another
+size or rate are refused, since runs would not read the same data.
+Cost: 65 runs with five seeds, two fusions and two encoders each; `--dry-run` tells the time once some are
+finished.
+Result: not run yet.
+Command: mmvideo ablate experiments/encoders_by_fusion.py -- --base planted
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mmvideo.config import RunConfig
+from mmvideo.studies.base import study_base
+from mmvideo.studies.language import Axis, cross, strategies, study_of
+from mmvideo.studies.study import Study
+
+
+def study(
+    base: str = "planted",
+    manifest: str | None = None,
+    fusions: tuple[str, ...] = ("late", "hierarchical"),
+    visual: tuple[str, ...] = ("cnn_lstm", "pixels"),
+    audio: tuple[str, ...] = ("spectrogram_cnn", "mfcc"),
+) -> Study:
+    """Fusions × encoders.
+
+    Args:
+        base: A function of bases.py, or your own, as path/to/file.py:function or package.module:function.
+        manifest: The data set's list of clips; the base's own if not given.
+        fusions: Names of mmvideo.components.FUSIONS, or your own package.module:Class.
+        visual: Encoders of the visual modality (`mmvideo encoders` lists them).
+        audio: Encoders of the audio.
+    """
+    found = study_base(base, manifest, beside=__file__)
+    return study_of(
+        found.config,
+        cross(
+            Axis("fusion", strategies(fusions)),
+            Axis("inputs.visual.encoder", _encoders(found.config, "visual", visual), name="visual"),
+            Axis("inputs.audio.encoder", _encoders(found.config, "audio", audio), name="audio"),
+        ),
+        name=f"{found.name}-encoders-by-fusion",
+        title=f"Fusion strategies × encoders on {found.name}",
+        tuning=found.tuning,
+    )
+
+
+def _encoders(config: RunConfig, modality: str, names: tuple[str, ...]) -> dict[str, Any]:
+    """By name, the base's own encoder as it is and others with their defaults."""
+    own = config.inputs[modality].encoder
+    return {name.rpartition(":")[2]: own if name == own.name else name for name in names}
