@@ -67,6 +67,9 @@ class ComparisonRecord(Sealed):
     leader: str | None
     arms: tuple[dict[str, Any], ...]
     pairs: tuple[dict[str, Any], ...]
+    variance: tuple[dict[str, Any], ...] = ()
+    margin: float | None = None
+    """Of equivalence, in the score's unit; None: nothing was called equivalent."""
     limits: tuple[dict[str, Any], ...]
     factors: tuple[dict[str, Any], ...] = ()
     """Of a factorial study: main effects and two-way interactions."""

@@ -20,10 +20,10 @@ agree by chance.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from numpy import ndarray
 from scipy import special
 
@@ -62,20 +62,41 @@ class Spread:
         """Whether there is no spread to estimate from."""
         return self.half_width(1 - LEVEL) <= self.rounding
 
-    def half_width(self, alpha: float, n_seeds: int | None = None) -> float:
-        """Half the 1-alpha interval, as measured or as expected with another number of seeds.
+    def half_width(self, alpha: float) -> float:
+        """Half the 1-alpha interval.
 
         Never less than other clips alone would give: few seeds may have nearly the same mean by chance.
         """
-        n = n_seeds or self.n_seeds
-        seeds, of_groups = self.seeds * self.n_seeds / n, special.stdtrit(self.group_df, alpha / 2) ** 2
-        seed_part = special.stdtrit(n - 1, alpha / 2) ** 2 * seeds if n > 1 else 0.0
-        both = seed_part + of_groups * self.groups
-        return float(np.sqrt(max(both, of_groups * self.clips_alone(n))))
+        return float(self.half_widths(alpha, np.ones(1))[0])
 
-    def clips_alone(self, n_seeds: int) -> float:
+    def half_widths(self, alpha: float, luck: Float[ndarray, " L"]) -> Float[ndarray, " L"]:
+        """The same where the variance that the seeds show is so many times this one."""
+        of_groups = special.stdtrit(self.group_df, alpha / 2) ** 2
+        of_seeds = special.stdtrit(self.n_seeds - 1, alpha / 2) ** 2 if self.n_seeds > 1 else 0.0
+        both = of_seeds * self.seeds * luck + of_groups * self.groups
+        return np.sqrt(np.maximum(both, of_groups * self.clips_alone))
+
+    @property
+    def clips_alone(self) -> float:
         """The variance of the mean over other clips, with the same seeds."""
-        return self.groups + self.interaction * self.n_seeds / n_seeds
+        return self.groups + self.interaction
+
+    def planned(self, n_seeds: int, clips: float = 1.0) -> Spread:
+        """What is to be expected of another number of seeds, on so many times the groups of clips.
+
+        A new seed changes what seeds alone do, and what groups differ by from seed to seed; a new group the
+        latter only.
+        """
+        fewer = self.n_seeds / n_seeds
+        alone = max(self.seeds - self.interaction, 0.0)
+        return replace(
+            self,
+            seeds=(alone + self.interaction / clips) * fewer,
+            groups=self.groups / clips,
+            interaction=self.interaction * fewer / clips,
+            n_seeds=n_seeds,
+            group_df=max(1.0, self.n_groups * clips - 1),
+        )
 
 
 def spread_of(values: Float[ndarray, "S n"], groups: ndarray, largest: float) -> Spread:
@@ -87,16 +108,10 @@ def spread_of(values: Float[ndarray, "S n"], groups: ndarray, largest: float) ->
         raise InputError(
             f"need values (seeds, clips) and a group per clip; got {values.shape} and {len(groups)} groups"
         )
-    names, group_of = np.unique(groups, return_inverse=True)
-    if len(names) < 2:
-        raise InputError(
-            f"an interval needs clips from at least 2 groups; got {len(names)}: {', '.join(map(str, names))}"
-        )
-    n_seeds, n_clips = values.shape
-    n_groups = len(names)
-    share = np.bincount(group_of) / n_clips
+    sums, sizes = group_sums(values, groups)
+    (n_seeds, n_clips), n_groups = values.shape, len(sizes)
+    share = sizes / n_clips
     mean = values.mean()
-    sums = np.stack([np.bincount(group_of, weights=row, minlength=n_groups) for row in values])
     deviation = (
         sums / n_clips - mean * share
     )  # (S, G): each cell's part in its seed's deviation from the mean
@@ -113,3 +128,18 @@ def spread_of(values: Float[ndarray, "S n"], groups: ndarray, largest: float) ->
     between_seeds = (by_seed**2).sum() / (n_seeds * (n_seeds - 1))
     groups_alone = float(max(between_groups - interaction, 0))
     return Spread(centre, float(between_seeds), groups_alone, float(interaction), n_seeds, group_df, rounding)
+
+
+def group_sums(values: Shaped[ndarray, "R n"], groups: ndarray) -> tuple[ndarray, ndarray]:
+    """Each row's sums over the G groups of clips, (R, G), and the groups' sizes, (G,).
+
+    Raises:
+        InputError: fewer than 2 groups.
+    """
+    names, group_of = np.unique(groups, return_inverse=True)
+    if len(names) < 2:
+        raise InputError(
+            f"an interval needs clips from at least 2 groups; got {len(names)}: {', '.join(map(str, names))}"
+        )
+    sums = np.stack([np.bincount(group_of, weights=row, minlength=len(names)) for row in values])
+    return sums, np.bincount(group_of)

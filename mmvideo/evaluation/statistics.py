@@ -1,29 +1,35 @@
 """Intervals and tests for scores measured with several seeds on clips that come in groups.
 
-What an interval is made of stands in `mmvideo.evaluation.spread`. In simulations
-(experiments/interval_coverage.py) it covers 94-99 % from no to large seed noise. The two-way variance with a
-z quantile falls to 82 %, with Satterthwaite's t to 93 %; t with S-1 degrees of freedom sits at 100 %; the
-crossed bootstrap runs from 100 % down to 83 %.
+What an interval is made of stands in `mmvideo.evaluation.spread`, how those of a family of comparisons hold
+together in `mmvideo.evaluation.simultaneous`. How often they are wrong is simulated by
+experiments/design_errors.py.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from jaxtyping import Shaped
 from numpy import ndarray
-from scipy import optimize, special
+from scipy import optimize
 
 from mmvideo.errors import InputError
+from mmvideo.evaluation.design import (
+    MORE_CLIPS,
+    MORE_SEEDS,
+    MOST_SEEDS,
+    NextDollar,
+    next_dollar,
+    seeds_needed,
+    smallest_detectable,
+)
 from mmvideo.evaluation.spread import LEVEL, Spread, spread_of
 
-POWER = 0.80
-MOST_SEEDS = 50
-"""Up to so many seeds a number is named."""
-_ENDLESS = 1_000_000
+ALPHA = 1 - LEVEL
 _SMALLEST_P = 1e-12
 ONE_SEED = "no verdict (one seed)"
 UNIT = (0.0, 1.0)
@@ -47,23 +53,74 @@ class ArmInterval:
 
 
 @dataclass(frozen=True)
+class Levels:
+    """What each comparison of a family is held to, so that the family is wrong in 5 %."""
+
+    alpha: float = ALPHA
+    """Of each interval."""
+    equivalence: float = 2 * ALPHA
+    """Of the interval that has to lie within a margin: two one-sided tests at 5 % are one interval of 90 %
+    (Schuirmann 1987, https://doi.org/10.1007/BF01068419)."""
+    adjusted: Callable[[float], float] = float
+    """From p to adjusted p."""
+
+
+@dataclass(frozen=True)
 class PairedComparison:
     """Arm A against arm B on the same seeds and clips. Positive: A's scores are higher."""
 
-    difference: float
     low: float
     high: float
-    """Limits of the 95 % interval, unadjusted for the number of comparisons."""
-    p: float
-    """Two-sided, unadjusted: below 0.05 if and only if the interval leaves out 0."""
-    n_seeds: int
+    """Limits of the interval, at the level that makes 95 % of its family."""
     n_clips: int
     n_groups: int
-    seeds_needed: int | None
-    """About how many seeds until a true difference of this size would be found with 80 % power, rounded up,
-    since few seeds tell no more; `MOST_SEEDS` + 1 stands for more. None: more clips are needed."""
-    clips_only: bool
-    """One seed: interval and p allow for other clips, not for another seed."""
+    equivalent: bool | None
+    """Whether the difference lies within the margin, by two one-sided tests at 5 %; None without a margin."""
+    spread: Spread
+    width: float
+    """The largest difference there can be."""
+    levels: Levels
+
+    @property
+    def difference(self) -> float:
+        """Of the means."""
+        return self.spread.mean
+
+    @property
+    def n_seeds(self) -> int:
+        """Of each arm."""
+        return self.spread.n_seeds
+
+    @property
+    def clips_only(self) -> bool:
+        """One seed: interval and p allow for other clips, not for another seed."""
+        return self.n_seeds == 1
+
+    @cached_property
+    def p(self) -> float:
+        """Two-sided, of this comparison by itself."""
+        return _p_value(self.spread, self.width)
+
+    @property
+    def adjusted_p(self) -> float:
+        """Below 0.05 if and only if the interval leaves out 0."""
+        return self.levels.adjusted(self.p)
+
+    @cached_property
+    def seeds_needed(self) -> int | None:
+        """About how many seeds until a true difference of this size would be found with 80 % power, rounded
+        up, since few seeds tell no more; `MOST_SEEDS` + 1 stands for more. None: more clips are needed."""
+        return seeds_needed(self.spread, self.levels.alpha)
+
+    @property
+    def detectable(self) -> float:
+        """The smallest true difference that this design finds with 80 % power."""
+        return smallest_detectable(self.spread, self.levels.alpha)
+
+    @property
+    def next_dollar(self) -> NextDollar:
+        """What more seeds or more clips would make of the interval."""
+        return next_dollar(self.spread, self.levels.alpha)
 
 
 def interval_for_arm(
@@ -104,16 +161,18 @@ def compare_arms(
     b: Shaped[ndarray, "S n"],
     groups: Shaped[ndarray, " n"],
     *,
-    comparisons: int = 1,
     limits: tuple[float, float] = UNIT,
+    margin: float | None = None,
+    levels: Levels = Levels(),
 ) -> PairedComparison:
     """Difference in mean score of arm A and arm B, paired by seed and by clip.
 
     Args:
         a, b: the score of seed s on clip i; the same seeds and clips in both, in the same order.
         groups: which group each clip belongs to; a group may be one clip.
-        comparisons: size of the family this one will be adjusted for; only `seeds_needed` depends on it.
         limits: the lowest and the highest score there can be.
+        margin: differences up to this size, in the score's unit, count as none.
+        levels: of the family it belongs to (`mmvideo.evaluation.simultaneous`); by itself: 95 %.
 
     Raises:
         InputError: fewer than 2 groups, no seed, or shapes that do not fit.
@@ -123,52 +182,46 @@ def compare_arms(
     a, b = a.astype(float), b.astype(float)
     spread = spread_of(a - b, groups, float(np.abs(np.stack([a, b])).max(initial=0)))
     width = limits[1] - limits[0]
-    low, high = _interval(spread, (-width, width), LEVEL)
+    ends = (-width, width)
+    low, high = _interval(spread, ends, 1 - levels.alpha)
+    inner = _interval(spread, ends, 1 - levels.equivalence)
     return PairedComparison(
-        difference=spread.mean,
         low=low,
         high=high,
-        p=_p_value(spread, width),
-        n_seeds=spread.n_seeds,
         n_clips=len(groups),
         n_groups=len(np.unique(groups)),
-        seeds_needed=_seeds_needed(spread, (1 - LEVEL) / comparisons),
-        clips_only=spread.n_seeds == 1,
+        equivalent=None if margin is None else -margin < inner[0] and inner[1] < margin,
+        spread=spread,
+        width=width,
+        levels=levels,
     )
 
 
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Holm's step-down adjusted p values (1979): they bound the chance of any false finding in a family."""
-    order = np.argsort(p_values, kind="stable")
-    factors = np.arange(len(p_values), 0, -1)
-    adjusted = np.empty(len(p_values))
-    adjusted[order] = np.minimum(np.maximum.accumulate(np.asarray(p_values)[order] * factors), 1)
-    return [float(p) for p in adjusted]
-
-
-def verdict(comparison: PairedComparison, adjusted_p: float, *, higher_is_better: bool = True) -> str:
-    """The word for a comparison: `better`, `worse`, `no verdict (one seed)`, or `not distinguishable` with
-    what it needs: `about N seeds`, `more than 50 seeds`, `more clips`; or, of two seeds, which do not tell
-    how many, `more seeds`.
+def verdict(comparison: PairedComparison, *, higher_is_better: bool = True, margin: str = "margin") -> str:
+    """The word for a comparison: `better` or `worse` where the interval leaves out 0, `equivalent within` the
+    margin, `no verdict (one seed)`, or `undecided` with what it needs: `about N seeds`, `more than 50 seeds`,
+    `more clips`; or, of two seeds, which do not tell how many, `more seeds`.
 
     Where scores are errors (`higher_is_better` false), arm A is better if the difference is negative.
+    One seed says nothing about the spread over seeds, so it never earns another word.
 
-    The word follows the Holm-adjusted p at 0.05, the printed interval is unadjusted: in a family of several
-    comparisons an interval may leave out 0 while the word is still `not distinguishable`, never the reverse.
-    One seed says nothing about the spread over seeds, so it never earns `better` or `worse`.
+    Args:
+        margin: of equivalence, as it is to be written.
     """
     if comparison.clips_only:
         return ONE_SEED
-    if adjusted_p < 1 - LEVEL:
+    if not comparison.low <= 0 <= comparison.high:
         return "better" if (comparison.difference > 0) == higher_is_better else "worse"
+    if comparison.equivalent:
+        return f"equivalent within {margin}"
     needed = comparison.seeds_needed
     if needed is None:
-        what = "more clips"
+        what = MORE_CLIPS
     elif needed > MOST_SEEDS:
         what = f"more than {MOST_SEEDS} seeds"
     else:
-        what = "more seeds" if comparison.n_seeds == 2 else f"about {needed} seeds"
-    return f"not distinguishable (needs {what})"
+        what = MORE_SEEDS if comparison.n_seeds == 2 else f"about {needed} seeds"
+    return f"undecided (needs {what})"
 
 
 def _interval(spread: Spread, limits: tuple[float, float], level: float) -> tuple[float, float]:
@@ -198,22 +251,3 @@ def _p_value(spread: Spread, width: float) -> float:
     if size >= spread.half_width(_SMALLEST_P):
         return _SMALLEST_P
     return float(optimize.brentq(lambda alpha: spread.half_width(alpha) - size, _SMALLEST_P, 1.0))
-
-
-def _seeds_needed(spread: Spread, alpha: float) -> int | None:
-    """The fewest seeds at which the difference seen exceeds the half-width by enough for 80 % power, rounded
-    up. None where no number of them is enough, or where it is the clips that most is uncertain for."""
-
-    def found(n_seeds: int) -> bool:
-        variance = max(spread.seeds * spread.n_seeds / n_seeds + spread.groups, spread.clips_alone(n_seeds))
-        return abs(spread.mean) >= spread.half_width(alpha, n_seeds) + special.ndtri(POWER) * np.sqrt(
-            variance
-        )
-
-    if spread.mean == 0 or spread.alike or not found(_ENDLESS):  # where all are alike, only groups tell more
-        return None
-    if not found(MOST_SEEDS):
-        of_clips = spread.half_width(alpha, _ENDLESS)
-        return None if 2 * of_clips**2 > spread.half_width(alpha, MOST_SEEDS) ** 2 else MOST_SEEDS + 1
-    fewest = next(n for n in range(2, MOST_SEEDS + 1) if found(n))
-    return next(n for n in (*range(2, 11), *range(15, 30, 5), *range(30, MOST_SEEDS + 1, 10)) if n >= fewest)

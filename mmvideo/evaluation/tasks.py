@@ -39,6 +39,9 @@ class Task:
     """(outputs (..., n, C), labels) → score of every clip (..., n)."""
     display: MetricDisplay
     """How its metrics are written."""
+    margin: float | None
+    """Differences of scores up to this size count as none, where nobody says otherwise; None: scores have a
+    unit of the data's own, so that somebody has to."""
 
     def width(self, n_classes: int) -> int:
         """Outputs per clip."""
@@ -74,14 +77,14 @@ def prior_outputs(kind: TaskKind, labels: ndarray, n_classes: int) -> Float[ndar
 TASKS: dict[TaskKind, Task] = {
     "single_label": Task(
         "single_label", "log_probabilities", "accuracy", "nll", True, (0, 1),
-        metrics.classification_metrics, hits, metrics.DISPLAY,
+        metrics.classification_metrics, hits, metrics.DISPLAY, 0.01,
     ),
     "multi_label": Task(
         "multi_label", "logits", "label_ranking_ap", "bce", True, (0, 1),
-        multi_label.multi_label_metrics, multi_label.label_ranking_precision, multi_label.DISPLAY,
+        multi_label.multi_label_metrics, multi_label.label_ranking_precision, multi_label.DISPLAY, 0.01,
     ),
     "regression": Task(
         "regression", "values", "mae", "mae", False, (0, math.inf),
-        regression.regression_metrics, regression.absolute_error, regression.DISPLAY,
+        regression.regression_metrics, regression.absolute_error, regression.DISPLAY, None,
     ),
 }  # fmt: skip

@@ -13,7 +13,7 @@ __all__ = ["Comparison", "write_report"]
 
 
 def write_report(
-    study_dir: Path, out_dir: Path, *, reproduce: str = "", keep: bool = False
+    study_dir: Path, out_dir: Path, *, reproduce: str = "", keep: bool = False, margin: float | None = None
 ) -> tuple[Comparison, bool]:
     """Compare a study's finished runs and write what came out.
 
@@ -23,6 +23,7 @@ def write_report(
         study_dir: the folder with study.json and the run directories.
         reproduce: the command that made the study, to show on the page.
         keep: leave a report as it is if it says the same already.
+        margin: of equivalence, in the score's unit; None: the task's own.
 
     Returns:
         The comparison, and whether it was written.
@@ -31,7 +32,7 @@ def write_report(
         InputError: the runs cannot be compared, and the message names what differs; or the report cannot be
             written.
     """
-    comparison = compare(load_study(study_dir))
+    comparison = compare(load_study(study_dir), margin)
     record, written, page = comparison.record().text(), out_dir / COMPARISON, out_dir / "report.html"
     if keep and page.exists() and _holds(written, record):
         return comparison, False

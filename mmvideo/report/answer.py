@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -70,6 +71,7 @@ def plain_answer(
     claim = f"{claim}; {_change(test, wording)} against {test['b']}"
     points = [_measured(study, table, leader)]
     points += [_against(study, table, test, family) for family, test in tests.items()]
+    points += _design(study, test)
     points += _floors(study, table, leader, floor)
     points += _circumstances(study, table, pairs, leader)
     points += [("tuned", budget(study))] if study.tuning else []
@@ -168,6 +170,22 @@ def _against(study: StudyRuns, table: pd.DataFrame, test: Test, family: str) -> 
     return about, text
 
 
+def _design(study: StudyRuns, test: Test) -> Iterator[Point]:
+    """What the comparison that decides could have found, and what would narrow it more."""
+    wording = study.task.display
+
+    def size(key: str) -> str:
+        return wording.value(test[key])
+
+    if math.isnan(test["detectable"]):
+        return
+    first = test["next"].removeprefix("more ")
+    text = f"finds a difference of {size('detectable')}{wording.change_unit} to {test['b']} with power 0.8"
+    seeds, clips = size("half_width_twice_seeds"), size("half_width_twice_clips")
+    later = f"{seeds} with twice the seeds, {clips} on twice the clips: {first} first"
+    yield "this design", f"{text}; half its interval, {size('half_width')}, would be {later}"
+
+
 def _change(test: Test, wording: MetricDisplay) -> str:
     """`+1.2 points [−0.3, 2.7]`."""
     interval = f"[{wording.value(test['low'])}, {wording.value(test['high'])}]"
@@ -222,7 +240,8 @@ def _circumstances(
         yield "with permuted modalities", wording.left.format(wording.value(permuted))
     others = _among(pairs, leader)
     if others and len(study.seeds) > 1:
-        yield "among the fusions", others
+        ranks = rank_text(row["rank_best"], row["rank_worst"])
+        yield "among the fusions", f"rank {ranks} of {int((table['kind'] == 'fusion').sum())}; {others}"
     ceiling = (study.limits or {"additive": {}})["additive"].get("ceiling")
     if ceiling is not None and row["low"] > ceiling:
         yield (
@@ -245,16 +264,23 @@ def _circumstances(
 
 def _among(pairs: pd.DataFrame, leader: str) -> str:
     """How the leader does among the fusions; empty where it is the only one."""
-    others: dict[str, list[str]] = {"better": [], "worse": [], "same": []}
-    turned = {"better": "worse", "worse": "better"}
+    others: dict[str, list[str]] = {}
     for test in pairs[pairs["family"] == BETWEEN_FUSIONS].to_dict("records"):
+        word = test["verdict"].partition(" (")[0]
         if leader == test["a"]:
-            others[test["verdict"] if test["verdict"] in turned else "same"].append(test["b"])
+            others.setdefault(word, []).append(test["b"])
         elif leader == test["b"]:
-            others[turned.get(test["verdict"], "same")].append(test["a"])
-    parts = [f"{word} than {', '.join(others[word])}" for word in ("better", "worse") if others[word]]
-    parts += [f"not distinguishable from {', '.join(others['same'])}"] if others["same"] else []
-    return "; ".join(parts)
+            others.setdefault({"better": "worse", "worse": "better"}.get(word, word), []).append(test["a"])
+    links = {"better": "than", "worse": "than", "undecided": "against"}
+    words = sorted(others, key=lambda word: (*links, word).index(word))
+    return "; ".join(f"{word} {links.get(word, 'with')} {', '.join(others[word])}" for word in words)
+
+
+def rank_text(best: float, worst: float) -> str:
+    """`1`, `1–3`; a dash where there is none."""
+    if math.isnan(best):
+        return "–"
+    return f"{best:.0f}" if best == worst else f"{best:.0f}–{worst:.0f}"
 
 
 def _row(table: pd.DataFrame, arm: str) -> dict[Any, Any]:

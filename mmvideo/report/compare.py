@@ -14,7 +14,12 @@ from numpy import ndarray
 from mmvideo import __version__
 from mmvideo.evaluation.statistics import compare_arms, interval_for_arm
 from mmvideo.report.answer import Answer, plain_answer
-from mmvideo.report.comparisons import AGAINST_UNIMODAL, compare_pairs
+from mmvideo.report.comparisons import (
+    AGAINST_UNIMODAL,
+    bootstrap_notes,
+    compare_pairs,
+    fusion_ranks,
+)
 from mmvideo.report.costs import costs_of, step_notes
 from mmvideo.report.epochs import epoch_notes, epochs_of
 from mmvideo.report.factors import effects
@@ -22,6 +27,7 @@ from mmvideo.report.floors import against_floor, leaders_floor
 from mmvideo.report.rows import KINDS, Row, best_on_validation, build_rows
 from mmvideo.report.runs import StudyRuns
 from mmvideo.report.tuning import tuned_columns
+from mmvideo.report.variance import variance_table
 from mmvideo.study_records import ComparisonRecord
 
 
@@ -38,13 +44,23 @@ class Comparison:
     """A row per arm, then per control. `kind` is fusion, single modality, control, no training or floor;
     `n_seeds` and `seed_std` are empty where no seed changes anything;
     `low` and `high` are the 95 % interval of `accuracy`; `difference…`, `p`, `adjusted_p` and `verdict` are
-    against `best_unimodal`; `permuted_accuracy` is the permutation control's; `complete_accuracy` is that on
+    against `best_unimodal`, and hold for all fusions together, while rows that are not tested have the 95 %
+    interval of one comparison; `rank_best` to `rank_worst` are the ranks among the fusions that the data
+    leave open; `permuted_accuracy` is the permutation control's; `complete_accuracy` is that on
     the `complete_clips` test clips, of `complete_groups` groups, that have all modalities of the arm;
     `bayes_accuracy` is the best that any model with the arm's modalities can reach, if known;
     `floor_difference…` are against the floor of the same modalities, and `floor` says where an arm
     underfits; `chosen` is what tuning chose in `trials` trials, `trial_score` what validation said of it."""
     pairs: pd.DataFrame
-    """A row per paired comparison of `a` with `b`, in families, each with its own Holm adjustment."""
+    """A row per paired comparison of `a` with `b`, in families. `low`, `high`, `adjusted_p` and `verdict`
+    hold for the family together; `detectable` is the smallest true difference that the design finds with 80 %
+    power, `half_width…` what the interval is and is expected to be, `next` what would narrow it more;
+    `bootstrap…` is the pigeonhole bootstrap's, of the comparison by itself."""
+    variance: pd.DataFrame
+    """Standard deviations of a seed's score on a clip by what they come from, of every arm that is trained
+    and of every fusion's difference to `best_unimodal`."""
+    margin: float | None
+    """Differences up to this size count as none; None: nothing is called equivalent."""
     limits: pd.DataFrame
     """Bayes accuracies and the additive bound (`what`, `accuracy`); empty where they are not known."""
     confusion: dict[str, Float[ndarray, "C C"]]
@@ -83,6 +99,8 @@ class Comparison:
             leader=self.leader,
             arms=_plain(self.table),
             pairs=_plain(self.pairs),
+            variance=_plain(self.variance),
+            margin=self.margin,
             limits=_plain(self.limits),
             factors=_plain(effects(study)),
             missing_runs=study.missing,
@@ -102,13 +120,19 @@ def _plain(table: pd.DataFrame) -> tuple[dict[str, Any], ...]:
     return tuple(json.loads(table.to_json(orient="records")))
 
 
-def compare(study: StudyRuns) -> Comparison:
-    """Every arm and control with intervals, and every paired comparison with its adjusted p and verdict."""
+def compare(study: StudyRuns, margin: float | None = None) -> Comparison:
+    """Every arm and control with intervals, and every paired comparison with its adjusted p and verdict.
+
+    Args:
+        margin: differences up to this size, in the score's unit, count as none; None: the task's own.
+    """
+    margin = study.task.margin if margin is None else margin
     rows, notes = build_rows(study)
     chosen = [best_on_validation(study, kind) for kind in ("single modality", "fusion")]
     best, leader = (None if arm is None else arm.name for arm in chosen)
-    pairs = compare_pairs(study, rows, best)
-    table = pd.DataFrame([_describe(study, row) for row in rows])
+    pairs = compare_pairs(study, rows, best, margin)
+    ranks = fusion_ranks(study, rows, pairs)
+    table = pd.DataFrame([_describe(study, row) | _rank(ranks.get(row.name)) for row in rows])
     table = table.join(pd.DataFrame([_against(study, row, rows, best, pairs) for row in rows]))
     table = table.join(against_floor(study, rows)).join(tuned_columns(study, rows))
     task = study.task
@@ -118,6 +142,7 @@ def compare(study: StudyRuns) -> Comparison:
     )
     if best is None:
         notes.append("The study has no single-modality arm, so no gain over a single modality can be stated.")
+    notes += bootstrap_notes(pairs)
     notes += epoch_notes(study.arms)
     notes += [
         f"{run.result.arm}, seed {run.result.seed}: {warning}."
@@ -143,6 +168,8 @@ def compare(study: StudyRuns) -> Comparison:
         study=study,
         table=table,
         pairs=pairs,
+        variance=variance_table(study, rows, best),
+        margin=margin,
         limits=limits,
         confusion={row.name: _confusion(study, row) for row in rows if task.kind == "single_label"},
         best_unimodal=best,
@@ -185,6 +212,11 @@ def _describe(study: StudyRuns, row: Row) -> dict[str, Any]:
         **costs_of(row.members),
         **epochs_of(row.members),
     }
+
+
+def _rank(ranks: tuple[int, int] | None) -> dict[str, float]:
+    best, worst = ranks or (np.nan, np.nan)
+    return {"rank_best": best, "rank_worst": worst}
 
 
 def _against(

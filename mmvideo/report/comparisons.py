@@ -1,13 +1,17 @@
-"""The paired comparisons a report makes, in the families that Holm's adjustment is made within."""
+"""The paired comparisons a report makes, in the families whose intervals and verdicts hold together."""
 
 from __future__ import annotations
 
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from mmvideo.evaluation.statistics import compare_arms, holm, verdict
+from mmvideo.evaluation.pigeonhole import pigeonhole_interval
+from mmvideo.evaluation.ranks import rank_sets
+from mmvideo.evaluation.simultaneous import compare_family
+from mmvideo.evaluation.statistics import ALPHA, verdict
 from mmvideo.report import controls
 from mmvideo.report.rows import Row
 from mmvideo.report.runs import StudyRuns
@@ -23,29 +27,36 @@ FAMILIES = (
     AGAINST_UNIMODAL, AGAINST_PRESENCE, AGAINST_BOTH, AGAINST_AVERAGING, AGAINST_NO_INPUT, SINGLES,
     BETWEEN_FUSIONS,
 )  # fmt: skip
-"""In the order of tables. Each asks one question of several arms, and is adjusted for these. That fusion
+"""In the order of tables. Each asks one question of several arms, and holds for these together. That fusion
 gains is claimed only where one arm is better in every family that has controls: an intersection-union test,
 which needs no adjustment over the families (Berger 1982, https://doi.org/10.1080/00401706.1982.10487790)."""
 
 PAIR_COLUMNS = [
-    "family", "a", "b", "difference", "low", "high", "p", "adjusted_p", "verdict", "seeds_needed",
-    "n_seeds", "n_clips", "n_groups",
+    "family", "a", "b", "difference", "low", "high", "p", "adjusted_p", "verdict", "margin", "seeds_needed",
+    "detectable", "half_width", "half_width_twice_seeds", "half_width_twice_clips", "next", "bootstrap_low",
+    "bootstrap_high", "bootstrap_agrees", "n_seeds", "n_clips", "n_groups",
 ]  # fmt: skip
 
 
-def compare_pairs(study: StudyRuns, rows: list[Row], best: str | None) -> pd.DataFrame:
-    """The families of tests; Holm's adjustment is made within each.
+def compare_pairs(
+    study: StudyRuns, rows: list[Row], best: str | None, margin: float | None = None
+) -> pd.DataFrame:
+    """The families of tests; intervals, adjusted p values and verdicts hold for each together.
 
     Single modalities are tested against what knows which modalities a clip has, and not what they hold. Where
     that is right as often as what knows nothing, on the same clips, it is tested once, as no input.
+
+    Args:
+        best: the single modality that fusions are compared with.
+        margin: of equivalence, in the score's unit; None: nothing is called equivalent.
     """
-    by_name = {row.name: row for row in rows}
+    scores = {row.name: row.scores(study) for row in rows}
     fusions, singles = (
         [row.name for row in rows if row.kind == kind] for kind in ("fusion", "single modality")
     )
-    no_input = next(name for name in controls.NO_INPUT if name in by_name)
-    constant, presence = (by_name[name].scores(study) for name in (no_input, controls.MISSINGNESS))
-    no_content = no_input if np.array_equal(constant, presence) else controls.MISSINGNESS
+    no_input = next(name for name in controls.NO_INPUT if name in scores)
+    same = np.array_equal(scores[no_input], scores[controls.MISSINGNESS])
+    no_content = no_input if same else controls.MISSINGNESS
     against = {
         AGAINST_UNIMODAL: best,
         AGAINST_PRESENCE: controls.MISSINGNESS if no_content != no_input else None,
@@ -54,29 +65,74 @@ def compare_pairs(study: StudyRuns, rows: list[Row], best: str | None) -> pd.Dat
         AGAINST_NO_INPUT: no_input,
     }
     families = {
-        family: [(name, other) for name in fusions] for family, other in against.items() if other in by_name
+        family: [(name, other) for name in fusions] for family, other in against.items() if other in scores
     }
     families[SINGLES] = [(name, no_content) for name in singles]
     families[BETWEEN_FUSIONS] = list(combinations(fusions, 2))
-    records = []
-    for family, names in families.items():
-        tests = [
-            compare_arms(
-                by_name[a].scores(study),
-                by_name[b].scores(study),
-                study.clips.units,
-                comparisons=len(names),
-                limits=study.task.range,
-            )
-            for a, b in names
-        ]
-        adjusted, up = holm([test.p for test in tests]), study.task.higher_is_better
-        for (a, b), test, p in zip(names, tests, adjusted, strict=True):
-            records.append({
-                "family": family, "a": a, "b": b,
-                "difference": test.difference, "low": test.low, "high": test.high,
-                "p": test.p, "adjusted_p": p, "verdict": verdict(test, p, higher_is_better=up),
-                "seeds_needed": test.seeds_needed,
-                "n_seeds": test.n_seeds, "n_clips": test.n_clips, "n_groups": study.clips.n_groups,
-            })  # fmt: skip
+    records = [
+        {"family": family, **record}
+        for family, names in families.items()
+        for record in _tested(study, scores, names, margin)
+    ]
     return pd.DataFrame(records, columns=PAIR_COLUMNS)
+
+
+def _tested(
+    study: StudyRuns, scores: dict[str, np.ndarray], names: list[tuple[str, str]], margin: float | None
+) -> list[dict[str, Any]]:
+    """A family's comparisons."""
+    if not names:
+        return []
+    arms, units, wording = (
+        sorted({name for pair in names for name in pair}),
+        study.clips.units,
+        study.task.display,
+    )
+    tests = compare_family(
+        np.stack([scores[name] for name in arms]),
+        [(arms.index(a), arms.index(b)) for a, b in names],
+        units,
+        limits=study.task.range,
+        margin=margin,
+    )
+    within = "" if margin is None else f"{wording.value(margin)}{wording.change_unit}"
+    records = []
+    for (a, b), test in zip(names, tests, strict=True):
+        later = test.next_dollar
+        low, high = pigeonhole_interval(scores[a].astype(float) - scores[b], units)
+        records.append({
+            "a": a, "b": b, "difference": test.difference, "low": test.low, "high": test.high,
+            "p": test.p, "adjusted_p": test.adjusted_p,
+            "verdict": verdict(test, higher_is_better=study.task.higher_is_better, margin=within),
+            "margin": margin, "seeds_needed": test.seeds_needed, "detectable": test.detectable,
+            "half_width": later.now, "half_width_twice_seeds": later.more_seeds,
+            "half_width_twice_clips": later.more_clips, "next": later.advice,
+            "bootstrap_low": low, "bootstrap_high": high,
+            "bootstrap_agrees": (test.p < ALPHA) == (not low <= 0 <= high),
+            "n_seeds": test.n_seeds, "n_clips": test.n_clips, "n_groups": study.clips.n_groups,
+        })  # fmt: skip
+    return records
+
+
+def fusion_ranks(study: StudyRuns, rows: list[Row], pairs: pd.DataFrame) -> dict[str, tuple[int, int]]:
+    """The ranks among the fusions that the data leave open; none of a single seed."""
+    if len(study.seeds) == 1:
+        return {}
+    between = pairs[pairs["family"] == BETWEEN_FUSIONS].to_dict("records")
+    return rank_sets(
+        [row.name for row in rows if row.kind == "fusion"],
+        {(pair["a"], pair["b"]): (pair["low"], pair["high"]) for pair in between},
+        higher_is_better=study.task.higher_is_better,
+    )
+
+
+def bootstrap_notes(pairs: pd.DataFrame) -> list[str]:
+    """Where the pigeonhole bootstrap takes another side about 0."""
+    differing = pairs[~pairs["bootstrap_agrees"].astype(bool)]
+    if differing.empty:
+        return []
+    names = ", ".join(f"{pair['a']} against {pair['b']}" for pair in differing.to_dict("records"))
+    return [
+        "The pigeonhole bootstrap, a cross-check of each comparison by itself, takes another side about 0 in "
+        f"{len(differing)} of {len(pairs)}: {names}. It does not allow for few seeds; no verdict follows it."
+    ]

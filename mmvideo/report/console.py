@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from mmvideo.evaluation.display import MetricDisplay
-from mmvideo.report.answer import p_text
+from mmvideo.report.answer import p_text, rank_text
 from mmvideo.report.compare import Comparison, incomplete
 from mmvideo.report.comparisons import AGAINST_UNIMODAL
 from mmvideo.report.epochs import epochs_text
@@ -82,8 +82,9 @@ def _scores(comparison: Comparison, wording: MetricDisplay) -> Table:
     score = comparison.study.task.score
     shown = [column for column in wording.columns if column.terminal and column.key in comparison.table]
     bayes = ["bayes_accuracy"] if comparison.table["bayes_accuracy"].notna().any() else []
+    ranks = ["rank"] if comparison.table["rank_best"].notna().sum() > 1 else []
     heads = [wording.head, "std", *("Bayes" for _ in bayes), *(column.head for column in shown)]
-    table = _table(title, "arm", "seeds", *heads, "permuted", "difference")
+    table = _table(title, "arm", "seeds", *heads, "permuted", *ranks, "difference")
     kind = None
     for row in comparison.table.to_dict("records"):
         if kind not in (None, row["kind"]):
@@ -100,6 +101,7 @@ def _scores(comparison: Comparison, wording: MetricDisplay) -> Table:
             *(wording.value(row[name]) for name in bayes),
             *(column.text(row[column.key]) for column in shown),
             wording.value(row[f"permuted_{score}"]),
+            *(rank_text(row["rank_best"], row["rank_worst"]) for _ in ranks),
             difference,
         )
     return table
@@ -162,8 +164,8 @@ def short(value: float) -> str:
 
 
 def _verdicts(pairs: pd.DataFrame, wording: MetricDisplay) -> Table:
-    title = "Verdicts: from p adjusted by Holm within each block; intervals are not adjusted"
-    table = _table(title, "arm", "against", "difference", "adjusted p")
+    title = "Verdicts: intervals and adjusted p hold for all of a block together (max-t, 95 %)"
+    table = _table(title, "arm", "against", "difference", "adjusted p", "detects")
     table.add_column("verdict", overflow="fold")
     table.columns[1].justify = "left"
     family = AGAINST_UNIMODAL
@@ -176,6 +178,11 @@ def _verdicts(pairs: pd.DataFrame, wording: MetricDisplay) -> Table:
         colour = _COLOURS.get(pair["verdict"], "dim")
         words = f"[{colour}]{escape(pair['verdict'])}[/]"
         table.add_row(
-            escape(pair["a"]), escape(pair["b"]), escape(interval), p_text(pair["adjusted_p"]), words
+            escape(pair["a"]),
+            escape(pair["b"]),
+            escape(interval),
+            p_text(pair["adjusted_p"]),
+            wording.value(pair["detectable"]),
+            words,
         )
     return table

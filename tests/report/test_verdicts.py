@@ -50,8 +50,8 @@ def test_where_presence_tells_the_label_fusion_adds_nothing(telling: Comparison)
     )
     found = telling.pairs[telling.pairs["family"] == AGAINST_PRESENCE].iloc[0]
     assert found["b"] == MISSINGNESS
-    assert found["verdict"].startswith("not distinguishable")
-    assert "not distinguishable" in points(telling)["against missingness baseline"]
+    assert found["verdict"].startswith("undecided")
+    assert "undecided" in points(telling)["against missingness baseline"]
     assert points(telling)["against majority class"].startswith("better by ")
 
 

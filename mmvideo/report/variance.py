@@ -1,0 +1,56 @@
+"""Where a study's variance comes from, and whether the next dollar is better spent on seeds or on clips."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy import ndarray
+
+from mmvideo.evaluation.components import components
+from mmvideo.evaluation.design import next_dollar
+from mmvideo.evaluation.spread import spread_of
+from mmvideo.evaluation.statistics import ALPHA
+from mmvideo.report.rows import Row
+from mmvideo.report.runs import StudyRuns
+
+SOURCES = ("seed", "group", "clip", "seed_group", "seed_clip")
+COLUMNS = ("what", *SOURCES, "half_width", "half_width_twice_seeds", "half_width_twice_clips", "next")
+
+
+def variance_table(study: StudyRuns, rows: list[Row], best: str | None) -> pd.DataFrame:
+    """A row per trained arm, and per difference of a fusion to the best single modality.
+
+    `seed`, `group`, `clip`, `seed_group` and `seed_clip` are standard deviations of one seed's score on one
+    clip (`mmvideo.evaluation.components`); `half_width…` are of the 95 % interval of this mean by itself.
+    """
+    found = [_described(study, what, values) for what, values in _values(study, rows, best)]
+    return pd.DataFrame(found, columns=list(COLUMNS))
+
+
+def _values(study: StudyRuns, rows: list[Row], best: str | None) -> Iterator[tuple[str, ndarray]]:
+    scores = {row.name: row.scores(study).astype(float) for row in rows}
+    arms = [row for row in rows if row.kind in ("fusion", "single modality")]
+    for row in arms:
+        yield row.name, scores[row.name]
+    if best is not None:
+        for row in arms:
+            if row.kind == "fusion":
+                yield f"{row.name} − {best}", scores[row.name] - scores[best]
+
+
+def _described(study: StudyRuns, what: str, values: ndarray) -> dict[str, Any]:
+    units = study.clips.units
+    later = next_dollar(spread_of(values, units, float(np.abs(values).max(initial=0))), ALPHA)
+    variances = asdict(components(values, units))
+    return {
+        "what": what,
+        **{name: np.nan if found is None else np.sqrt(found) for name, found in variances.items()},
+        "half_width": later.now,
+        "half_width_twice_seeds": later.more_seeds,
+        "half_width_twice_clips": later.more_clips,
+        "next": later.advice,
+    }
