@@ -41,7 +41,9 @@ def effective_robustness(
     scores, on a logit scale where scores are shares, says what to expect of a model as good as this one. The
     line is fitted through the seeds of all other arms. Intervals (95 %) come of resampling seeds and groups
     of clips, line and all (the pigeonhole bootstrap, Owen 2007): where the others' clean scores are too alike
-    to fix a slope, that of an arm far from them is wide.
+    to fix a slope, that of an arm far from them is wide. With few seeds they are too narrow, as all of this
+    bootstrap's are (`mmvideo.evaluation.statistics`): they say how far the line can be trusted, and earn no
+    verdict.
 
     Args:
         clean, damaged: the score of each arm's seeds on each clip.
