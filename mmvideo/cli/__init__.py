@@ -24,6 +24,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "measure what each modality contributes to finished runs",
     ),
     "sweep": ("mmvideo.cli.sweep:run", "tune every arm of a study by equal trials, then compare their best"),
+    "robustness": (
+        "mmvideo.cli.robustness:run",
+        "measure how finished runs' scores fall with damaged input",
+    ),
     "check": ("mmvideo.cli.check:run", "hold a fusion, encoder or objective of your own to its contract"),
     "encoders": ("mmvideo.cli.encoders:run", "list the encoders, and the pretrained models they are made of"),
     "encode": (

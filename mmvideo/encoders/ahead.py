@@ -12,12 +12,13 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from mmvideo.clips.manifest import Clip
 from mmvideo.errors import InputError
 from mmvideo.files import Busy, Unwritable, locked
-from mmvideo.modalities.base import ClipSource, Modality
+from mmvideo.modalities.base import ClipSource, EncodeNow, Modality
 from mmvideo.modalities.visual import Visual
 from mmvideo.progress import tracked
 from mmvideo.schema import Part
@@ -55,6 +56,18 @@ class Ahead:
         beside = {clip.id: modality.beside(clip) for clip in source.clips}
         made_by = {**self.made_by, **modality.reading}
         return EncodedClips(source.store.root, source.keys, made_by, modality.name, beside, self.half)
+
+
+def encoding_now(ahead: Ahead) -> EncodeNow:
+    """What encodes a clip when it is asked for, to what would be read had it been kept."""
+
+    @torch.no_grad()
+    def encode(clip: Clip, stored: OpenClip) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+        tokens, times = ahead.encode(clip, stored)
+        values = tokens.half() if ahead.half else tokens
+        return values.float().cpu().numpy(), times.double().cpu().numpy()
+
+    return encode
 
 
 def encode_clips(ahead: Ahead, modality: Modality, source: ClipSource) -> EncodedClips:

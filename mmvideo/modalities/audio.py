@@ -126,7 +126,8 @@ class Audio(MeasuredModality):
 
     def samples(self, clip: Clip, stored: OpenClip, *draw: int) -> Samples:
         """The whole clip's sound (S,), corrupted as the options say; `draw` gives it another noise."""
-        return corrupt(stored.clip.samples, self.config.snr_db, clip.id, *draw)
+        found = corrupt(stored.clip.samples, self.config.snr_db, clip.id, *draw)
+        return found if self.damage is None else self.damage.sound(clip, found, self.needs.sample_rate)
 
     @property
     def reading(self) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
 import numpy as np
 import torch
@@ -18,7 +18,12 @@ from mmvideo.store.clip_format import OpenClip
 from mmvideo.store.encoded import EncodedClips
 from mmvideo.store.store import Store
 
+if TYPE_CHECKING:
+    from mmvideo.modalities.corruptions import Damage
+
 T = TypeVar("T")
+EncodeNow = Callable[[Clip, OpenClip], tuple[NDArray[np.float32], NDArray[np.float64]]]
+"""A clip → its tokens (N, F), and their times (N,) in seconds from its start."""
 ENDLESS = 1e9
 """Seconds that no clip lasts."""
 
@@ -88,6 +93,10 @@ class Modality:
     default_encoder: ClassVar[str]
     variants: int = 1
     """Variants of a window in evaluation, whose predictions are averaged."""
+    damage: Damage | None = None
+    """How its input is corrupted, to test a finished model; None: it is as it is."""
+    encode_now: EncodeNow | None = None
+    """What makes a damaged clip's tokens where `encoded` has those of the clip as it is."""
     zeroed: int = 0
     """Values that could not be read as numbers and were set to zero."""
 
@@ -161,12 +170,17 @@ class Modality:
         self, clip: Clip, stored: OpenClip, window: Window, *, training: bool
     ) -> tuple[Tensor, Tensor]:
         """What a run is given of the window: what was encoded ahead, where it was, else what `read` reads."""
+        clip, stored = self.damaged(clip, stored)
         if self.encoded is None:
             return self.read(clip, stored, window, training=training)
-        values, times = self.encoded.read(clip.id)
+        values, times = self.encode_now(clip, stored) if self.encode_now else self.encoded.read(clip.id)
         inside = self.inside(times, stored, window, training=training)
         seconds = self.within(times[inside], window)
         return torch.from_numpy(values[inside]), torch.from_numpy(seconds.astype(np.float32))
+
+    def damaged(self, clip: Clip, stored: OpenClip) -> tuple[Clip, OpenClip]:
+        """The clip as `damage` leaves it."""
+        return (clip, stored) if self.damage is None else self.damage.clip(clip, stored)
 
     def within(self, times: NDArray[np.float64], window: Window) -> NDArray[np.float64]:
         """Seconds from the clip's start → from the window's."""

@@ -8,6 +8,7 @@ modality is absent, as where the manifest names no features.
 from __future__ import annotations
 
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
@@ -36,6 +37,7 @@ class PrecomputedFeatures(Modality):
     class Config(FeatureConfig, Modality.Config):
         """How the files are read."""
 
+    source: ClipSource
     manifest: Manifest
     measured: FeatureInput
 
@@ -56,7 +58,7 @@ class PrecomputedFeatures(Modality):
 
     def open(self, source: ClipSource, learnt: Path | None = None) -> None:
         super().open(source)
-        self.manifest, found = source.manifest, self._survey(source)
+        self.source, self.manifest, found = source, source.manifest, self._survey(source)
         self.zeroed, self.measured = found.zeroed, found.input()
         if learnt is not None:
             before = load_measured(learnt / f"{self.name}.json")
@@ -74,6 +76,15 @@ class PrecomputedFeatures(Modality):
             lambda: survey(source.manifest, source.clips, self.name, self.config),
         )
 
+    def _usual(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Mean and deviation of each dimension over the training clips, also where none are standardised."""
+        measured = self.measured
+        if not self.config.standardize:
+            config = self.config.model_copy(update={"standardize": True})
+            made = partial(survey, self.manifest, self.source.clips, self.name, config)
+            measured = self.source.keep(("usual", self.name), config, made).input()
+        return np.array(measured.mean), np.array(measured.std)
+
     @property
     def told(self) -> FeatureInput:
         """Width, length and spread of the features over the training split."""
@@ -89,8 +100,11 @@ class PrecomputedFeatures(Modality):
         return by_rate if clip.end is None else max(by_rate, clip.end - (clip.start or 0.0))
 
     def read(self, clip: Clip, stored: OpenClip, window: Window, *, training: bool) -> tuple[Tensor, Tensor]:
+        vectors = self._vectors(clip)
+        if self.damage is not None:
+            vectors = self.damage.vectors(clip, vectors, *self._usual())
         inside, times = in_window(
-            self._vectors(clip),
+            vectors,
             clip.features_rate.get(self.name),
             window.clip_seconds or window.length,
             window.start,

@@ -73,7 +73,7 @@ def load_study(directory: str | Path) -> StudyRuns:
         ArmRuns(
             arm.name,
             arm.role,
-            tuple(_read_run(*found[arm.name, s], clips) for s in record.seeds),
+            tuple(read_run(*found[arm.name, s], clips) for s in record.seeds),
             arm.factors,
         )
         for arm in complete
@@ -180,7 +180,7 @@ def read_clips(folder: Path, result: RunResult) -> Clips:
     )
 
 
-def _read_run(folder: Path, result: RunResult, clips: Clips) -> FinishedRun:
+def read_run(folder: Path, result: RunResult, clips: Clips) -> FinishedRun:
     rows = _read_predictions(folder)
     ours, theirs = Counter(row.id for row in rows), Counter(clips.ids)
     odd = sorted((ours - theirs) + (theirs - ours))

@@ -11,7 +11,7 @@ from mmvideo.components import EncoderChoice
 from mmvideo.config import RunConfig
 from mmvideo.data.loading import SplitLoader, in_batches
 from mmvideo.data.run_data import RunData
-from mmvideo.encoders.ahead import encode_clips
+from mmvideo.encoders.ahead import encode_clips, encoding_now
 from mmvideo.encoders.base import Encoder
 from mmvideo.errors import InputError
 from mmvideo.modalities.base import Modality
@@ -37,6 +37,16 @@ def make_fabric(config: RunConfig) -> Fabric:
     accelerator = "cuda" if device != "cpu" and torch.cuda.is_available() else "cpu"
     torch.set_num_threads(config.runtime.threads)
     return Fabric(accelerator=accelerator, devices=1, precision=config.train.precision)
+
+
+def encode_damaged(data: RunData, device: torch.device) -> None:
+    """Where a frozen encoder's tokens of clips are kept: those of a modality that is damaged now are made as
+    they are read; the kept ones are of clips as they are."""
+    for name, modality in data.modalities.items():
+        if modality.encoded is not None and modality.damage is not None:
+            chosen = data.config.inputs[name].encoder
+            ahead = chosen.component.encode_ahead(chosen.options, modality, device)
+            modality.encode_now = encoding_now(ahead)
 
 
 def encode_ahead(data: RunData, device: torch.device) -> None:

@@ -16,8 +16,9 @@ from mmvideo.config import Input, RunConfig
 from mmvideo.data.collate import collate
 from mmvideo.data.run_data import RunData
 from mmvideo.encoders.visual import CnnLstm
+from mmvideo.modalities.corruptions import Damage
 from mmvideo.modalities.visual import Visual
-from mmvideo.runs.assembly import encode_ahead
+from mmvideo.runs.assembly import encode_ahead, encode_damaged
 from mmvideo.runs.execute import execute
 from mmvideo.store.encoded import EncodedClips
 from mmvideo.store.maintenance import collect_garbage, verify
@@ -97,6 +98,22 @@ def test_a_batch_of_features_is_what_the_frames_give(
         from_frames, from_features = encoder(batches[0]), encoder(batches[1])
         torch.testing.assert_close(from_frames.clip, from_features.clip)
         torch.testing.assert_close(from_frames.stem.values, from_features.stem.values)
+
+
+def test_damaged_frames_are_encoded_anew(
+    configure: Configure, config: RunConfig, backbone: Callable[[int], None]
+) -> None:
+    plain, (encoded, _) = RunData.open(reading(configure, cached=False)), ahead(config)
+    options = config.inputs["visual"].encoder.options
+    encoder = CnnLstm(options, None, 16, frozenset({"clip"})).eval()
+    clean = next(iter(encoded.evaluated("test")))
+    for data in (plain, encoded):
+        data.modalities["visual"].damage = Damage("visual", "gaussian_noise", 4)
+        encode_damaged(data, CPU)
+    frames, tokens = (next(iter(data.evaluated("test"))).inputs["visual"] for data in (plain, encoded))
+    assert (frames.values.ndim, tokens.values.ndim) == (5, 3)
+    torch.testing.assert_close(encoder(frames).clip, encoder(tokens).clip)
+    assert not torch.allclose(tokens.values, clean.inputs["visual"].values)
 
 
 def test_they_are_computed_once_and_again_only_for_other_weights(

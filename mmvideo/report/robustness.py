@@ -1,0 +1,206 @@
+"""How scores fall with damaged input, of all runs measured by `mmvideo robustness`, as tidy tables."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float
+from numpy import ndarray
+
+from mmvideo.evaluation.afterwards import ROBUSTNESS, RobustnessRecord, read_afterwards
+from mmvideo.evaluation.display import MetricDisplay
+from mmvideo.evaluation.robustness import area, effective_robustness
+from mmvideo.evaluation.statistics import compare_arms, holm, interval_for_arm, verdict
+from mmvideo.evaluation.tasks import TASKS, Task
+from mmvideo.records import RESULT, RunResult, open_run
+from mmvideo.report.load import READ, load_study, read_clips, read_run
+from mmvideo.report.runs import StudyRuns
+
+CURVES = ("arm", "corruption", "severity", "level", "score", "low", "high", "n_seeds", "n_clips")
+AREAS = (
+    "arm", "corruption", "area", "area_low", "area_high", "drop", "drop_low", "drop_high",
+    "effective", "effective_low", "effective_high", "severities",
+)  # fmt: skip
+PAIRS = (
+    "corruption", "a", "b", "difference", "low", "high", "p", "adjusted_p", "verdict",
+)  # fmt: skip
+Severities = dict[int, tuple[float, tuple[float, ...]]]
+Found = dict[str, Severities]
+"""Corruption → severity → level of the (first) damage, and each clip's score."""
+
+
+@dataclass(frozen=True, eq=False)
+class Robustness:
+    """What was measured, as far as all seeds of an arm were."""
+
+    curves: pd.DataFrame
+    """A row for each `arm`, `corruption` and `severity`: the test `score` with its 95 % interval over seeds
+    and groups of clips. Severity 0 is no damage; `level` is how strong the (first) damage is."""
+    areas: pd.DataFrame
+    """A row for each `arm` and `corruption`: `area` under the curve, `drop` from the clean score to the most
+    severe, and `effective` robustness (see `mmvideo.evaluation.robustness`). Where scores are errors, a drop
+    is their growth, and effective robustness above 0 still the better."""
+    pairs: pd.DataFrame
+    """Differences in area between arms, paired by seed and clip; Holm's adjustment is within a corruption."""
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class _Arm:
+    """An arm's seeds: scores on clips as they are, (S, n), and damaged."""
+
+    name: str
+    clean: Float[ndarray, "S n"]
+    runs: Sequence[Found]
+    fusing: bool = True
+    damaged: dict[str, dict[int, tuple[float, ndarray]]] = field(init=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for corruption, of in self.runs[0].items():
+            shared = [s for s in sorted(of) if all(s in run.get(corruption, {}) for run in self.runs)]
+            if shared:
+                self.damaged[corruption] = {
+                    s: (of[s][0], np.array([run[corruption][s][1] for run in self.runs])) for s in shared
+                }
+
+    def curve(self, corruption: str) -> Float[ndarray, "V S n"]:
+        return np.stack([self.clean, *(scores for _, scores in self.damaged[corruption].values())])
+
+    def whole(self, corruption: str) -> bool:
+        """Whether it is measured at severities that follow upon each other from 1 on."""
+        measured = list(self.damaged.get(corruption, ()))
+        return bool(measured) and measured == list(range(1, len(measured) + 1))
+
+
+def robustness_of(study: StudyRuns) -> Robustness:
+    """What was measured of a study's arms.
+
+    Raises:
+        Damaged: a record that was changed, or measured of another run.
+    """
+    task = study.task
+    arms = [
+        _Arm(
+            arm.name,
+            task.clip_scores(arm.outputs, study.clips.labels).astype(float),
+            [_found(run.directory, run.result) for run in arm.runs],
+            not arm.unimodal,
+        )
+        for arm in study.arms
+    ]
+    return _tables(arms, task, study.clips.units)
+
+
+def _found(folder: Path, result: RunResult) -> Found:
+    found: Found = defaultdict(dict)
+    for path in sorted((folder / ROBUSTNESS).glob("*.json")):
+        record = read_afterwards(folder, f"{ROBUSTNESS}/{path.name}", RobustnessRecord, result, "robustness")
+        found[record.corruption][record.severity] = (record.levels[0], record.scores)
+    return dict(found)
+
+
+def _tables(arms: Sequence[_Arm], task: Task, units: ndarray) -> Robustness:
+    curves, areas, pairs = list[list[object]](), list[list[object]](), list[dict[str, object]]()
+    for arm in arms:
+        for corruption, of in arm.damaged.items():
+            levels = {0: (0.0, arm.clean), **of}
+            for severity, (level, scores) in levels.items():
+                one = interval_for_arm(scores, units, limits=task.range)
+                row = [arm.name, corruption, severity, level if severity else np.nan]
+                curves.append([*row, one.mean, one.low, one.high, one.n_seeds, one.n_clips])
+    names = dict.fromkeys(corruption for arm in arms for corruption in arm.damaged)
+    notes = [
+        f"{arm.name}: {corruption} was not measured at all severities up to its highest, so it has no area."
+        for arm in arms
+        for corruption in arm.damaged
+        if not arm.whole(corruption)
+    ]
+    for corruption in names:
+        among = [arm for arm in arms if arm.whole(corruption)]
+        most = max((len(arm.damaged[corruption]) for arm in among), default=0)
+        among = [arm for arm in among if len(arm.damaged[corruption]) == most]
+        areas += _areas(among, corruption, task, units)
+        pairs += _pairs([arm for arm in among if arm.fusing], corruption, task, units)
+    return Robustness(
+        pd.DataFrame(curves, columns=CURVES),
+        pd.DataFrame(areas, columns=AREAS),
+        pd.DataFrame(pairs, columns=PAIRS),
+        tuple(notes),
+    )
+
+
+def _areas(arms: Sequence[_Arm], corruption: str, task: Task, units: ndarray) -> list[list[object]]:
+    if not arms:
+        return []
+    sign = 1 if task.higher_is_better else -1
+    under = [area(arm.curve(corruption)) for arm in arms]
+    clean, below = sign * np.stack([arm.clean for arm in arms]), sign * np.stack(under)
+    effective = effective_robustness(clean, below, units, share=task.range == (0, 1))
+    width = task.range[1] - task.range[0]
+    rows = []
+    for arm, own, above in zip(arms, under, effective, strict=True):
+        curve = arm.curve(corruption)
+        of_area = interval_for_arm(own, units, limits=task.range)
+        of_drop = interval_for_arm(sign * (curve[0] - curve[-1]), units, limits=(-width, width))
+        spans = [(one.mean, one.low, one.high) for one in (of_area, of_drop)]
+        rows.append([arm.name, corruption, *spans[0], *spans[1], *above, len(curve) - 1])
+    return rows
+
+
+def _pairs(arms: Sequence[_Arm], corruption: str, task: Task, units: ndarray) -> list[dict[str, object]]:
+    names = list(combinations(arms, 2))
+    under = {arm.name: area(arm.curve(corruption)) for arm in arms}
+    tests = [
+        compare_arms(under[a.name], under[b.name], units, comparisons=len(names), limits=task.range)
+        for a, b in names
+    ]
+    return [
+        {
+            "corruption": corruption, "a": a.name, "b": b.name,
+            "difference": test.difference, "low": test.low, "high": test.high, "p": test.p,
+            "adjusted_p": p, "verdict": verdict(test, p, higher_is_better=task.higher_is_better),
+        }
+        for (a, b), test, p in zip(names, tests, holm([test.p for test in tests]), strict=True)
+    ]  # fmt: skip
+
+
+def measured_in(place: Path) -> tuple[str, Robustness, MetricDisplay]:
+    """Title, tables and wording of a study's folder, or of a single run's.
+
+    Raises:
+        InputError: a study that cannot be compared (see `load_study`), or a file that was changed.
+    """
+    if not (place / RESULT).is_file():
+        study = load_study(place)
+        return study.title, robustness_of(study), study.task.display
+    result = open_run(place, READ)
+    clips, task = read_clips(place, result), TASKS[result.task]
+    clean = task.clip_scores(read_run(place, result, clips).outputs, clips.labels).astype(float)
+    arm = _Arm(result.arm, clean[None], [_found(place, result)])
+    return place.name, _tables([arm], task, clips.units), task.display
+
+
+def as_text(found: Robustness, display: MetricDisplay) -> str:
+    """Scores by severity and the area, a line for each arm and corruption, for a terminal."""
+    scores = found.curves.assign(number=[display.value(score) for score in found.curves["score"]])
+    order = ["corruption", "arm"]
+    wide = scores.pivot_table(index=order, columns="severity", values="number", aggfunc="first", sort=False)
+    spans: Mapping[str, tuple[str, bool]] = {
+        "area": ("area", False),
+        "drop": ("drop", True),
+        "effective robustness": ("effective", True),
+    }
+    areas = found.areas.set_index(order)
+    for title, (name, change) in spans.items():
+        write = display.change if change else display.value
+        wide[title] = [
+            f"{write(row[name])} [{write(row[f'{name}_low'])}, {write(row[f'{name}_high'])}]"
+            for row in areas.reindex(wide.index).to_dict("records")
+        ]
+    return str(wide.fillna("").reset_index().to_string(index=False))

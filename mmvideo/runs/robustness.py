@@ -1,0 +1,131 @@
+"""How finished runs' scores fall with damage to their input, measured and kept beside their results."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+
+from mmvideo.config import RunConfig
+from mmvideo.errors import InputError, unknown
+from mmvideo.evaluation.afterwards import RobustnessRecord, by_id, read_afterwards, robustness_file
+from mmvideo.evaluation.tasks import TASKS
+from mmvideo.files import Damaged, write_whole
+from mmvideo.modalities.corruptions import CORRUPTIONS, SEVERITIES, Damage
+from mmvideo.records import RunResult
+from mmvideo.runs.assembly import encode_damaged
+from mmvideo.runs.directory import RunDirectory
+from mmvideo.runs.finished import Finished
+from mmvideo.training.predict import predict
+
+METHOD = 1
+"""Raise it when a corruption would damage the same clip in another way."""
+Kinds = Mapping[str, str]
+"""Modality → name of its corruption; several modalities are damaged at once."""
+
+
+def corruption_name(kinds: Kinds) -> str:
+    """`visual.blur+audio.white_noise`."""
+    return "+".join(f"{modality}.{name}" for modality, name in kinds.items())
+
+
+def corruptions_of(config: RunConfig, named: Sequence[str] | None = None) -> list[Kinds]:
+    """The corruptions that a run is tested by.
+
+    Args:
+        named: each `<modality>.<corruption>`, several joined by `+`, or a modality for all of its own;
+            those of modalities that the run lacks are left out, since they change nothing. None: all of each
+            modality, and the first of the first two at once.
+
+    Raises:
+        InputError: an unknown corruption or modality.
+    """
+    inputs = {m: CORRUPTIONS.get(given.component.kind, {}) for m, given in config.inputs.items()}
+    if named is None:
+        first = [(m, next(iter(inputs[m]))) for m in config.modalities if inputs[m]]
+        found = [{m: name} for m in config.modalities for name in inputs[m]]
+        return [*found, dict(first[:2])] if len(first) > 1 else list(found)
+    asked: list[Kinds] = []
+    for text in named:
+        if text in inputs:
+            asked += [{text: name} for name in inputs[text]]
+            continue
+        pairs = [part.partition(".")[::2] for part in text.split("+")]
+        for modality, name in pairs:
+            if modality not in inputs:
+                raise unknown("modality", modality, inputs)
+            if name not in inputs[modality]:
+                raise unknown(f"corruption of {modality}", name, inputs[modality])
+        asked.append(dict(pairs))
+    return [kinds for kinds in asked if kinds.keys() <= set(config.modalities)]
+
+
+class Robustness:
+    """A finished run, and what is kept of its scores on damaged clips.
+
+    Raises:
+        InputError: not a finished run, or one that is not what it was made with.
+    """
+
+    def __init__(self, path: Path, seed: int = 0) -> None:
+        self.path, self.seed = path, seed
+        run = RunDirectory(path)
+        self.result: RunResult = run.result()
+        self.config = run.config
+
+    @cached_property
+    def opened(self) -> Finished:
+        """The run with its model and data: only where something is missing."""
+        return Finished.open(self.path)
+
+    def measure(self, named: Sequence[str] | None, severities: Sequence[int]) -> Iterator[tuple[str, bool]]:
+        """Each `corruption-severity` once it is there, and whether it was measured now.
+
+        Raises:
+            InputError: an unknown corruption, or a severity that is not 1 to 5.
+        """
+        if strange := sorted(set(severities) - set(SEVERITIES)):
+            raise InputError(f"--severities are some of {', '.join(map(str, SEVERITIES))}; got {strange}.")
+        for kinds in corruptions_of(self.config, named):
+            for severity in severities:
+                file = robustness_file(corruption_name(kinds), severity)
+                made = not self._kept(file)
+                if made:
+                    write_whole(self.path / file, self._measured(kinds, severity).text())
+                yield f"{corruption_name(kinds)}-{severity}", made
+
+    def _kept(self, file: str) -> bool:
+        try:
+            record = read_afterwards(self.path, file, RobustnessRecord, self.result, "robustness")
+        except Damaged:  # or there is none; it is measured anew
+            return False
+        return (record.method, record.seed) == (METHOD, self.seed)
+
+    def _measured(self, kinds: Kinds, severity: int) -> RobustnessRecord:
+        began = time.monotonic()
+        data, fabric = self.opened.data, self.opened.fabric
+        try:
+            for name, corruption in kinds.items():
+                modality = data.modalities[name]
+                modality.damage = Damage(modality.kind, corruption, severity, self.seed)
+            encode_damaged(data, fabric.device)
+            model = self.opened.model.to(fabric.device)
+            with fabric.autocast():
+                found = predict(model, data.evaluated("test"), fabric.device, data.task)
+        finally:
+            levels = tuple(m.damage.level for m in data.modalities.values() if m.damage is not None)
+            for modality in data.modalities.values():
+                modality.damage = modality.encode_now = None
+        return RobustnessRecord(
+            run=self.result.folder,
+            result=str(self.result.seal),
+            task=data.task,
+            seconds=round(time.monotonic() - began, 3),
+            method=METHOD,
+            corruption=corruption_name(kinds),
+            severity=severity,
+            seed=self.seed,
+            levels=tuple(float(level) for level in levels),
+            scores=by_id(found.ids, TASKS[data.task].clip_scores(found.outputs, found.labels)),
+        )
