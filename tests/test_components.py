@@ -254,7 +254,7 @@ class TestOnesOwn:
         )  # fmt: skip
 
     @pytest.mark.parametrize(("options", "message"), [
-        ({"slop": 2.0}, r"of fusion 'my_parts:Gate' 'slop'. Did you mean 'slope'\? Known: absent_std, dropout, slo"),
+        ({"slop": 2.0}, r"of fusion 'my_parts:Gate' 'slop'. Did you mean 'slope'\? Known: .*, dropout, slo"),
         ({"width": 2}, "Unknown option of fusion 'my_parts:Gate' 'width'"),  # that is the configuration's
         ({"slope": "steep"}, r"options of fusion 'my_parts:Gate': slope: Input should be.*got 'steep'"),
         ({"widths": [8, 0]}, r"'my_parts:Gate': widths.1: .*greater than 0"),

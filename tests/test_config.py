@@ -82,7 +82,7 @@ class TestReading:
 
     @pytest.mark.parametrize(("changes", "message"), [
         ({"fusion": "erly"}, r"fusion: Unknown fusion 'erly'\. Did you mean 'early'\? Known: .*tensor"),
-        ({"fusion": {"name": "late", "options": {"dropuot": 0.1}}}, r"'dropout'\? Known: absent_std, dropout"),
+        ({"fusion": {"name": "late", "options": {"dropuot": 0.1}}}, r"'dropout'\? Known: .*, dropout"),
         ({"fusion": {"name": "late", "options": {"dropout": "x"}}}, "'late': dropout: .*valid number"),
         ({"fusion": {"name": "late", "options": 3}}, "options of fusion 'late' are names with values; got 3"),
         ({"fusion": {"name": "late", "option": {}}}, "fusion.option: Extra inputs"),
