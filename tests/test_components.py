@@ -250,11 +250,11 @@ class TestOnesOwn:
         made = FusionChoice.of("my_parts:Gate", slope=2.0).build(("visual", "flow"), 8)
         assert isinstance(made, Fusion)
         assert (made.config.model_dump(), made.modalities, made.width) == (
-            {"dropout": 0.1, "slope": 2.0, "widths": (8, 4)}, ("visual", "flow"), 8,
+            {"absent_std": 1.0, "dropout": 0.1, "slope": 2.0, "widths": (8, 4)}, ("visual", "flow"), 8,
         )  # fmt: skip
 
     @pytest.mark.parametrize(("options", "message"), [
-        ({"slop": 2.0}, r"of fusion 'my_parts:Gate' 'slop'. Did you mean 'slope'\? Known: dropout, slo"),
+        ({"slop": 2.0}, r"of fusion 'my_parts:Gate' 'slop'. Did you mean 'slope'\? Known: .*, dropout, slo"),
         ({"width": 2}, "Unknown option of fusion 'my_parts:Gate' 'width'"),  # that is the configuration's
         ({"slope": "steep"}, r"options of fusion 'my_parts:Gate': slope: Input should be.*got 'steep'"),
         ({"widths": [8, 0]}, r"'my_parts:Gate': widths.1: .*greater than 0"),

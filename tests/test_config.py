@@ -82,7 +82,7 @@ class TestReading:
 
     @pytest.mark.parametrize(("changes", "message"), [
         ({"fusion": "erly"}, r"fusion: Unknown fusion 'erly'\. Did you mean 'early'\? Known: .*tensor"),
-        ({"fusion": {"name": "late", "options": {"dropuot": 0.1}}}, r"'dropout'\? Known: dropout"),
+        ({"fusion": {"name": "late", "options": {"dropuot": 0.1}}}, r"'dropout'\? Known: .*, dropout"),
         ({"fusion": {"name": "late", "options": {"dropout": "x"}}}, "'late': dropout: .*valid number"),
         ({"fusion": {"name": "late", "options": 3}}, "options of fusion 'late' are names with values; got 3"),
         ({"fusion": {"name": "late", "option": {}}}, "fusion.option: Extra inputs"),
@@ -265,6 +265,13 @@ class TestSignature:
         assert signature(before, "data") == signature(by["loss"], "data")
         assert signature(CONFIG, "data") == signature(by["score"], "data")
         assert len({signature(config, "data") for config in by.values()}) == 3
+
+    def test_runs_whose_vectors_for_what_is_missing_started_small_are_told_apart(self) -> None:
+        written = CONFIG.model_dump()
+        del written["fusion"]["options"]["absent_std"]
+        before = load_config(json.dumps(written), "config.json of an earlier run")
+        small = RunConfig(fusion=FusionChoice.of("hierarchical", absent_std=0.02))
+        assert signature(before, "data") == signature(small, "data") != signature(CONFIG, "data")
 
     def test_only_active_inputs_count(self) -> None:
         assert list(RunConfig(modalities=PAIR).deciding()["inputs"]) == list(PAIR)

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from mmvideo.schema import Part
+from mmvideo.schema import NotNegative, Part, added
 from mmvideo.types import Features, FusionOutput
 from mmvideo.vocabulary import Level
 
@@ -36,12 +36,16 @@ class Fusion(nn.Module):
     class Config(Part):
         """What a configuration may choose of a fusion."""
 
+        absent_std: NotNegative = added(1.0, before=0.02)
+        """Standard deviation from which the vectors for missing modalities start. 1 is the scale of clip
+        vectors; from a small one it takes many steps until a model knows that something is missing."""
+
     def __init__(self, config: Config, modalities: Sequence[str], width: int) -> None:
         super().__init__()
         assert 0 < len(modalities) == len(set(modalities)), modalities
         self.config = config
         self.modalities, self.width = tuple(modalities), width
-        self.absent = nn.Parameter(torch.randn(len(modalities), width) * 0.02)
+        self.absent = nn.Parameter(torch.randn(len(modalities), width) * config.absent_std)
 
     @classmethod
     def levels_read(cls, config: Config) -> frozenset[Level]:

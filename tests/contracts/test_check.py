@@ -209,7 +209,7 @@ def test_it_runs_once_for_each_source_and_its_options(own: Path, monkeypatch: py
     root = own.parent / "runs"
     check_own_component(chosen("own_fusions:Fine", {}), source="a", root=root)
     (remembered,) = read_json(root / ".checked.json")
-    assert remembered == "own_fusions:Fine {'layers': 1, 'note': ''} a"
+    assert remembered == "own_fusions:Fine {'absent_std': 1.0, 'layers': 1, 'note': ''} a"
     tried: list[str] = []
     monkeypatch.setattr(
         "mmvideo.contract.check.check_component",

@@ -61,3 +61,12 @@ def test_modalities_may_have_any_names_in_any_order() -> None:
     for wrong in ((), ("visual", "visual")):
         with pytest.raises(AssertionError):
             made("late", wrong)
+
+
+@pytest.mark.parametrize("name", [name for name in FUSIONS if name != "single"])
+def test_what_stands_in_for_a_missing_modality_starts_at_the_scale_of_clip_vectors(name: str) -> None:
+    fusion = FusionChoice.of(name).build(MODALITIES, 64)
+    stands_in = fusion.absent.detach()
+    assert stands_in.shape == (len(MODALITIES), 64)
+    assert stands_in.std().item() == pytest.approx(1, abs=0.2)
+    assert FusionChoice.of(name, absent_std=0.02).build(MODALITIES, 64).absent.std() < 0.03

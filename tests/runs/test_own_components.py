@@ -203,7 +203,7 @@ def test_they_train_to_a_complete_record(trained: Path) -> None:
     assert set(result["test_subsets"]) == {"none", "text", "pulse", "text+pulse"}
     assert set(result["train_presence"]) == {"text", "text+pulse"}
     config = json.loads((trained / "config.json").read_text())
-    assert config["fusion"] == {"name": "sums:Sum", "options": {"times": 3}}
+    assert config["fusion"] == {"name": "sums:Sum", "options": {"absent_std": 1.0, "times": 3}}
     assert config["inputs"]["pulse"] == {
         "kind": "heart.kind:Pulse",
         "options": {"rest": 70.0},
