@@ -33,7 +33,14 @@ def pretrained(manifest: str, visual: EncoderChoice, audio: EncoderChoice, frame
             "text": Input.of("text"),
         },
         data=DataConfig(manifest=manifest, frame_rate=frame_rate, max_seconds=10.0),
-        train=TrainConfig(epochs=30, batch_size=64, learning_rate=3e-4, weight_decay=0.3, patience=10),
+        train=TrainConfig(
+            epochs=30,
+            batch_size=64,
+            learning_rate=3e-4,
+            weight_decay=0.3,
+            patience=10,
+            precision="bf16-mixed",
+        ),
         runtime=RuntimeConfig(threads=4, loader_workers=4),
     )
 

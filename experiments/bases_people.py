@@ -56,7 +56,14 @@ def pretrained(
             "text": Input.of("text", words, metadata_fields=read),
         },
         data=DataConfig(manifest=manifest, frame_rate=4.0, max_seconds=seconds, task=task),
-        train=TrainConfig(epochs=30, batch_size=32, learning_rate=3e-4, weight_decay=0.3, patience=10),
+        train=TrainConfig(
+            epochs=30,
+            batch_size=32,
+            learning_rate=3e-4,
+            weight_decay=0.3,
+            patience=10,
+            precision="bf16-mixed",
+        ),
         runtime=RuntimeConfig(threads=4, loader_workers=4),
     )
 

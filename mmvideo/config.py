@@ -160,13 +160,18 @@ class TrainConfig(Part):
     """Epochs without a better one, by what `select` chooses by, after which training stops; with `last` it
     goes on to the end."""
     precision: Literal["32-true", "16-mixed", "bf16-mixed"] = "32-true"
+    """On a GPU, 32-true multiplies in TF32: inputs are rounded to 10 bits, sums are of 32."""
     modality_dropout: dict[ModalityName, Fraction] = Field(default_factory=dict)
     """By modality (as `--train.modality-dropout.audio 0.2`), the rate at which a clip is shown without it in
     training, drawn from (seed, epoch, clip). One that is present always stays."""
+    compile: bool = added(False, before=False)
+    """Encoders and fusion by `torch.compile`, before the first step; what it cannot take runs as written, and
+    the reason is told. It belongs to what decides a run's numbers: compiled sums round in another order, and
+    dropout draws from another generator."""
     pad_to: dict[ModalityName, Positive] = Field(default_factory=dict)
     """By modality (as `--train.pad-to.text 32`), a multiple to which a batch's length, that of its longest
-    clip, is rounded up, so that a compiler or cuDNN meets few shapes. Padding changes no prediction; in
-    training, dropout draws differently."""
+    clip, is rounded up, so that a compiler or cuDNN meets few shapes. With `compile`, a quarter of the
+    longest length unless given. Padding changes no prediction; in training, dropout draws differently."""
     diagnostics: bool = True
     """Each epoch, log gradient norms of encoders and fusion, validation with each modality alone, and means
     over clips of what the fusion reports of itself, such as its gates (`FusionMeans`): 1 to 7 % of an epoch's

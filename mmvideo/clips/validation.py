@@ -173,8 +173,10 @@ def groups_to_move(clips: Sequence[Clip], share: float, seed: int) -> set[str]:
     for group in order:
         if keeps_train(group) and gain(group) > 0:
             move(group)
-    for label in sorted(total, key=natural_key):
+    for label in sorted(total.keys() - val.keys(), key=natural_key):
+        if val[label]:  # by a group that was moved for another label
+            continue
         candidates = [g for g in order if g not in moved and groups[g][label] and keeps_train(g)]
-        if not val[label] and candidates:
+        if candidates:
             move(min(candidates, key=lambda g: groups[g].total()))
     return moved

@@ -12,6 +12,16 @@ from mmvideo.data.dataset import Sample
 from mmvideo.types import Batch, Tokens
 
 AS_LONG_AS_NEEDED: Mapping[str, int] = MappingProxyType({})
+BUCKETS = 4
+"""Lengths that a modality's batches are padded to, unless `pad_to` says otherwise."""
+USUAL = 8
+"""A multiple to pad to, where nobody knows how long a modality's sequences may get."""
+
+
+def bucket(longest: int | None) -> int:
+    """The multiple to which lengths are rounded up, so that sequences of up to `longest` come in few lengths
+    and the longest ones, which windows of one length all are, are hardly padded."""
+    return USUAL if longest is None else -(-longest // BUCKETS)
 
 
 def collate(samples: Sequence[Sample], pad_to: Mapping[str, int] = AS_LONG_AS_NEEDED) -> Batch:

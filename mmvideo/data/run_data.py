@@ -14,6 +14,7 @@ import numpy as np
 from mmvideo.clips.labels import target, task_of
 from mmvideo.clips.manifest import Clip
 from mmvideo.config import RunConfig
+from mmvideo.data.collate import bucket
 from mmvideo.data.content import DataContent, content_of
 from mmvideo.data.dataset import ClipDataset, PermutedModalities
 from mmvideo.data.loading import in_batches
@@ -137,6 +138,16 @@ class RunData:
             seed=self.config.seed,
         )
 
+    @property
+    def pad_to(self) -> dict[str, int]:
+        """By modality, the multiple that batches' lengths are rounded up to; a compiled run has few."""
+        train, seconds = self.config.train, self.config.data.max_seconds
+        if not train.compile:
+            return train.pad_to
+        return {
+            m: bucket(modality.longest(seconds)) for m, modality in self.modalities.items()
+        } | train.pad_to
+
     def evaluated(self, split: Split, *, permuted: bool = False) -> Iterator[Batch]:
         """The split's clips as they are evaluated: all views, and every batch padded as in training.
 
@@ -145,7 +156,7 @@ class RunData:
         """
         clips, train = self.dataset(split, views=True), self.config.train
         shown = PermutedModalities(clips, self.config.seed) if permuted else clips
-        return in_batches(shown, train.batch_size, pad_to=train.pad_to)
+        return in_batches(shown, train.batch_size, pad_to=self.pad_to)
 
 
 def available_modalities(config: RunConfig, *, progress: bool = False) -> tuple[str, ...]:

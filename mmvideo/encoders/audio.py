@@ -11,7 +11,6 @@ import torch
 import torchaudio
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
-from torch.amp.autocast_mode import is_autocast_available
 
 from mmvideo.encoders.base import Encoder
 from mmvideo.layers.convolution import SpectrogramStage, TemporalBlock
@@ -64,9 +63,8 @@ class LogMel(nn.Module):
         )
         spectrum = spectrum[:, :, : mask.shape[1]]
         power = spectrum.real.square() + spectrum.imag.square()  # several times faster than abs().square()
-        kind = power.device.type
         # a loud clip's power is beyond 16 bits: this product stays out of mixed precision
-        with torch.autocast(kind, enabled=False) if is_autocast_available(kind) else nullcontext():
+        with nullcontext() if power.is_meta else torch.autocast(power.device.type, enabled=False):
             mel = power.transpose(1, 2) @ self.filters
             return (torch.log(mel + LOG_FLOOR) - LOG_MEAN).transpose(1, 2) / LOG_SCALE
 

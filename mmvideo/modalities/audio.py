@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
@@ -106,6 +107,11 @@ class Audio(MeasuredModality):
 
     def where(self, source: ClipSource) -> frozenset[str]:
         return frozenset(name for name, had in source.stored.items() if "audio" in had)
+
+    def longest(self, seconds: float) -> int | None:
+        if self.encoded is not None:
+            return None
+        return math.ceil(round(seconds * self.needs.sample_rate) / self.needs.hop)
 
     def varies(self) -> bool:
         return bool(self.config.changing)

@@ -152,6 +152,10 @@ class Modality:
         """How long the clip lasts, as far as this tells beyond what the store has of it."""
         return 0.0
 
+    def longest(self, seconds: float) -> int | None:
+        """Items in the longest sample of a window of so many seconds; None: nobody knows."""
+        return None
+
     def varies(self) -> bool:
         """Whether two readings of one window in training may differ."""
         return False

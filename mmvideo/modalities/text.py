@@ -75,6 +75,9 @@ class Text(Modality):
         """The number of word pieces there are."""
         return self.tokenizer.size
 
+    def longest(self, seconds: float) -> int | None:
+        return None if self.encoded is not None else self.needs.longest
+
     def where(self, source: ClipSource) -> frozenset[str]:
         told = {clip.id for clip in source.clips if self._metadata(clip)}
         return frozenset(told.union(name for name, had in source.stored.items() if "text" in had))

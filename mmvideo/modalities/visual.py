@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, ClassVar, Literal
@@ -118,6 +119,12 @@ class Visual(MeasuredModality):
 
     def where(self, source: ClipSource) -> frozenset[str]:
         return frozenset(name for name, had in source.stored.items() if "visual" in had)
+
+    def longest(self, seconds: float) -> int | None:
+        if self.encoded is not None:
+            return None
+        shown = math.ceil(seconds * self.frame_rate)
+        return shown if self.config.sampling == "rate" else min(shown, self.config.frames)
 
     def varies(self) -> bool:
         # pictures that are changed at random, or so many that memory is better spent on smaller things

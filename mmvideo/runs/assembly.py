@@ -36,6 +36,8 @@ def make_fabric(config: RunConfig) -> Fabric:
         raise InputError("runtime.device is 'cuda', but torch finds no GPU; use 'auto' or 'cpu'")
     accelerator = "cuda" if device != "cpu" and torch.cuda.is_available() else "cpu"
     torch.set_num_threads(config.runtime.threads)
+    if accelerator == "cuda":  # on a CPU this would choose other kernels too
+        torch.set_float32_matmul_precision("high")  # TF32; of torch's newer switch, inductor asks in vain
     return Fabric(accelerator=accelerator, devices=1, precision=config.train.precision)
 
 
@@ -103,7 +105,7 @@ def training_data(data: RunData, model: FusionModel, device: torch.device) -> Tr
             batch_size=size,
             seed=seed,
             workers=config.runtime.loader_workers,
-            pad_to=config.train.pad_to,
+            pad_to=data.pad_to,
         )
 
     def encoded() -> dict[Split, EncodedSplit]:

@@ -40,7 +40,13 @@ def flops_per_clip(model: nn.Module, batch: Batch) -> int:
     model.eval()
     # With gradients, though none is taken: without, the counter fails on modules that are given a parameter.
     # Fused kernels hide their products from the counter: oneDNN's and cuDNN's LSTM, and flash attention.
-    with _without_fused_lstm(), sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
+    # So do compiled ones.
+    with (
+        torch.compiler.set_stance("force_eager"),
+        _without_fused_lstm(),
+        sdpa_kernel(SDPBackend.MATH),
+        FlopCounterMode(display=False) as counter,
+    ):
         model(batch)
     return round(counter.get_total_flops() / len(batch))
 

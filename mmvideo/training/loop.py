@@ -21,6 +21,7 @@ from mmvideo.evaluation.tasks import TASKS
 from mmvideo.objectives import Objective
 from mmvideo.seeding import derive_seed
 from mmvideo.training.checkpoint import Checkpoints
+from mmvideo.training.compilation import compile_parts
 from mmvideo.training.diagnostics import GradientNorms, diagnoses, validate_alone
 from mmvideo.training.optimization import make_optimizer, make_schedule, trained_parts
 from mmvideo.training.predict import as_outputs, predict
@@ -94,6 +95,9 @@ def fit(
     schedule = make_schedule(optimizer, config, epochs * data.steps_per_epoch)
     net, optimizer = fabric.setup(model, optimizer)
     session = Session(model, net, data, config, fabric, seed)
+    if config.compile:
+        example = next(iter(session.val_batches()))
+        compile_parts(model, lambda: session.backward(net(example).logits.float().square().mean()))
     state = {"model": model, "objective": objective, "optimizer": optimizer, "schedule": schedule}
     state["precision"] = fabric.strategy.precision  # with 16-mixed, the scale of the loss
     checkpoints.remove_stale()
