@@ -48,7 +48,7 @@ class Robustness:
     severe, and `effective` robustness (see `mmvideo.evaluation.robustness`). Where scores are errors, a drop
     is their growth, and effective robustness above 0 still the better."""
     pairs: pd.DataFrame
-    """Differences in area between arms, paired by seed and clip; those of a corruption hold together (max-t)."""
+    """Differences in area between arms, paired by seed and clip; of one corruption they hold together."""
     notes: tuple[str, ...] = ()
 
 
