@@ -28,6 +28,9 @@ class Compare:
     """Folders of studies, such as runs/mixed."""
     out: Path = Path("reports")
     """Folder of reports; each study's own is made in it."""
+    margin: float | None = None
+    """Differences up to this size, in the task's score (0.01 is 1 point), count as none: `equivalent within`.
+    None: 1 point of accuracy or label ranking AP; of errors, nothing is called equivalent."""
 
 
 def compare(arguments: list[str]) -> int:
@@ -37,7 +40,7 @@ def compare(arguments: list[str]) -> int:
         raise InputError("compare needs at least one study's folder, such as runs/mixed.")
     for folder in options.study_dirs:
         named = folder.resolve() if folder.name in ("", "..") else folder  # the report's folder is called so
-        report(named, options.out, f"mmvideo compare {shlex.join(arguments)}")
+        report(named, options.out, f"mmvideo compare {shlex.join(arguments)}", margin=options.margin)
     return 0
 
 
@@ -51,13 +54,15 @@ def keep_floor(study: Study, study_dir: Path) -> None:
         write_whole(study_dir / floor_file(seed), floor_of(configs).text())
 
 
-def report(study_dir: Path, out: Path, command: str, *, keep: bool = False) -> tuple[Comparison, bool]:
+def report(
+    study_dir: Path, out: Path, command: str, *, keep: bool = False, margin: float | None = None
+) -> tuple[Comparison, bool]:
     from mmvideo.report import write_report
     from mmvideo.report.console import print_comparison
 
     folder = out / study_dir.name
     try:
-        comparison, written = write_report(study_dir, folder, reproduce=command, keep=keep)
+        comparison, written = write_report(study_dir, folder, reproduce=command, keep=keep, margin=margin)
     except Exception as error:
         reason = _of_the_disk(error)
         if reason is None:

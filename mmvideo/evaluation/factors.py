@@ -22,7 +22,7 @@ import numpy as np
 from jaxtyping import Float, Shaped
 from numpy import ndarray
 
-from mmvideo.evaluation.statistics import UNIT, PairedComparison, compare_arms
+from mmvideo.evaluation.statistics import ALONE, UNIT, Levels, PairedComparison, compare_arms
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,12 +74,14 @@ def effect_of(
     groups: Shaped[ndarray, " n"],
     *,
     limits: tuple[float, float] = UNIT,
+    levels: Levels = ALONE,
 ) -> PairedComparison:
     """The size of an effect with its 95 % interval and p, over seeds and groups of clips.
 
     Args:
         scores: of each arm, its seeds' scores on the test clips; the same seeds and clips in all.
         limits: the lowest and the highest score there can be.
+        levels: of the family of effects; by itself: 95 %.
 
     Raises:
         InputError: fewer than 2 groups, or no seed.
@@ -88,7 +90,7 @@ def effect_of(
     higher, lower = (np.tensordot(part, scores.astype(float), axes=1) for part in (for_, against))
     total = float(for_.sum())
     low, high = (limit * total for limit in limits)
-    return compare_arms(higher, lower, groups, limits=(low, high))
+    return compare_arms(higher, lower, groups, limits=(low, high), levels=levels)
 
 
 def _main(

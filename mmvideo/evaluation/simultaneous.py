@@ -27,6 +27,7 @@ from mmvideo.evaluation.spread import group_sums
 from mmvideo.evaluation.statistics import ALPHA, UNIT, Levels, PairedComparison, compare_arms
 
 DRAWS = 40_000
+_SAME = 1e-6
 
 
 class MaxT:
@@ -36,7 +37,10 @@ class MaxT:
         """
         Args:
             factor: rows whose products are the comparisons' correlations; zeros for one that cannot vary.
+                Rows that are the same or each other's negative are one comparison.
         """
+        first = np.take_along_axis(factor, np.argmax(np.abs(factor) > _SAME, axis=1)[:, None], axis=1)
+        factor = np.unique((factor * np.where(first < 0, -1, 1)).round(6), axis=0)
         self.size = len(factor)
         if self.size > 1:
             drawn = factor.astype(np.float32) @ _normals(factor.shape[1])
@@ -58,12 +62,20 @@ class MaxT:
         return float(max(p, min(simulated, self.size * p, 1.0)))
 
 
+def levels_of(
+    scores: Shaped[ndarray, "K S n"], weights: Float[ndarray, "k K"], groups: Shaped[ndarray, " n"]
+) -> Levels:
+    """What each of k weighted sums of K arms, such as differences of two, is held to."""
+    together = max_t(scores, weights, groups)
+    return Levels(together.level(ALPHA), together.level(2 * ALPHA), together.adjusted)
+
+
 def max_t(
-    scores: Shaped[ndarray, "K S n"], pairs: Sequence[tuple[int, int]], groups: Shaped[ndarray, " n"]
+    scores: Shaped[ndarray, "K S n"], weights: Float[ndarray, "k K"], groups: Shaped[ndarray, " n"]
 ) -> MaxT:
-    """Of the differences between pairs of K arms."""
-    if len(pairs) < 2:
-        return MaxT(np.zeros((len(pairs), 1)))
+    """Of k weighted sums of K arms."""
+    if len(weights) < 2:
+        return MaxT(np.zeros((len(weights), 1)))
     n_arms, n_seeds, n_clips = scores.shape
     sums, sizes = group_sums(scores.reshape(n_arms * n_seeds, n_clips), groups)
     means = sums.reshape(n_arms, n_seeds, -1) / n_clips
@@ -78,8 +90,7 @@ def max_t(
     n_groups = len(sizes)
     arms = np.hstack([by_group * np.sqrt(n_groups / (n_groups - 1)), np.diag(np.sqrt(of_seeds))])
     arms = np.asarray(np.linalg.qr(arms.T, mode="r")).T  # the same products, in as few columns as arms
-    first, second = np.array(pairs).T
-    factor = arms[first] - arms[second]
+    factor = weights @ arms
     length = np.sqrt((factor**2).sum(axis=1, keepdims=True))
     return MaxT(np.divide(factor, length, out=np.zeros_like(factor), where=length > 0))
 
@@ -101,8 +112,8 @@ def compare_family(
     Raises:
         InputError: as `compare_arms`.
     """
-    together = max_t(scores, pairs, groups)
-    levels = Levels(together.level(ALPHA), together.level(2 * ALPHA), together.adjusted)
+    identity = np.eye(len(scores))
+    levels = levels_of(scores, np.array([identity[a] - identity[b] for a, b in pairs]), groups)
     return [
         compare_arms(scores[a], scores[b], groups, limits=limits, margin=margin, levels=levels)
         for a, b in pairs

@@ -65,6 +65,10 @@ class Levels:
     """From p to adjusted p."""
 
 
+ALONE = Levels()
+"""Of a comparison by itself."""
+
+
 @dataclass(frozen=True)
 class PairedComparison:
     """Arm A against arm B on the same seeds and clips. Positive: A's scores are higher."""
@@ -163,7 +167,7 @@ def compare_arms(
     *,
     limits: tuple[float, float] = UNIT,
     margin: float | None = None,
-    levels: Levels = Levels(),
+    levels: Levels = ALONE,
 ) -> PairedComparison:
     """Difference in mean score of arm A and arm B, paired by seed and by clip.
 

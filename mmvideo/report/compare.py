@@ -12,6 +12,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from mmvideo import __version__
+from mmvideo.errors import InputError
 from mmvideo.evaluation.statistics import compare_arms, interval_for_arm
 from mmvideo.report.answer import Answer, plain_answer
 from mmvideo.report.comparisons import (
@@ -125,7 +126,12 @@ def compare(study: StudyRuns, margin: float | None = None) -> Comparison:
 
     Args:
         margin: differences up to this size, in the score's unit, count as none; None: the task's own.
+
+    Raises:
+        InputError: a margin that is none.
     """
+    if margin is not None and not 0 < margin < np.inf:
+        raise InputError(f"a margin of equivalence is a number above 0, such as 0.01 (1 point); got {margin}")
     margin = study.task.margin if margin is None else margin
     rows, notes = build_rows(study)
     chosen = [best_on_validation(study, kind) for kind in ("single modality", "fusion")]

@@ -48,7 +48,7 @@ class Robustness:
     severe, and `effective` robustness (see `mmvideo.evaluation.robustness`). Where scores are errors, a drop
     is their growth, and effective robustness above 0 still the better."""
     pairs: pd.DataFrame
-    """Differences in area between arms, paired by seed and clip; Holm's adjustment is within a corruption."""
+    """Differences in area between arms, paired by seed and clip; of one corruption they hold together."""
     notes: tuple[str, ...] = ()
 
 
@@ -155,17 +155,19 @@ def _areas(arms: Sequence[_Arm], corruption: str, task: Task, units: ndarray) ->
 
 
 def _pairs(arms: Sequence[_Arm], corruption: str, task: Task, units: ndarray) -> list[dict[str, object]]:
-    """The arms' areas, each against each: intervals, adjusted p values and verdicts hold for all together."""
-    names = list(combinations(range(len(arms)), 2))
+    pairs = list(combinations(range(len(arms)), 2))
+    if not pairs:
+        return []
     under = np.stack([area(arm.curve(corruption)) for arm in arms])
-    tests = compare_family(under, names, units, limits=task.range)
+    tests = compare_family(under, pairs, units, limits=task.range)
     return [
         {
             "corruption": corruption, "a": arms[a].name, "b": arms[b].name,
             "difference": test.difference, "low": test.low, "high": test.high, "p": test.p,
-            "adjusted_p": test.adjusted_p, "verdict": verdict(test, higher_is_better=task.higher_is_better),
+            "adjusted_p": test.adjusted_p,
+            "verdict": verdict(test, higher_is_better=task.higher_is_better),
         }
-        for (a, b), test in zip(names, tests, strict=True)
+        for (a, b), test in zip(pairs, tests, strict=True)
     ]  # fmt: skip
 
 

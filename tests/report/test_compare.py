@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from made_records import reseal
 
+from mmvideo.errors import InputError
 from mmvideo.report.compare import Comparison, compare
 from mmvideo.report.comparisons import (
     AGAINST_AVERAGING,
@@ -99,6 +100,8 @@ def test_a_wide_margin_makes_twins_equivalent(make_study: MakeStudy) -> None:
     assert twins["verdict"] == "equivalent within 30.0 points"
     assert found.record().margin == twins["margin"] == 0.3
     assert pair(found, "hierarchical", "late")["verdict"] == "better"
+    with pytest.raises(InputError, match="above 0"):
+        compare(found.study, margin=0.0)
 
 
 def test_what_would_narrow_the_interval_is_told(comparison: Comparison) -> None:

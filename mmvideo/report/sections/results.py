@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mmvideo.report.answer import rank_text
 from mmvideo.report.charts import forest
 from mmvideo.report.compare import Comparison, incomplete
 from mmvideo.report.sections import Content
@@ -15,6 +16,9 @@ def content(comparison: Comparison) -> Content:
         {
             "rows": comparison.table.to_dict("records"),
             "incomplete": incomplete(comparison),
+            "margin": comparison.margin,
+            "ranked": comparison.table["rank_best"].notna().sum() > 1,
+            "rank": rank_text,
             "metrics": [column for column in task.display.columns if column.key in comparison.table],
         },
         {"forest": forest.chart(comparison)},
