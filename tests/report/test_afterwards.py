@@ -14,7 +14,7 @@ from mmvideo.evaluation.contribution import subsets_of
 from mmvideo.files import Damaged
 from mmvideo.records import open_run
 from mmvideo.report.compare import compare
-from mmvideo.report.contributions import contributions_of, sign_notes
+from mmvideo.report.contributions import contribution_frame, sign_notes
 from mmvideo.report.load import load_study
 from mmvideo.report.page import render
 from mmvideo.report.robustness import as_text, measured_in, robustness_of
@@ -60,13 +60,13 @@ def study(make_study: Callable[..., Path]) -> Path:
 
 
 def test_contributions_and_where_stand_ins_disagree(study: Path) -> None:
-    table = contributions_of(load_study(study)).set_index(["arm", "stand_in", "quantity", "of"])
+    table = contribution_frame(load_study(study)).set_index(["arm", "stand_in", "quantity", "of"])
     late = table.loc["late"].sort_index()
     assert late.loc[("permuted", "shapley", "audio"), "value"] == pytest.approx(0.3, abs=0.01)
     assert late.loc[("absent", "removal", "audio"), "value"] == pytest.approx(-0.1, abs=0.01)
     assert late.loc[("absent", "shapley", "visual"), "value"] == pytest.approx(0.2, abs=0.01)
     assert set(table.index.get_level_values("arm")) == {"hierarchical", "hierarchical twin", "late"}
-    told = sign_notes(contributions_of(load_study(study)))
+    told = sign_notes(contribution_frame(load_study(study)))
     assert "late: the shapley of audio is negative with 'absent' and positive with 'permuted'." in told
     assert not [note for note in told if "shapley of visual" in note]
 
@@ -96,7 +96,7 @@ def test_a_changed_number_is_refused(study: Path) -> None:
     file = next(study.glob(f"late-s0-*/{CONTRIBUTION}"))
     file.write_text(file.read_text().replace("0.5", "0.6"))
     with pytest.raises(Damaged, match=r"mmvideo contribute .*makes it again"):
-        contributions_of(load_study(study))
+        contribution_frame(load_study(study))
 
 
 def test_the_page_has_them_only_where_they_were_measured(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from mmvideo.report.charts.robustness import chart
 from mmvideo.report.compare import Comparison
 from mmvideo.report.robustness import Robustness, robustness_of
 from mmvideo.report.sections import Content
@@ -19,7 +20,8 @@ def content(comparison: Comparison) -> Content | None:
     corruptions = list(dict.fromkeys(found.curves["corruption"]))
     tables = {name: rows(found, name, severities) for name in corruptions}
     pairs = found.pairs.to_dict("records")
-    return Content({"tables": tables, "severities": severities, "pairs": pairs, "found": found.notes})
+    values = {"tables": tables, "severities": severities, "pairs": pairs, "found": found.notes}
+    return Content(values, {"robustness": chart(comparison, found.curves)})
 
 
 def rows(found: Robustness, corruption: str, severities: list[int]) -> list[dict[str, Any]]:
