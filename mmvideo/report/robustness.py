@@ -16,7 +16,8 @@ from numpy import ndarray
 from mmvideo.evaluation.afterwards import ROBUSTNESS, RobustnessRecord, read_afterwards
 from mmvideo.evaluation.display import MetricDisplay
 from mmvideo.evaluation.robustness import area, effective_robustness
-from mmvideo.evaluation.statistics import compare_arms, holm, interval_for_arm, verdict
+from mmvideo.evaluation.simultaneous import compare_family
+from mmvideo.evaluation.statistics import interval_for_arm, verdict
 from mmvideo.evaluation.tasks import TASKS, Task
 from mmvideo.records import RESULT, RunResult, open_run
 from mmvideo.report.load import READ, load_study, read_clips, read_run
@@ -47,7 +48,8 @@ class Robustness:
     severe, and `effective` robustness (see `mmvideo.evaluation.robustness`). Where scores are errors, a drop
     is their growth, and effective robustness above 0 still the better."""
     pairs: pd.DataFrame
-    """Differences in area between arms, paired by seed and clip; Holm's adjustment is within a corruption."""
+    """Differences in area between arms, paired by seed and clip; intervals, p values and verdicts hold for all
+    of a corruption together."""
     notes: tuple[str, ...] = ()
 
 
@@ -154,19 +156,19 @@ def _areas(arms: Sequence[_Arm], corruption: str, task: Task, units: ndarray) ->
 
 
 def _pairs(arms: Sequence[_Arm], corruption: str, task: Task, units: ndarray) -> list[dict[str, object]]:
-    names = list(combinations(arms, 2))
-    under = {arm.name: area(arm.curve(corruption)) for arm in arms}
-    tests = [
-        compare_arms(under[a.name], under[b.name], units, comparisons=len(names), limits=task.range)
-        for a, b in names
-    ]
+    names = list(combinations(range(len(arms)), 2))
+    if not names:
+        return []
+    under = np.stack([area(arm.curve(corruption)) for arm in arms])
+    tests = compare_family(under, names, units, limits=task.range)
     return [
         {
-            "corruption": corruption, "a": a.name, "b": b.name,
+            "corruption": corruption, "a": arms[a].name, "b": arms[b].name,
             "difference": test.difference, "low": test.low, "high": test.high, "p": test.p,
-            "adjusted_p": p, "verdict": verdict(test, p, higher_is_better=task.higher_is_better),
+            "adjusted_p": test.adjusted_p,
+            "verdict": verdict(test, higher_is_better=task.higher_is_better),
         }
-        for (a, b), test, p in zip(names, tests, holm([test.p for test in tests]), strict=True)
+        for (a, b), test in zip(names, tests, strict=True)
     ]  # fmt: skip
 
 

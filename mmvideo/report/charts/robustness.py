@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import altair as alt
 import pandas as pd
 
@@ -24,7 +26,8 @@ def chart(comparison: Comparison, curves: pd.DataFrame) -> Chart:
     wording, of = comparison.study.task.display, described(comparison)
     arms = [arm for arm in dict.fromkeys(curves["arm"]) if arm in of]
     numbers = curves.assign(**{name: wording.factor * curves[name] for name in ("score", "low", "high")})
-    points = [of[row["arm"]] | row for row in _placed(numbers, comparison, arms).to_dict("records")]
+    placed = _placed(numbers, comparison, arms)
+    points: list[dict[str, Any]] = [{**of[row["arm"]], **row} for row in placed.to_dict("records")]
     last = int(curves["severity"].max())
     axis = alt.Axis(values=list(range(last + 1)), format="d", grid=False)
     x = alt.X("severity:Q", title="severity", axis=axis, scale=alt.Scale(domain=[0, 1.5 * last], nice=False))
