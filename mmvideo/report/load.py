@@ -106,7 +106,7 @@ def load_run(directory: str | Path) -> StudyRuns:
     folder = Path(directory)
     result = open_run(folder, READ)
     clips = read_clips(folder, result)
-    arm = ArmRuns(result.arm, "fusion", (_read_run(folder, result, clips),))
+    arm = ArmRuns(result.arm, "fusion", (read_run(folder, result, clips),))
     return StudyRuns(
         name=result.study,
         title=folder.absolute().name,

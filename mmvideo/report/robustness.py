@@ -48,7 +48,7 @@ class Robustness:
     severe, and `effective` robustness (see `mmvideo.evaluation.robustness`). Where scores are errors, a drop
     is their growth, and effective robustness above 0 still the better."""
     pairs: pd.DataFrame
-    """Differences in area between arms, paired by seed and clip; intervals, p values and verdicts hold for all
+    """Differences in area between arms, paired by seed and clip; intervals, p and verdicts hold for all
     of a corruption together."""
     notes: tuple[str, ...] = ()
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import altair as alt
 import pandas as pd
 
@@ -27,7 +25,10 @@ def chart(comparison: Comparison, curves: pd.DataFrame) -> Chart:
     arms = [arm for arm in dict.fromkeys(curves["arm"]) if arm in of]
     numbers = curves.assign(**{name: wording.factor * curves[name] for name in ("score", "low", "high")})
     placed = _placed(numbers, comparison, arms)
-    points: list[dict[str, Any]] = [{**of[row["arm"]], **row} for row in placed.to_dict("records")]
+    points = [
+        of[str(row["arm"])] | {str(key): value for key, value in row.items()}
+        for row in placed.to_dict("records")
+    ]
     last = int(curves["severity"].max())
     axis = alt.Axis(values=list(range(last + 1)), format="d", grid=False)
     x = alt.X("severity:Q", title="severity", axis=axis, scale=alt.Scale(domain=[0, 1.5 * last], nice=False))
