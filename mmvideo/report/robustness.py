@@ -80,7 +80,7 @@ class _Arm:
         return bool(measured) and measured == list(range(1, len(measured) + 1))
 
 
-def robustness_of(study: StudyRuns) -> Robustness:
+def robustness_frames(study: StudyRuns) -> Robustness:
     """What was measured of a study's arms.
 
     Raises:
@@ -180,7 +180,7 @@ def measured_in(place: Path) -> tuple[str, Robustness, MetricDisplay]:
     """
     if not (place / RESULT).is_file():
         study = load_study(place)
-        return study.title, robustness_of(study), study.task.display
+        return study.title, robustness_frames(study), study.task.display
     result = open_run(place, READ)
     clips, task = read_clips(place, result), TASKS[result.task]
     clean = task.clip_scores(read_run(place, result, clips).outputs, clips.labels).astype(float)

@@ -17,7 +17,7 @@ from mmvideo.report.compare import compare
 from mmvideo.report.contributions import contribution_frame, sign_notes
 from mmvideo.report.load import load_study
 from mmvideo.report.page import render
-from mmvideo.report.robustness import as_text, measured_in, robustness_of
+from mmvideo.report.robustness import as_text, measured_in, robustness_frames
 from mmvideo.vocabulary import MODALITIES, presence_pattern
 
 CLIPS = 120
@@ -73,7 +73,7 @@ def test_contributions_and_where_stand_ins_disagree(study: Path) -> None:
 
 def test_curves_areas_and_pairs(study: Path) -> None:
     loaded = load_study(study)
-    found = robustness_of(loaded)
+    found = robustness_frames(loaded)
     curve = found.curves.query("arm == 'late'").sort_values("severity")
     assert curve["severity"].tolist() == [0, 1, 2, 3]
     assert curve["score"].iloc[1:].tolist() == pytest.approx([0.6, 0.4, 0.2], abs=0.06)
@@ -87,7 +87,7 @@ def test_curves_areas_and_pairs(study: Path) -> None:
     assert len(found.pairs) == 3
     assert not {"audio", "visual"} & set(found.pairs["a"])
     next(study.glob(f"late-s0-*/{robustness_file(NOISE, 2)}")).unlink()
-    without = robustness_of(load_study(study))
+    without = robustness_frames(load_study(study))
     assert "late" not in set(without.areas["arm"])
     assert "not measured at all severities" in without.notes[0]
 

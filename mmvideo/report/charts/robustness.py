@@ -11,7 +11,7 @@ from mmvideo.report.compare import Comparison
 
 COLUMNS = 3
 HEIGHT = 200
-NAMED = 6
+NAMED = 8
 """Up to so many arms each has its name beside its curve; of more only those that validation picks."""
 
 

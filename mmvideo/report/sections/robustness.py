@@ -6,14 +6,14 @@ from typing import Any
 
 from mmvideo.report.charts.robustness import chart
 from mmvideo.report.compare import Comparison
-from mmvideo.report.robustness import Robustness, robustness_of
+from mmvideo.report.robustness import Robustness, robustness_frames
 from mmvideo.report.sections import Content
 
 POSITION = 66
 
 
 def content(comparison: Comparison) -> Content | None:
-    found = robustness_of(comparison.study)
+    found = robustness_frames(comparison.study)
     if found.curves.empty:
         return None
     severities = sorted(found.curves["severity"].unique())
