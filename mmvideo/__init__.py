@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from mmvideo.report.frames import subset_frame as subset_frame
     from mmvideo.report.load import load_run as load_run
     from mmvideo.report.load import load_study as load_study
+    from mmvideo.report.robustness import robustness_frames as robustness_frames
     from mmvideo.report.runs import StudyRuns as StudyRuns
 
 NAMES = {
@@ -40,6 +41,7 @@ NAMES = {
     "subset_frame": "mmvideo.report.frames",
     "calibration_frame": "mmvideo.report.calibration",
     "contribution_frame": "mmvideo.report.contributions",
+    "robustness_frames": "mmvideo.report.robustness",
     "compare": "mmvideo.report.compare",
     "Comparison": "mmvideo.report.compare",
     "write_report": "mmvideo.report",

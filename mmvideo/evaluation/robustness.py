@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from numpy import ndarray
 from scipy.special import expit, logit
 
@@ -57,43 +57,39 @@ def effective_robustness(
     if arms <= LEAST_ARMS:
         return [(np.nan, np.nan, np.nan)] * arms
     names, of = np.unique(units, return_inverse=True)
-    member = np.zeros((len(names), clips))
-    member[of, np.arange(clips)] = 1
-    both = np.stack([clean, damaged])
-    sums, sizes = both @ member.T, member.sum(axis=1)  # (2, A, S, G)
+    member = np.zeros((clips, len(names)))
+    member[np.arange(clips), of] = 1
+    sums, sizes = np.stack([clean, damaged]) @ member, member.sum(axis=0)  # (2, A, S, G)
+    drawn, weights = _resamples(seeds, len(names))
+    means = np.moveaxis(sums @ weights.T, -1, 0) / (weights @ sizes)[:, None, None, None]
+    means = np.take_along_axis(means, drawn[:, None, None, :], axis=3)  # (R, 2, A, S)
+    found = _residuals(means, clips, share)
+    low, high = np.quantile(found[1:], [0.025, 0.975], axis=0)
+    return [(float(v), float(a), float(b)) for v, a, b in zip(found[0], low, high, strict=True)]
+
+
+def _resamples(seeds: int, groups: int) -> tuple[Int[ndarray, "R S"], Float[ndarray, "R G"]]:
+    """Which seeds, and how often each group: as they are, then drawn anew."""
     draw = np.random.default_rng(derive_seed("effective robustness"))
-    found = np.array([
-        _residuals(sums[:, :, drawn_seeds], sums_of, sizes, clips, share)
-        for drawn_seeds, sums_of in _weights(draw, seeds, len(names))
-    ])  # fmt: skip
-    value, resampled = found[0], found[1:]
-    low, high = np.nanquantile(resampled, [0.025, 0.975], axis=0)
-    return [(float(v), float(a), float(b)) for v, a, b in zip(value, low, high, strict=True)]
+    drawn = draw.integers(seeds, size=(RESAMPLES, seeds))
+    weights = draw.multinomial(groups, np.full(groups, 1 / groups), size=RESAMPLES)
+    return np.vstack([np.arange(seeds), drawn]), np.vstack([np.ones(groups), weights])
 
 
-def _weights(draw: np.random.Generator, seeds: int, groups: int) -> list[tuple[ndarray, ndarray]]:
-    """Which seeds, and how often each group: as they are, then resampled."""
-    first = (np.arange(seeds), np.ones(groups))
-    return [first] + [
-        (draw.integers(seeds, size=seeds), np.bincount(draw.integers(groups, size=groups), minlength=groups))
-        for _ in range(RESAMPLES)
-    ]
-
-
-def _residuals(
-    sums: Float[ndarray, "2 A S G"], weight: ndarray, sizes: ndarray, clips: int, share: bool
-) -> Float[ndarray, " A"]:
+def _residuals(means: Float[ndarray, "R 2 A S"], clips: int, share: bool) -> Float[ndarray, "R A"]:
     """Each arm's mean damaged score less the one that the other arms' line gives at its clean score."""
-    means = (sums @ weight) / (weight @ sizes)  # (2, A, S)
-    x, y = _to_logits(means, clips) if share else means
-    residuals = np.empty(len(x))
-    for arm in range(len(x)):
-        others = np.arange(len(x)) != arm
-        given, seen = x[others].ravel(), y[others].ravel()
-        spread = ((given - given.mean()) ** 2).sum()
-        slope = ((given - given.mean()) * (seen - seen.mean())).sum() / spread if spread > 0 else 0.0
-        expected = seen.mean() + slope * (x[arm] - given.mean())
-        residuals[arm] = (means[1, arm] - (expit(expected) if share else expected)).mean()
+    x, y = np.moveaxis(_to_logits(means, clips) if share else means, 1, 0)  # (R, A, S) each
+    arms = x.shape[1]
+    residuals = np.empty(x.shape[:2])
+    for arm in range(arms):
+        others = np.arange(arms) != arm
+        given, seen = (of[:, others].reshape(len(x), -1) for of in (x, y))
+        centre, height = given.mean(axis=1, keepdims=True), seen.mean(axis=1, keepdims=True)
+        spread = ((given - centre) ** 2).sum(axis=1, keepdims=True)
+        rise = ((given - centre) * (seen - height)).sum(axis=1, keepdims=True)
+        slope = np.divide(rise, spread, out=np.zeros_like(rise), where=spread > 0)
+        expected = height + slope * (x[:, arm] - centre)
+        residuals[:, arm] = (means[:, 1, arm] - (expit(expected) if share else expected)).mean(axis=1)
     return residuals
 
 

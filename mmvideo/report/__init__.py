@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mmvideo.files import make_folder, remove_abandoned, write_whole, writing
 from mmvideo.report.compare import Comparison, compare
+from mmvideo.report.contributions import contribution_frame
 from mmvideo.report.load import load_study
+from mmvideo.report.robustness import robustness_frames
 from mmvideo.study_records import COMPARISON
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 __all__ = ["Comparison", "write_report"]
 
@@ -17,7 +23,8 @@ def write_report(
 ) -> tuple[Comparison, bool]:
     """Compare a study's finished runs and write what came out.
 
-    Writes `report.html`, `summary.csv`, `pairs.csv`, `comparison.json` and `figures/` into `out_dir`.
+    Writes `report.html`, `summary.csv`, `pairs.csv`, `comparison.json`, `figures/` into `out_dir`; where
+    they were measured, also `contributions.csv`, `robustness.csv` and its areas and pairs.
 
     Args:
         study_dir: the folder with study.json and the run directories.
@@ -43,12 +50,25 @@ def write_report(
     remove_abandoned(out_dir)
     with writing(written):
         written.unlink(missing_ok=True)
-    for name, table in (("summary", comparison.table), ("pairs", comparison.pairs)):
+    tables = {"summary": comparison.table, "pairs": comparison.pairs} | _afterwards(comparison)
+    for name, table in tables.items():
         write_whole(out_dir / f"{name}.csv", table.to_csv(index=False, float_format="%.6g"))
     write_figures(comparison, out_dir / "figures")
     write_whole(page, render(comparison, reproduce))
     write_whole(written, record)  # last: it is there if and only if the report is whole
     return comparison, True
+
+
+def _afterwards(comparison: Comparison) -> dict[str, DataFrame]:
+    """What was measured of the finished runs beside their training, if anything was."""
+    found = robustness_frames(comparison.study)
+    tables = {
+        "contributions": contribution_frame(comparison.study),
+        "robustness": found.curves,
+        "robustness_areas": found.areas,
+        "robustness_pairs": found.pairs,
+    }
+    return {name: table for name, table in tables.items() if len(table)}
 
 
 def _holds(file: Path, text: str) -> bool:

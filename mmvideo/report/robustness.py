@@ -48,7 +48,8 @@ class Robustness:
     severe, and `effective` robustness (see `mmvideo.evaluation.robustness`). Where scores are errors, a drop
     is their growth, and effective robustness above 0 still the better."""
     pairs: pd.DataFrame
-    """Differences in area between arms, paired by seed and clip; of one corruption they hold together."""
+    """Differences in area between arms, paired by seed and clip; intervals, p and verdicts hold for all
+    of a corruption together."""
     notes: tuple[str, ...] = ()
 
 
@@ -79,7 +80,7 @@ class _Arm:
         return bool(measured) and measured == list(range(1, len(measured) + 1))
 
 
-def robustness_of(study: StudyRuns) -> Robustness:
+def robustness_frames(study: StudyRuns) -> Robustness:
     """What was measured of a study's arms.
 
     Raises:
@@ -155,11 +156,11 @@ def _areas(arms: Sequence[_Arm], corruption: str, task: Task, units: ndarray) ->
 
 
 def _pairs(arms: Sequence[_Arm], corruption: str, task: Task, units: ndarray) -> list[dict[str, object]]:
-    pairs = list(combinations(range(len(arms)), 2))
-    if not pairs:
+    names = list(combinations(range(len(arms)), 2))
+    if not names:
         return []
     under = np.stack([area(arm.curve(corruption)) for arm in arms])
-    tests = compare_family(under, pairs, units, limits=task.range)
+    tests = compare_family(under, names, units, limits=task.range)
     return [
         {
             "corruption": corruption, "a": arms[a].name, "b": arms[b].name,
@@ -167,7 +168,7 @@ def _pairs(arms: Sequence[_Arm], corruption: str, task: Task, units: ndarray) ->
             "adjusted_p": test.adjusted_p,
             "verdict": verdict(test, higher_is_better=task.higher_is_better),
         }
-        for (a, b), test in zip(pairs, tests, strict=True)
+        for (a, b), test in zip(names, tests, strict=True)
     ]  # fmt: skip
 
 
@@ -179,7 +180,7 @@ def measured_in(place: Path) -> tuple[str, Robustness, MetricDisplay]:
     """
     if not (place / RESULT).is_file():
         study = load_study(place)
-        return study.title, robustness_of(study), study.task.display
+        return study.title, robustness_frames(study), study.task.display
     result = open_run(place, READ)
     clips, task = read_clips(place, result), TASKS[result.task]
     clean = task.clip_scores(read_run(place, result, clips).outputs, clips.labels).astype(float)
