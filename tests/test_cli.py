@@ -269,17 +269,16 @@ def test_a_recipe_may_lie_in_any_folder(here: Path, capsys: pytest.CaptureFixtur
     assert capsys.readouterr().out == "['mine/prepare.py', '--check']\n"
 
 
-def test_dry_run_of_a_study_lists_its_runs(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_dry_run_of_a_study_shows_its_plan(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert call("ablate", "fusions.py", "--seeds", "3", "4", "--dry-run", "--", "--width", "16") == 0
-    *runs, decided_later = capsys.readouterr().out.splitlines()
-    assert "a modality that no training clip has leaves all arms" in decided_later
-    assert runs == [
-        "Late or early?: 4 runs",
-        'demo/late-s3  fusion.name="late"',
-        'demo/early-s3  fusion.name="early"',
-        'demo/late-s4  fusion.name="late"',
-        'demo/early-s4  fusion.name="early"',
+    title, heads, *arms, left, decided_later = capsys.readouterr().out.splitlines()
+    assert title == "Late or early?: 2 arms × 2 seeds (3, 4) = 4 runs, 0 finished"
+    assert " ".join(heads.split()) == "arm fusion.name finished of 2 a run memory measured on"
+    assert [arm.split() for arm in arms] == [
+        [name, f'"{name}"', "0", "unknown", "unknown"] for name in ("late", "early")
     ]
+    assert left == "left: 4 runs; time and memory: unknown until the first run"
+    assert "a modality that no training clip has leaves all arms" in decided_later
 
 
 @pytest.mark.parametrize(
@@ -303,7 +302,7 @@ def test_a_study_is_named_and_changed_from_the_command_line(
 ) -> None:
     options = ["--name", "mine", "--set", "train.epochs=40", "width=8", "--set", "data.task=regression"]
     assert call("ablate", "fusions", "--seeds", "0", *options, "--dry-run") == 0
-    assert "mine/late-s0" in capsys.readouterr().out
+    assert "2 arms × 1 seed (0) = 2 runs" in capsys.readouterr().out
     study = changed_study(
         StudyOptions("fusions.py", overrides=(("train.epochs=40",), ("width=8",))), "ablate", []
     )
@@ -316,9 +315,10 @@ def test_dry_run_of_a_tuned_study_counts_its_trials(here: Path, capsys: pytest.C
     given = ("ablate", "fusions.py", "--seeds", "0", "--tune", "3", "--set", "width=8", "--dry-run")
     assert call(*given) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == "Late or early?: 2 runs"
-    assert lines[3].startswith("tuned first, on validation: 2 arms × 3 trials × 1 tuning seed = 6 runs")
-    assert "width" not in "".join(lines[3:]), "it is set"
+    assert lines[0].startswith("Late or early?: 2 arms × 1 seed (0) = 2 runs")
+    at = next(n for n, line in enumerate(lines) if line.startswith("tuned first, on validation: "))
+    assert lines[at].startswith("tuned first, on validation: 2 arms × 3 trials × 1 tuning seed = 6 runs")
+    assert "width" not in "".join(lines[at:]), "it is set"
     assert "two trials an arm or more" in refused(capsys, "ablate", "fusions.py", "--tune", "1")
 
 
@@ -330,12 +330,12 @@ def test_dry_run_of_a_tuned_study_counts_its_trials(here: Path, capsys: pytest.C
         ("inputs.text.encoder.options.model", "./minilm"),
     ],
 )
-def test_dry_run_lists_the_runs_and_then_refuses_what_is_not_there(
+def test_dry_run_shows_the_plan_and_then_refuses_what_is_not_there(
     here: Path, capsys: pytest.CaptureFixture[str], field: str, path: str
 ) -> None:
     assert call("ablate", "fusions.py", "--set", f"{field}={path}", "--dry-run") == 2
     printed = capsys.readouterr()
-    assert "demo/late-s0" in printed.out
+    assert "\nleft: " in printed.out
     assert printed.err.count(f"{field}: there is") == 1
     assert str(Path(path)) in printed.err
     hub = "inputs.text.encoder.options.model=some-one/on-the-hub"  # it may be: nobody is asked

@@ -109,9 +109,8 @@ def test_studies_are_found_by_module_name(python: Python, installed: Path, tmp_p
     listed = python(
         "-m", "mmvideo", "ablate", study, "--dry-run", "--seeds", "0", "--", "--manifest", "m.jsonl"
     )
-    assert [line.split()[0].rpartition("/")[2] for line in listed.splitlines() if "-s0" in line] == [
-        f"{arm}-s0" for arm in ("early", "late", "late_sum", "hierarchical", "visual", "audio", "text")
-    ]
+    table = [line.split()[0] for line in listed.splitlines()[2:9]]
+    assert table == ["early", "late", "late_sum", "hierarchical", "visual", "audio", "text"]
 
 
 def test_the_recipes_hide_no_other_package(python: Python) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import shlex
 import sys
 import time
@@ -14,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 from mmvideo.cli.compare import keep_floor, mirror, report
 from mmvideo.cli.study_options import StudyOptions, read_study
-from mmvideo.config_diff import flatten
 from mmvideo.errors import InputError
 from mmvideo.files import locked, make_folder
 from mmvideo.studies.availability import refuse_missing, restricted
-from mmvideo.studies.grid import run_grid
+from mmvideo.studies.grid import default_workers, run_grid
+from mmvideo.studies.plan import duration, plan_lines, plan_of
 from mmvideo.studies.space import Tuning
 from mmvideo.studies.study import Study
 from mmvideo.studies.tuning import plan_text, tune
@@ -73,7 +72,7 @@ def carry_out(study: Study, options: StudyOptions, command: str) -> int:
 
     began = time.monotonic()
     if options.dry_run:
-        print(f"{_list(_sized(study))}\n{AT_DATA}")
+        print(_plan(study, options))
         refuse_missing(study)
         return 0
     make_folder(options.root)  # before the study's data are decoded, not after
@@ -97,7 +96,7 @@ def carry_out(study: Study, options: StudyOptions, command: str) -> int:
             comparison, changed = report(grid.folder, options.out, command, keep=not grid.trained)
             if changed:
                 mirror(comparison, study, grid.folder, options.out)
-    print(f"total time: {_duration(time.monotonic() - began)}")
+    print(f"total time: {duration(time.monotonic() - began)}")
     return 1 if grid.failures else 0
 
 
@@ -109,21 +108,12 @@ def _sized(study: Study) -> Study:
     return sized(study)
 
 
-def _list(study: Study) -> str:
-    """One line a run: its name, and its values of what the study's arms differ in."""
-    flat = {config.label: flatten(config.model_dump(mode="json")) for config in study.runs()}
-    on_axis = [
-        key
-        for key in next(iter(flat.values()))
-        if any(key == axis or key.startswith(f"{axis}.") for axis in study.axes)
-    ]
-    differing = [key for key in on_axis if len({json.dumps(values.get(key)) for values in flat.values()}) > 1]
-    lines = [
-        "  ".join([label, *(f"{key}={json.dumps(values.get(key))}" for key in differing)])
-        for label, values in flat.items()
-    ]
-    plan = plan_text(study) if study.tuning else []
-    return "\n".join([f"{study.title}: {counted(len(lines), 'run')}", *lines, *plan])
+def _plan(study: Study, options: StudyOptions) -> str:
+    """What there is to do, without reading a clip."""
+    study = _sized(study)
+    workers = options.workers or default_workers(study.arms[0].config)
+    lines = plan_lines(plan_of(study, options.root), workers)
+    return "\n".join([*lines, *(plan_text(study) if study.tuning else []), AT_DATA])
 
 
 def _opened(study: Study) -> tuple[str, Mapping[str, Collection[str]]]:
@@ -190,8 +180,3 @@ def _tuned(study: Study, where: dict[str, Any]) -> tuple[Study, dict[str, str]]:
     for line in choices(study.tuned):
         print(line)
     return study, failed
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

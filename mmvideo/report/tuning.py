@@ -70,8 +70,11 @@ def budget_claims(study: StudyRuns) -> list[str]:
     singles = [arm.name for arm in study.arms if arm.unimodal]
 
     def best(names: Sequence[str], at: int) -> tuple[float, str] | None:
-        known = [(scores[name][at], name) for name in names if name in scores]
-        return max([(sign * score, name) for score, name in known if score is not None], default=None)
+        """The highest score, and all that have it."""
+        known = {name: scores[name][at] for name in names if name in scores}
+        found = {name: sign * score for name, score in known.items() if score is not None}
+        top = max(found.values(), default=0.0)
+        return (top, " and ".join(name for name in found if found[name] == top)) if found else None
 
     leads: dict[str, list[int]] = {}
     ahead: dict[bool, list[int]] = {}
@@ -86,15 +89,15 @@ def budget_claims(study: StudyRuns) -> list[str]:
         when = "; ".join(f"{name} with {_listed(trials)}" for name, trials in leads.items())
         claims.append(f"which fusion leads depends on the number of trials: {when}")
     elif leads and len(fusions) > 1:
-        claims.append(f"{next(iter(leads))} leads the fusions at every number of trials")
+        claims.append(f"at every number of trials the best fusion is {next(iter(leads))}")
     if len(ahead) > 1:
         claims.append(
             f"the best fusion is ahead of the best single modality with {_listed(ahead[True])}, not with "
             f"{_listed(ahead[False])}"
         )
     elif ahead:
-        word = "is" if True in ahead else "is not"
-        claims.append(f"the best fusion {word} ahead of the best single modality at every number of trials")
+        which = "every" if True in ahead else "no"
+        claims.append(f"at {which} number of trials the best fusion is ahead of the best single modality")
     return claims
 
 

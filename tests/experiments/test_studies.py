@@ -17,6 +17,7 @@ from mmvideo.evaluation.factors import factor_levels
 from mmvideo.runs.directory import RunDirectory
 from mmvideo.runs.execute import execute
 from mmvideo.studies.loading import load_function
+from mmvideo.studies.plan import plan_lines, plan_of
 from mmvideo.studies.study import Study
 
 Configure = Callable[..., RunConfig]
@@ -54,7 +55,7 @@ def build(file: str, **options: Any) -> Study:
 
 
 @pytest.mark.parametrize("file", ARMS)
-def test_it_is_built_without_its_data_and_its_factors_are_told(file: str) -> None:
+def test_it_is_built_and_planned_without_its_data(file: str, tmp_path: Path) -> None:
     base = "ucf101_frozen" if file == "frozen_or_tuned" else "planted"
     found = build(file, base=base, manifest="/nowhere/cats/manifest.jsonl")
     assert len(found.arms) == ARMS[file]
@@ -65,6 +66,8 @@ def test_it_is_built_without_its_data_and_its_factors_are_told(file: str) -> Non
     assert {arm.config.modalities for arm in found.arms if arm.role == "control"} == {
         (name,) for name in found.arms[0].config.inputs
     }
+    lines = plan_lines(plan_of(found, tmp_path), 1)  # what --dry-run prints
+    assert sum(line.startswith(f"{arm.name} ") for arm in found.arms for line in lines) == ARMS[file]
 
 
 @pytest.mark.parametrize("file", ARMS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 
@@ -89,6 +90,12 @@ def test_a_claim_that_holds_at_one_budget_alone_is_told(make_study: Callable[...
         "the best fusion is ahead of the best single modality with 4, not with 1 and 2",
     ]
     assert claims[0] in render(comparison, "")
+    tied = [arms[0].model_copy(update={"arm": arm}) for arm in ("late", "hierarchical")]
+    both = replace(study, tuning=tuning.model_copy(update={"arms": (*tied, arms[2])}))
+    assert budget_claims(both) == [
+        "at every number of trials the best fusion is hierarchical and late",
+        "at no number of trials the best fusion is ahead of the best single modality",
+    ]
 
 
 def test_a_study_that_was_not_tuned_says_nothing_of_it(make_study: Callable[..., Path]) -> None:

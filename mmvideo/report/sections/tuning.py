@@ -24,6 +24,6 @@ def content(comparison: Comparison) -> Content | None:
         "budgets": budgets(tuning.trials),
         "by_budget": by_budget(comparison.study),
         "claims": budget_claims(comparison.study),
-        "text": setting_text,
+        "told": setting_text,
     }
     return Content(values)
