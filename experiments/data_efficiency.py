@@ -41,5 +41,4 @@ def study(
         cross(Axis("fusion", strategies(fusions)), Axis("data.train_share", shares)),
         name=f"{found.name}-data-efficiency",
         title=f"Fusion strategies by the share of training clips of {found.name}",
-        tuning=found.tuning,
     )

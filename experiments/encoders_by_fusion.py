@@ -45,7 +45,6 @@ def study(
         ),
         name=f"{found.name}-encoders-by-fusion",
         title=f"Fusion strategies × encoders on {found.name}",
-        tuning=found.tuning,
     )
 
 

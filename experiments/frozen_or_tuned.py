@@ -54,5 +54,4 @@ def study(
         cross(Axis("fusion", strategies(fusions)), Variants("encoder", levels)),
         name=f"{found.name}-{modality}-tuned",
         title=f"How much of the {modality} encoder is trained, on {found.name}",
-        tuning=found.tuning,
     )

@@ -31,5 +31,4 @@ def study(base: str = "planted", manifest: str | None = None, fusions: tuple[str
         cross(Axis("fusion", strategies(fusions)), Axis("modalities", subsets(found.config))),
         name=f"{found.name}-fusion-by-subset",
         title=f"Fusion strategies on every subset of the modalities of {found.name}",
-        tuning=found.tuning,
     )

@@ -47,5 +47,4 @@ def study(
         seeds=(0, 1, 2),
         limits=known_limits(task) if task else None,
         same_size_as=match_parameters,
-        tuning=found.tuning,
     )

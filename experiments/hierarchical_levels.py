@@ -34,5 +34,4 @@ def study(base: str = "planted", manifest: str | None = None, levels: tuple[str,
         Axis("fusion", fusions, name="levels"),
         name=f"{found.name}-levels",
         title=f"Levels of hierarchical fusion on {found.name}",
-        tuning=found.tuning,
     )

@@ -36,5 +36,4 @@ def study(
         cross(Axis("fusion", strategies(fusions)), Axis("objective", objectives)),
         name=f"{found.name}-imbalance",
         title=f"Objectives against modality imbalance on {found.name}",
-        tuning=found.tuning,
     )

@@ -42,5 +42,4 @@ def study(
         cross(Axis("fusion", strategies(fusions)), Axis("train.modality_dropout", dropout, name="training")),
         name=f"{found.name}-missing",
         title=f"Modalities missing in training and at test on {found.name}",
-        tuning=found.tuning,
     )

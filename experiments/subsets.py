@@ -29,5 +29,4 @@ def study(base: str = "planted", manifest: str | None = None, fusion: str = "lat
         Axis("modalities", subsets(found.config)),
         name=f"{found.name}-subsets",
         title=f"Subsets of the modalities on {found.name}, fusion '{fusion}'",
-        tuning=found.tuning,
     )

@@ -8,14 +8,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any, TypeVar
+from typing import Any
 
 from mmvideo.config import RunConfig, load_config
 from mmvideo.errors import InputError, unknown
 from mmvideo.studies.loading import load_function, load_module, own_functions
-from mmvideo.studies.space import Tuning
-
-F = TypeVar("F", bound=Callable[..., RunConfig])
 
 BASES = "bases.py"
 BASES_MODULE = "mmvideo.experiments.bases"
@@ -29,22 +26,6 @@ class Base:
 
     config: RunConfig
     name: str
-    tuning: Tuning | None = None
-    """What arms made of it are tuned by, unless the command says otherwise (see `tuned`)."""
-
-
-def tuned(trials: int = 8, **changes: Any) -> Callable[[F], F]:
-    """`@tuned(8)` above a base: studies on it are tuned by so many trials an arm.
-
-    Args:
-        changes: further fields of `mmvideo.studies.space.Tuning`.
-    """
-
-    def mark(function: F) -> F:
-        function.tuning = Tuning(trials, **changes)  # type: ignore[attr-defined]
-        return function
-
-    return mark
 
 
 def study_base(spec: str, manifest: str | None = None, *, beside: str) -> Base:
@@ -68,16 +49,15 @@ def study_base(spec: str, manifest: str | None = None, *, beside: str) -> Base:
     else:
         function = load_function(spec, "base")
     own = _returned(function(), spec)
-    tuning = getattr(function, "tuning", None)
     name = _slug(spec.rpartition(":")[2] if ":" in spec else Path(spec).stem)
     if manifest is None or Path(manifest).resolve() == Path(own.data.manifest).resolve():
-        return Base(own, _data_name(own.data.manifest) if name == UNNAMED else name, tuning)
+        return Base(own, _data_name(own.data.manifest) if name == UNNAMED else name)
     if "manifest" in inspect.signature(function).parameters:
         config = _returned(function(manifest=manifest), spec)
     else:
         config = own.model_copy(update={"data": own.data.model_copy(update={"manifest": manifest})})
     data = _data_name(manifest)
-    return Base(config, data if name == UNNAMED else f"{name}-{data}", tuning)
+    return Base(config, data if name == UNNAMED else f"{name}-{data}")
 
 
 def load_base(spec: str) -> RunConfig:

@@ -14,7 +14,6 @@ from mmvideo.errors import InputError
 from mmvideo.studies.loading import load_function
 from mmvideo.studies.overrides import overridden
 from mmvideo.studies.parity import fusion_parameters, sized
-from mmvideo.studies.space import Tuning
 from mmvideo.studies.study import Study
 
 SCRIPT = Path(__file__).parents[2] / "experiments" / "fusion_strategies.py"
@@ -43,15 +42,6 @@ def test_each_fusion_and_each_modality_alone_is_an_arm(study: Callable[..., Stud
     assert found.axes == ("fusion", "modalities")
     assert found.name == "small"
     assert {arm.config.fusion_width for arm in found.arms} == {None}
-
-
-def test_a_tuned_base_brings_its_trials(study: Callable[..., Study], tmp_path: Path) -> None:
-    marked = BASES.replace("def small", "@tuned(4, seeds=(1, 2))\ndef small")
-    (tmp_path / "marked.py").write_text(f"from mmvideo.studies.base import tuned\n{marked}")
-    for manifest in (None, "data/other/manifest.jsonl"):
-        found = study(base=f"{tmp_path / 'marked.py'}:small", manifest=manifest)
-        assert found.tuning == Tuning(4, seeds=(1, 2))
-    assert study().tuning is None
 
 
 def test_all_stands_for_every_registered_fusion(study: Callable[..., Study]) -> None:
