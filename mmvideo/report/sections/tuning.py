@@ -7,7 +7,7 @@ from mmvideo.report.sections import Content
 from mmvideo.report.tuning import budget
 from mmvideo.tuning_record import setting_text
 
-POSITION = 35
+POSITION = 87
 
 
 def content(comparison: Comparison) -> Content | None:
