@@ -17,7 +17,7 @@ from mmvideo.report.charts.theme import specification
 from mmvideo.report.compare import Comparison
 from mmvideo.report.console import short
 
-LIBRARIES = "window.vegaEmbed = vegaEmbed; window.vega = vega;"
+LIBRARIES = "window.vegaEmbed = vegaEmbed;"
 """What the page's script is given of Vega."""
 
 

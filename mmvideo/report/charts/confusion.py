@@ -45,16 +45,20 @@ def chart(comparison: Comparison, arms: Sequence[str]) -> Chart:
     return matrix.facet(facet=alt.Facet("arm:N", title=None, sort=list(arms)), columns=COLUMNS)
 
 
-def heat(base: alt.Chart, tips: Sequence[alt.Tooltip], field: str = "share") -> alt.Chart:
-    """Cells whose colour is the stronger the higher the percentage in a field."""
-    scale = alt.Scale(domain=[0, 100], range=[0.04, 1])
+def heat(
+    base: alt.Chart, tips: Sequence[alt.Tooltip], field: str = "share", ends: tuple[float, float] = (0, 100)
+) -> alt.Chart:
+    """Cells whose colour is the stronger the nearer a field is to the second end."""
+    scale = alt.Scale(domain=list(ends), range=[0.04, 1])
     return base.mark_rect(color="var(--heat)", stroke="var(--paper)").encode(
         fillOpacity=alt.FillOpacity(f"{field}:Q", scale=scale, legend=None), tooltip=list(tips)
     )
 
 
-def heat_text(base: alt.Chart, field: str, form: str) -> alt.Chart:
-    """The percentages in such cells, legible on the strong ones too."""
-    strong = alt.condition(f"datum.{field} > 80", alt.value("var(--heat-ink)"), alt.value("var(--ink)"))
+def heat_text(base: alt.Chart, field: str, form: str, ends: tuple[float, float] = (0, 100)) -> alt.Chart:
+    """The numbers in such cells, legible on the strong ones too."""
+    low, high = ends
+    near = f"(datum.{field} - {low}) / {high - low or 1} > 0.8"
+    strong = alt.condition(near, alt.value("var(--heat-ink)"), alt.value("var(--ink)"))
     shown = {"field": field, "type": "quantitative", "format": form}
     return base.mark_text().encode(text=shown, color=strong)

@@ -51,7 +51,7 @@ def colour(comparison: Comparison, arms: Iterable[str] | None = None) -> alt.Col
     drawn = {of[arm] for arm in (of if arms is None else arms)}
     held = [role for role in ROLES if role in drawn]
     scale = alt.Scale(domain=[ROLES[role] for role in held], range=[f"var(--{role})" for role in held])
-    return alt.Color("role:N", scale=scale, legend=alt.Legend())
+    return alt.Color("role:N", scale=scale, legend=alt.Legend(symbolOpacity=1, symbolType="circle"))
 
 
 def shape() -> alt.Shape:

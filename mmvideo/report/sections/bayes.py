@@ -5,7 +5,7 @@ from __future__ import annotations
 from mmvideo.report.compare import Comparison
 from mmvideo.report.sections import Content
 
-POSITION = 40
+POSITION = 45
 
 
 def content(comparison: Comparison) -> Content | None:

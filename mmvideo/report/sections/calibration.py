@@ -6,7 +6,7 @@ from mmvideo.report.calibration import calibration_frame
 from mmvideo.report.compare import Comparison
 from mmvideo.report.sections import Content
 
-POSITION = 95
+POSITION = 68
 
 
 def content(comparison: Comparison) -> Content | None:

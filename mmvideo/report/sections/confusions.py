@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 from mmvideo.report.charts import confusion
+from mmvideo.report.charts.roles import key_arms
 from mmvideo.report.compare import Comparison
 from mmvideo.report.sections import Content
 
-POSITION = 90
+POSITION = 65
+MOST_CELLS = 4000
+"""Of all matrices beside those of the key arms together; more are left out."""
 
 
 def content(comparison: Comparison) -> Content | None:
     if comparison.study.task.kind != "single_label":
         return None
     trained = list(comparison.table.loc[comparison.table["parameters"].notna(), "arm"])
-    return Content(charts={"confusion": confusion.chart(comparison, trained)})
+    key = [arm for arm in key_arms(comparison) if arm in trained] or trained[:3]
+    charts = {"confusion": confusion.chart(comparison, key)}
+    others = [arm for arm in trained if arm not in key]
+    cells = sum(int((comparison.confusion[arm] > 0).sum()) for arm in others)
+    if others and cells <= MOST_CELLS:
+        charts["confusion_others"] = confusion.chart(comparison, others)
+    return Content({"n_others": len(others), "shown": "confusion_others" in charts}, charts)

@@ -7,7 +7,7 @@ from mmvideo.report.controls import EXPLANATIONS
 from mmvideo.report.floors import explanations
 from mmvideo.report.sections import Content
 
-POSITION = 60
+POSITION = 85
 
 
 def content(comparison: Comparison) -> Content:

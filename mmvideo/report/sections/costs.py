@@ -7,7 +7,7 @@ from mmvideo.report.compare import Comparison
 from mmvideo.report.epochs import epochs_text
 from mmvideo.report.sections import Content
 
-POSITION = 80
+POSITION = 55
 
 
 def content(comparison: Comparison) -> Content:

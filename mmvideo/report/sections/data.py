@@ -6,7 +6,7 @@ from mmvideo.report.compare import Comparison
 from mmvideo.report.sections import Content
 from mmvideo.vocabulary import in_order
 
-POSITION = 75
+POSITION = 90
 
 
 def content(comparison: Comparison) -> Content | None:

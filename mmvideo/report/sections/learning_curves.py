@@ -6,7 +6,7 @@ from mmvideo.report.charts import learning_curves
 from mmvideo.report.compare import Comparison
 from mmvideo.report.sections import Content
 
-POSITION = 70
+POSITION = 50
 
 
 def content(comparison: Comparison) -> Content:

@@ -6,7 +6,7 @@ from mmvideo.report.charts import predictions
 from mmvideo.report.compare import Comparison
 from mmvideo.report.sections import Content
 
-POSITION = 100
+POSITION = 66
 
 
 def content(comparison: Comparison) -> Content | None:

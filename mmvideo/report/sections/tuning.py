@@ -8,7 +8,7 @@ from mmvideo.report.sections import Content
 from mmvideo.report.tuning import budget, budget_claims, by_budget
 from mmvideo.tuning_record import setting_text
 
-POSITION = 35
+POSITION = 87
 
 
 def content(comparison: Comparison) -> Content | None:

@@ -8,7 +8,7 @@ from mmvideo.report.compare import Comparison
 from mmvideo.report.comparisons import FAMILIES, SINGLES
 from mmvideo.report.sections import Content
 
-POSITION = 50
+POSITION = 40
 
 
 def content(comparison: Comparison) -> Content | None:
@@ -18,6 +18,7 @@ def content(comparison: Comparison) -> Content | None:
             {
                 "matrix": matrix,
                 "columns": _columns(comparison, matrix),
+                "references": _references(comparison, matrix),
                 "families": FAMILIES,
                 "pairs": comparison.pairs.to_dict("records"),
             }
@@ -51,3 +52,8 @@ def _columns(comparison: Comparison, matrix: dict[str, dict[str, dict[str, Any]]
     """What stands above the matrix: the fusions in the table's order, then what they are measured against."""
     compared = {name for cells in matrix.values() for name in cells}
     return [name for name in comparison.table["arm"] if name in compared]
+
+
+def _references(comparison: Comparison, matrix: dict[str, dict[str, dict[str, Any]]]) -> list[str]:
+    """Of these what is shown unfolded: all controls, and of the fusions the one that validation picks."""
+    return [name for name in _columns(comparison, matrix) if name == comparison.leader or name not in matrix]

@@ -1,0 +1,54 @@
+"""The page as a browser opens it from a file, with its charts, without a network."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from mmvideo.report.compare import compare
+from mmvideo.report.load import load_study
+from mmvideo.report.page import render
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+PROBE = """<script>
+addEventListener("load", () => setTimeout(() => {
+  const heads = [...document.querySelectorAll("table.choose")][0].tHead.rows[0].cells;
+  heads[1].querySelector("button").click();
+  heads[1].querySelector("button").click();
+  document.querySelectorAll("details").forEach(part => { part.open = true; });
+  document.title = "requests " + performance.getEntriesByType("resource").length;
+}, 2000));
+</script></body>"""
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")
+def test_it_draws_sorts_and_tells_its_numbers_without_a_request(
+    make_study: Callable[..., Path], tmp_path: Path
+) -> None:
+    page = render(compare(load_study(make_study(n_clips=60))), "")
+    assert len(page.encode()) < 1_200_000
+    file = tmp_path / "report.html"
+    file.write_text(PROBE.join(page.rsplit("</body>", 1)))
+    done = subprocess.run(
+        [str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr",
+         "--host-resolver-rules=MAP * ~NOTFOUND", "--virtual-time-budget=9000", "--window-size=500,900",
+         f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom", f"file://{file}"],
+        capture_output=True, text=True, check=True, timeout=100,
+    )  # fmt: skip
+    assert [line for line in done.stderr.splitlines() if "CONSOLE" in line] == []
+    dom = done.stdout
+    assert "<title>requests 0</title>" in dom
+    charts = re.findall(r'<div class="chart.*?(?=<figcaption>)', dom, flags=re.DOTALL)
+    assert len(charts) >= 5
+    assert all("<svg" in chart for chart in charts), "each is drawn, a folded one when it is unfolded"
+    widths = [float(width) for width in re.findall(r'<svg[^>]* width="([\d.]+)"', dom)]
+    assert max(widths) <= 500, "none is wider than the window"
+    assert 'aria-sort="ascending"' in dom
+    first_rows = dom[dom.index('aria-sort="ascending"') :]
+    assert first_rows.index("majority class") < first_rows.index("hierarchical"), "the least comes first"
+    assert re.search(r"The numbers of this chart</summary><div class=\"scroll\"><table>", dom)
