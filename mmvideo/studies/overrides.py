@@ -7,10 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from mmvideo.config import RunConfig, load_config
+from pydantic import ValidationError
+
+from mmvideo.config import RunConfig
 from mmvideo.config_diff import flatten
 from mmvideo.errors import InputError, unknown
-from mmvideo.schema import Part
+from mmvideo.schema import Part, explain
 from mmvideo.studies.study import Study
 
 _INSTEAD = {"seed": "--seeds", "study": "--name", "arm": "the study's own arms"}
@@ -92,7 +94,10 @@ def with_fields(config: RunConfig, values: Mapping[str, Any], told: str) -> RunC
         if not isinstance(section, dict) or (last not in section and not _open_ended(config, path)):
             raise _unknown(field, record, section, path)
         section[last] = value
-    return load_config(json.dumps(record, default=_as_json), told)
+    try:  # not as a file is read: options of a component that is named anew are today's defaults
+        return RunConfig.model_validate_json(json.dumps(record, default=_as_json))
+    except ValidationError as error:
+        raise InputError(f"{told} is not a valid run configuration: {explain(error)}.") from error
 
 
 def _as_json(value: Any) -> Any:
