@@ -10,7 +10,7 @@ from mmvideo.report.compare import Comparison
 from mmvideo.report.contributions import contribution_frame, sign_notes
 from mmvideo.report.sections import Content
 
-POSITION = 64
+POSITION = 72
 TITLES = {
     "shapley": "Shapley values",
     "dividend": "Dividends: what modalities tell together beyond their parts",

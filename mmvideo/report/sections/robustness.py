@@ -9,7 +9,7 @@ from mmvideo.report.compare import Comparison
 from mmvideo.report.robustness import Robustness, robustness_frames
 from mmvideo.report.sections import Content
 
-POSITION = 66
+POSITION = 74
 
 
 def content(comparison: Comparison) -> Content | None:

@@ -6,7 +6,7 @@ from mmvideo.report.compare import Comparison
 from mmvideo.report.sections import Content
 from mmvideo.report.variance import SOURCES
 
-POSITION = 55
+POSITION = 57
 
 
 def content(comparison: Comparison) -> Content | None:
