@@ -13,6 +13,7 @@ from mmvideo.evaluation.afterwards import CONTRIBUTION, ContributionRecord, Robu
 from mmvideo.evaluation.contribution import subsets_of
 from mmvideo.files import Damaged
 from mmvideo.records import open_run
+from mmvideo.report import _afterwards
 from mmvideo.report.compare import compare
 from mmvideo.report.contributions import contribution_frame, sign_notes
 from mmvideo.report.load import load_study
@@ -106,8 +107,12 @@ def test_the_page_has_them_only_where_they_were_measured(
     for heading in ("Contribution of modalities", "Robustness"):
         assert page.count(f"<h2>{heading}</h2>") == 1
     assert NOISE in page
+    assert page.count('id="robustness"') == 1  # its chart
+    tables = _afterwards(compare(load_study(study)))
+    assert set(tables) == {"contributions", "robustness", "robustness_areas", "robustness_pairs"}
     for file in [*study.glob(f"*/{CONTRIBUTION}"), *study.glob("*/robustness/*")]:
         file.unlink()
+    assert _afterwards(compare(load_study(study))) == {}
     page = render(compare(load_study(study)), "")
     assert "Contribution of modalities" not in page
     assert "<h2>Robustness</h2>" not in page
