@@ -39,13 +39,13 @@ endif
 MANIFEST := $(FOLDER)/manifest.jsonl
 
 .DEFAULT_GOAL := help
-.PHONY: help setup data encode train ablation interactions report compare inspect store test fuzz bench lint docs lock check clean
+.PHONY: help setup data encode train ablation interactions report compare inspect store test fuzz bench gpu-check lint docs lock check clean
 MAKEFLAGS += --no-print-directory
 
 help: ## show this list
 	@echo "make TARGET [VARIABLE=value …]"
 	@echo
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  %-14s%s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  %-14s%s\n", $$1, $$2}'
 	@echo
 	@echo "  DATASET=planted (default) or a folder of datasets/, such as ucf101; DATA=path of your download; SPLIT=1"
 	@echo "  PREPARE=further options of the data set's recipe (mmvideo prepare NAME --help)"
@@ -111,6 +111,9 @@ else
 	@$(BIN)/python experiments/benchmarks/decode.py "$(DATA)" $(ARGS)
 	@$(BIN)/python experiments/benchmarks/loader.py "$(DATA)" $(ARGS)
 endif
+
+gpu-check: $(STAMP) ## on a GPU, under five minutes: train, resume, evaluate, compile, time; writes experiments/results/gpu
+	@$(BIN)/python experiments/gpu_check.py $(ARGS)
 
 lint: $(STAMP) ## check style, types and pages
 	@$(BIN)/ruff check .

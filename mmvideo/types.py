@@ -5,7 +5,7 @@ Shape letters: B batch, N tokens of one modality, D width, M modalities, C class
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -150,6 +150,12 @@ class Batch:
         moved = {name: tokens.to(device) for name, tokens in self.inputs.items()}
         return Batch(self.ids, moved, _moved(self.labels, device))
 
+    def tensors(self) -> Iterator[Tensor]:
+        """All that was moved with it."""
+        yield self.labels
+        for tokens in self.inputs.values():
+            yield from (tokens.values, tokens.mask, tokens.time)
+
     def pin_memory(self) -> Batch:
         """The same in memory that a GPU can copy from while others compute; the loader calls this."""
         pinned = {name: tokens.pin_memory() for name, tokens in self.inputs.items()}
@@ -177,6 +183,12 @@ class EncodedBatch(Batch):
         moved = super().to(device)
         features = {name: part.to(device) for name, part in self.features.items()}
         return EncodedBatch(self.ids, moved.inputs, moved.labels, features)
+
+    def tensors(self) -> Iterator[Tensor]:
+        yield from super().tensors()
+        for features in self.features.values():
+            for part in features.parts().values():
+                yield from (part.values, part.mask, part.time) if isinstance(part, Tokens) else (part,)
 
 
 @dataclass(frozen=True)

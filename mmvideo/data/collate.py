@@ -44,7 +44,12 @@ def _pad(items: list[tuple[Tensor, Tensor]], multiple: int) -> Tokens:
 
 
 def _stack(parts: Sequence[Tensor], length: int) -> Tensor:
-    """The parts (n, ...) above each other, zeros behind each up to `length`. (B, length, ...)."""
+    """The parts (n, ...) above each other, zeros behind each up to `length`. (B, length, ...).
+
+    Pictures whose channels lie last in memory, as the store has them, stay so.
+    """
+    if parts[0].ndim == 4 and parts[0].stride(1) == 1:
+        return _stack([part.movedim(1, 3) for part in parts], length).movedim(4, 2)
     if all(len(part) == length for part in parts):
         return torch.stack(list(parts))  # in one go, where there is nothing to fill up
     stacked = parts[0].new_zeros(len(parts), length, *parts[0].shape[1:])

@@ -70,7 +70,10 @@ class ClipDataset(Dataset[Sample]):
     def __len__(self) -> int:
         return len(self.clips) * len(self.views)
 
-    def __getitem__(self, index: int) -> Sample:
+    def __getitem__(self, index: int | tuple[int, int]) -> Sample:
+        """Args: index: of the sample; or the epoch and this, for processes that outlive an epoch."""
+        if isinstance(index, tuple):
+            self.epoch, index = index
         number, view = divmod(index, len(self.views))
         clip = self.clips[number]
         with self.source.store.open(self.source.keys[clip.id], self.memory.held(clip.id)) as stored:

@@ -13,6 +13,7 @@ from torch import nn
 from torchvision.ops import FrozenBatchNorm2d
 
 from mmvideo.errors import InputError, unknown
+from mmvideo.layers.normalization import GroupNorm
 
 
 def torchvision_backbone(name: str, weights: str | None, *, frozen: bool) -> tuple[nn.Module, int]:
@@ -99,5 +100,5 @@ def _replace_batch_norm(model: nn.Module, *, keep_statistics: bool) -> None:
             new.load_state_dict({k: v for k, v in module.state_dict().items() if k != "num_batches_tracked"})
         else:
             groups = next(g for g in (32, 16, 8, 4, 2, 1) if module.num_features % g == 0)
-            new = nn.GroupNorm(groups, module.num_features)
+            new = GroupNorm(groups, module.num_features)
         model.set_submodule(name, new)

@@ -18,6 +18,7 @@ from mmvideo.encoders.ahead import Ahead, encoded_frames, options_of, weights_di
 from mmvideo.encoders.backbones import torchvision_backbone
 from mmvideo.encoders.tuning import NOTHING, TunedEncoder, tune_network
 from mmvideo.errors import InputError
+from mmvideo.layers.normalization import GroupNorm
 from mmvideo.layers.recurrent import DeltaLstm
 from mmvideo.modalities.base import Modality
 from mmvideo.modalities.visual import Pictures, Visual
@@ -155,7 +156,7 @@ class SmallCnn(nn.Module):
             kernel, stride = (5, 2) if index == 0 else (3, 1)
             stages += [nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2), nn.ReLU(inplace=True)]
             stages += [halve(2)] if index < len(channels) - 1 else []
-            stages += [nn.GroupNorm(1, outputs)]  # per frame: batch norm would tie a clip to its batch-mates
+            stages += [GroupNorm(1, outputs)]  # per frame: batch norm would tie a clip to its batch-mates
         grid = {"max": nn.AdaptiveMaxPool2d, "average": nn.AdaptiveAvgPool2d}[pool](self.GRID)
         self.stages = nn.Sequential(*stages, grid, nn.Flatten())
 

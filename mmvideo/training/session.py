@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from mmvideo.config import TrainConfig
 from mmvideo.objectives.base import LossOf, Objective
 from mmvideo.training.dropout import drop_modalities
+from mmvideo.training.feeding import on_device
 from mmvideo.training.optimization import make_optimizer, trained_parts
 from mmvideo.types import Batch
 
@@ -46,14 +47,14 @@ class Session:
 
     def train_batches(self, epoch: int) -> Iterator[Batch]:
         """The epoch's training batches on the device, after modality dropout."""
-        for batch in self.data.train_batches(epoch):
-            shown = drop_modalities(batch, self.config.modality_dropout, self.seed, epoch)
-            yield shown.to(self.fabric.device)
+        rates, seed = self.config.modality_dropout, self.seed
+        batches = self.data.train_batches(epoch)
+        shown = (drop_modalities(batch, rates, seed, epoch) for batch in batches)
+        return on_device(shown, self.fabric.device)
 
     def val_batches(self) -> Iterator[Batch]:
         """The validation batches on the device."""
-        for batch in self.data.val_batches():
-            yield batch.to(self.fabric.device)
+        return on_device(self.data.val_batches(), self.fabric.device)
 
     def backward(self, loss: Tensor, *, retain_graph: bool = False) -> None:
         """Add the loss's gradient to that of every trained parameter."""

@@ -90,3 +90,13 @@ def test_the_loader_pins_whole_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     assert sorted(pinned) == sorted(2 * [(2, 3, 4), (2, 3), (2, 3)] + [(2,)])
     assert torch.equal(copied.inputs["audio"].values, tokens.values)
     assert copied.ids == batch.ids
+
+
+def test_pictures_keep_their_channels_last_in_memory() -> None:
+    frames = [torch.randint(0, 256, (n, 6, 5, 3)).byte().permute(0, 3, 1, 2) for n in (3, 1)]
+    samples = [Sample(str(i), 0, {"visual": (f, torch.arange(len(f)))}) for i, f in enumerate(frames)]
+    values = collate(samples).inputs["visual"].values
+    assert values.flatten(0, 1).is_contiguous(memory_format=torch.channels_last)
+    assert torch.equal(values[0], frames[0])
+    assert torch.equal(values[1, :1], frames[1])
+    assert not values[1, 1:].any()

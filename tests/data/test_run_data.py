@@ -20,6 +20,7 @@ from mmvideo.components import EncoderChoice, FusionChoice
 from mmvideo.config import DataConfig, Input, RunConfig
 from mmvideo.data.collate import collate
 from mmvideo.data.dataset import ClipDataset, PermutedModalities, Sample
+from mmvideo.data.loading import SplitLoader
 from mmvideo.data.opened import open_data, store_settings
 from mmvideo.data.run_data import RunData, available_modalities
 from mmvideo.errors import InputError
@@ -105,6 +106,24 @@ def same(a: Sample, b: Sample) -> bool:
 def samples(data: ClipDataset, epoch: int = 0) -> list[Sample]:
     data.epoch = epoch
     return [data[i] for i in range(len(data))]
+
+
+def test_loading_processes_outlive_epochs_and_change_no_batch(configure: Configure) -> None:
+    data = RunData.open(configure(modalities=("visual", "text")))
+    alone, helped = (
+        SplitLoader(
+            data.dataset("train", training=True), data.dataset("val"), batch_size=3, seed=0, workers=n
+        )
+        for n in (0, 1)
+    )
+    for epoch in (1, 2):
+        for here, there in zip(alone.train_batches(epoch), helped.train_batches(epoch), strict=True):
+            assert here.ids == there.ids
+            for m, tokens in here.inputs.items():
+                assert torch.equal(tokens.values, there.inputs[m].values)
+    assert list(helped.staying) == [helped.train]
+    assert not alone.staying
+    assert [b.ids for b in alone.val_batches()] == [b.ids for b in helped.val_batches()]
 
 
 class TestFour:
