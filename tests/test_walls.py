@@ -23,6 +23,7 @@ TABLES = ((FUSIONS, 19), (OBJECTIVES, 8), (ENCODERS, 8), (MODALITY_KINDS, 4))
 """With the least number of names, so that an emptied table is seen."""
 
 PLAIN = "plain features, for the floor"
+DAMAGE = "the table of corruptions, by kind"
 # component → the files that know its class beside its own and the table → why
 CLASS_KNOWN = {
     "spectrogram_cnn": {"inspection/views.py inspection/panels.py": "shows what that encoder sees"},
@@ -41,7 +42,7 @@ CLASS_KNOWN = {
         "inspection/opened.py inspection/views.py": "shows text as text",
         "data/plain_features.py": PLAIN,
     },
-    "features": {"inspection/opened.py": "shows features although some files are at fault"},
+    "features": {"inspection/opened.py inspection/overview.py": "tells features although some are at fault"},
 }
 # name → the files that say it beside its own and the table → why
 NAME_KNOWN = {
@@ -58,6 +59,7 @@ NAME_KNOWN = {
     "transformer": {"modalities/text.py": "the kind's default encoder", "layers/trunk.py": "a kind of trunk"},
     "feature_lstm": {"modalities/features.py": "the kind's default encoder"},
     "visual": {
+        "modalities/corruptions/__init__.py": DAMAGE,
         "vocabulary.py": "the three default modalities",
         "encoders/visual.py encoders/pixels.py encoders/frame_model.py encoders/video_model.py": (
             "the kind its encoders take"
@@ -68,6 +70,7 @@ NAME_KNOWN = {
         "store/clip_format.py": "the format's arrays",
     },
     "audio": {
+        "modalities/corruptions/__init__.py": DAMAGE,
         "vocabulary.py": "the three default modalities",
         "encoders/audio.py encoders/mfcc.py encoders/sound_model.py": "the kind its encoders take",
         "contract/check.py contract/inputs.py contract/fusions.py contract/objectives.py": "made-up batches",
@@ -81,6 +84,7 @@ NAME_KNOWN = {
         ),
     },
     "text": {
+        "modalities/corruptions/__init__.py": DAMAGE,
         "vocabulary.py": "the three default modalities",
         "encoders/text_files.py encoders/text_model.py encoders/text.py": "the kind its encoders take",
         "contract/check.py contract/inputs.py contract/fusions.py contract/objectives.py": "made-up batches",
@@ -90,6 +94,7 @@ NAME_KNOWN = {
         "report/charts/theme.py transcribe/whisper.py": "another library's word",
     },
     "features": {
+        "modalities/corruptions/__init__.py": DAMAGE,
         "encoders/features.py": "the kind its encoders take",
         "contract/check.py contract/inputs.py": "made-up batches",
         "inspection/opened.py inspection/panels.py": "drawn in a way of its own",

@@ -21,6 +21,8 @@ class Calibration:
     """One run's calibration on its test clips: `brier` is `miscalibration` - `discrimination` +
     `uncertainty`."""
 
+    nll: float
+    """Mean negative log-likelihood of the label, in nats."""
     smooth_ece: float
     """Smooth calibration error (Błasiok & Nakkiran 2024, https://arxiv.org/abs/2309.12236): 0 to 1."""
     brier: float
@@ -57,6 +59,7 @@ def calibration(log_probabilities: Float[ndarray, "n C"], labels: Int[ndarray, "
     uncertainty = float(right.mean() * (1 - right.mean()))
     coverage, risk = risk_coverage(confidence, right)
     return Calibration(
+        nll=float(-log_probabilities[np.arange(len(labels)), labels].mean()),
         smooth_ece=float(relplot.smECE(confidence, right.astype(float))),
         brier=brier,
         miscalibration=brier - recalibrated,

@@ -59,18 +59,21 @@ def classification_metrics(
     # of the classes that occur or are predicted; one call, since each takes about 0.9 ms
     _, recall, f1, clips = precision_recall_fscore_support(labels, predicted, zero_division=0)
     one_hot = np.eye(log_probabilities.shape[1])[labels]
-    found = {
+    return {
         "accuracy": float((predicted == labels).mean()),
         "balanced_accuracy": float(recall[clips > 0].mean()),
         "macro_f1": float(f1.mean()),
         "nll": float(-log_probabilities[np.arange(len(labels)), labels].mean()),
         "brier": float(((probabilities - one_hot) ** 2).sum(axis=1).mean()),
         "ece": expected_calibration_error(log_probabilities, labels),
+        **_top(log_probabilities, labels),
     }
-    if log_probabilities.shape[1] > TOP:
-        of_label = log_probabilities[np.arange(len(labels)), labels]
-        found["top5_accuracy"] = float(((log_probabilities > of_label[:, None]).sum(axis=1) < TOP).mean())
-    return found
+
+
+def _top(log_probabilities: Float[ndarray, "n C"], labels: Int[ndarray, " n"]) -> dict[str, float]:
+    of_label = log_probabilities[np.arange(len(labels)), labels]
+    likelier = (log_probabilities > of_label[:, None]).sum(axis=1)
+    return {"top5_accuracy": float((likelier < TOP).mean())} if log_probabilities.shape[1] > TOP else {}
 
 
 def expected_calibration_error(

@@ -22,7 +22,7 @@ COVERAGES = np.linspace(0.05, 1, 39)
 
 
 def calibration_frame(study: StudyRuns) -> pd.DataFrame:
-    """A row per arm, each value the mean over its seeds: `evaluation.calibration.Calibration`, and `nll`;
+    """A row per arm, each value the mean over its seeds: `evaluation.calibration.Calibration`;
     `temperature` (fitted on each run's validation clips, geometric mean), and with it `nll_scaled` and
     `smooth_ece_scaled`, empty where the data has no validation clips. Of single-label tasks only.
     """
@@ -38,12 +38,12 @@ def calibration_frame(study: StudyRuns) -> pd.DataFrame:
 
 def reliability_curves(study: StudyRuns) -> pd.DataFrame:
     """Smooth reliability diagrams, all seeds' predictions of an arm together: `arm`, `confidence`,
-    `accuracy`, `density`. Where confidences do not vary, a single point."""
+    `right` (the share that is), `density`. Where confidences do not vary, a single point."""
     rows = []
     for arm in study.arms:
-        at, accuracy, density = reliability(*_pooled(arm, study.clips))
+        at, right, density = reliability(*_pooled(arm, study.clips))
         rows.append(
-            pd.DataFrame({"arm": arm.name, "confidence": at, "accuracy": accuracy, "density": density})
+            pd.DataFrame({"arm": arm.name, "confidence": at, "right": right, "density": density})
         )
     return pd.concat(rows, ignore_index=True)
 
@@ -61,21 +61,17 @@ def risk_coverage_curves(study: StudyRuns) -> pd.DataFrame:
 
 
 def _of_run(run: FinishedRun, clips: Clips) -> dict[str, float]:
-    found = {"nll": _nll(run.outputs, clips), **asdict(calibration(run.outputs, clips.labels))}
+    found = asdict(calibration(run.outputs, clips.labels))
     scaled = {"temperature": np.nan, "nll_scaled": np.nan, "smooth_ece_scaled": np.nan}
     if run.validation is not None:
         temperature = fit_temperature(run.validation.outputs, run.validation.labels)
-        outputs = with_temperature(run.outputs, temperature)
+        after = calibration(with_temperature(run.outputs, temperature), clips.labels)
         scaled = {
             "temperature": temperature,
-            "nll_scaled": _nll(outputs, clips),
-            "smooth_ece_scaled": calibration(outputs, clips.labels).smooth_ece,
+            "nll_scaled": after.nll,
+            "smooth_ece_scaled": after.smooth_ece,
         }
     return found | scaled
-
-
-def _nll(outputs: np.ndarray, clips: Clips) -> float:
-    return float(-outputs[np.arange(len(clips.labels)), clips.labels].mean())
 
 
 def _pooled(arm: ArmRuns, clips: Clips) -> tuple[np.ndarray, np.ndarray]:
