@@ -33,14 +33,14 @@ def run(arguments: list[str]) -> int:
     options = parse(Contribute, "contribute", arguments)
     from mmvideo.report.contributions import as_text, measured_in, sign_notes
     from mmvideo.runs.contribute import contribute
-    from mmvideo.runs.finished import finished_runs
+    from mmvideo.runs.finished import by_study, finished_runs
 
     folders = finished_runs(options.places)
     for number, folder in enumerate(folders, start=1):
         record, made = contribute(folder, options.draws)
         what = "measured" if made else "has one modality, which gives all" if record is None else "as it was"
         print(f"[{number:>{len(str(len(folders)))}}/{len(folders)}] {folder.name}: {what}", flush=True)
-    for place in options.places:
+    for place in by_study(options.places):
         title, table, display = measured_in(place)
         if len(table):
             print(f"\n{visible(title)}: {display.axis} [95 % interval]\n{visible(as_text(table, display))}")

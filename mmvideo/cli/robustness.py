@@ -36,7 +36,7 @@ def run(arguments: list[str]) -> int:
     """`mmvideo robustness RUN|STUDY … [OPTIONS]`"""
     options = parse(RobustnessOptions, "robustness", arguments)
     from mmvideo.report.robustness import as_text, measured_in
-    from mmvideo.runs.finished import finished_runs
+    from mmvideo.runs.finished import by_study, finished_runs
     from mmvideo.runs.robustness import Robustness
 
     folders = finished_runs(options.places)
@@ -45,7 +45,7 @@ def run(arguments: list[str]) -> int:
         new = sum(made for _, made in done)
         at = f"[{number:>{len(str(len(folders)))}}/{len(folders)}]"
         print(f"{at} {folder.name}: {new} measured, {len(done) - new} as they were", flush=True)
-    for place in options.places:
+    for place in by_study(options.places):
         title, found, display = measured_in(place)
         if len(found.curves):
             print(f"\n{visible(title)}: {display.axis}\n{visible(as_text(found, display))}")

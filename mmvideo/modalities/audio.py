@@ -15,6 +15,7 @@ from torch import Tensor
 
 from mmvideo.clips.manifest import Clip
 from mmvideo.modalities.base import ClipSource, Modality, Window
+from mmvideo.modalities.corruptions.sounds import CORRUPTIONS
 from mmvideo.modalities.measured import Measure, MeasuredModality
 from mmvideo.schema import Finite, Fraction, NotNegative
 from mmvideo.seeding import derive_seed
@@ -51,6 +52,7 @@ class Audio(MeasuredModality):
 
     kind: ClassVar[str] = "audio"
     default_encoder: ClassVar[str] = "spectrogram_cnn"
+    corruptions = CORRUPTIONS
 
     class Config(Modality.Config):
         """Noise as a corruption of the data, and random changes in training, drawn from (seed, epoch,
@@ -133,7 +135,10 @@ class Audio(MeasuredModality):
     def samples(self, clip: Clip, stored: OpenClip, *draw: int) -> Samples:
         """The whole clip's sound (S,), corrupted as the options say; `draw` gives it another noise."""
         found = corrupt(stored.clip.samples, self.config.snr_db, clip.id, *draw)
-        return found if self.damage is None else self.damage.sound(clip, found, self.needs.sample_rate)
+        if self.damage is None or not len(found):
+            return found
+        damaged: Samples = self.damage.apply(clip, found, self.needs.sample_rate)
+        return damaged.astype(np.float32)
 
     @property
     def reading(self) -> dict[str, Any]:

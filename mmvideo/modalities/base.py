@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
+from types import MappingProxyType
+from typing import Any, ClassVar, TypeVar, cast
 
 import numpy as np
 import torch
@@ -13,13 +14,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mmvideo.clips.manifest import Clip, Manifest
+from mmvideo.modalities.corruptions import Corruption, Damage
 from mmvideo.schema import Part
 from mmvideo.store.clip_format import OpenClip
 from mmvideo.store.encoded import EncodedClips
 from mmvideo.store.store import Store
-
-if TYPE_CHECKING:
-    from mmvideo.modalities.corruptions import Damage
 
 T = TypeVar("T")
 EncodeNow = Callable[[Clip, OpenClip], tuple[NDArray[np.float32], NDArray[np.float64]]]
@@ -93,6 +92,8 @@ class Modality:
     default_encoder: ClassVar[str]
     variants: int = 1
     """Variants of a window in evaluation, whose predictions are averaged."""
+    corruptions: Mapping[str, Corruption] = MappingProxyType({})
+    """By name, what its input can be damaged by. The first is what is combined with other modalities'."""
     damage: Damage | None = None
     """How its input is corrupted, to test a finished model; None: it is as it is."""
     encode_now: EncodeNow | None = None
@@ -183,8 +184,8 @@ class Modality:
         return torch.from_numpy(values[inside]), torch.from_numpy(seconds.astype(np.float32))
 
     def damaged(self, clip: Clip, stored: OpenClip) -> tuple[Clip, OpenClip]:
-        """The clip as `damage` leaves it."""
-        return (clip, stored) if self.damage is None else self.damage.clip(clip, stored)
+        """The clip as `damage` leaves it, where that is done before the clip is read."""
+        return clip, stored
 
     def within(self, times: NDArray[np.float64], window: Window) -> NDArray[np.float64]:
         """Seconds from the clip's start → from the window's."""

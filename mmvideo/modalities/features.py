@@ -22,6 +22,7 @@ from mmvideo.errors import InputError, unknown
 from mmvideo.files import write_json
 from mmvideo.memory import Memory
 from mmvideo.modalities.base import ClipSource, Modality, Window
+from mmvideo.modalities.corruptions.vectors import CORRUPTIONS
 from mmvideo.modalities.feature_survey import FeatureConfig, Survey, read_features, survey
 from mmvideo.modalities.measured import load_measured
 from mmvideo.store.clip_format import OpenClip
@@ -33,6 +34,7 @@ class PrecomputedFeatures(Modality):
 
     kind: ClassVar[str] = "features"
     default_encoder: ClassVar[str] = "feature_lstm"
+    corruptions = CORRUPTIONS
 
     class Config(FeatureConfig, Modality.Config):
         """How the files are read."""
@@ -101,8 +103,8 @@ class PrecomputedFeatures(Modality):
 
     def read(self, clip: Clip, stored: OpenClip, window: Window, *, training: bool) -> tuple[Tensor, Tensor]:
         vectors = self._vectors(clip)
-        if self.damage is not None:
-            vectors = self.damage.vectors(clip, vectors, *self._usual())
+        if self.damage is not None and len(vectors):
+            vectors = self.damage.apply(clip, vectors, *self._usual()).astype(np.float32)
         inside, times = in_window(
             vectors,
             clip.features_rate.get(self.name),

@@ -16,6 +16,7 @@ from torch import Tensor
 from mmvideo.clips.manifest import Clip
 from mmvideo.clips.metadata import check_fields, metadata_text
 from mmvideo.modalities.base import ENDLESS, ClipSource, Modality, Window
+from mmvideo.modalities.corruptions.words import CORRUPTIONS, damaged_words
 from mmvideo.modalities.text_windows import TextWindows
 from mmvideo.modalities.tokenizer import WordPieces
 from mmvideo.schema import Dropout
@@ -43,6 +44,7 @@ class Text(Modality):
 
     kind: ClassVar[str] = "text"
     default_encoder: ClassVar[str] = "transformer"
+    corruptions = CORRUPTIONS
     tokenizer: WordPieces
 
     class Config(Modality.Config):
@@ -120,6 +122,9 @@ class Text(Modality):
 
     def beside(self, clip: Clip) -> str | None:
         return self._metadata(clip) or None
+
+    def damaged(self, clip: Clip, stored: OpenClip) -> tuple[Clip, OpenClip]:
+        return (clip, stored) if self.damage is None else damaged_words(self.damage, clip, stored)
 
     def varies(self) -> bool:
         return bool(self.config.word_dropout)

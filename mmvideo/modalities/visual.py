@@ -16,6 +16,7 @@ from torch import Tensor
 from mmvideo.clips.manifest import Clip
 from mmvideo.errors import InputError
 from mmvideo.modalities.base import ClipSource, Window
+from mmvideo.modalities.corruptions.pictures import CORRUPTIONS, DamagedPictures
 from mmvideo.modalities.measured import Measure, MeasuredModality
 from mmvideo.modalities.pictures import CENTRE, ClipTransform, Framing, PictureConfig
 from mmvideo.schema import Positive
@@ -59,6 +60,7 @@ class Visual(MeasuredModality):
 
     kind: ClassVar[str] = "visual"
     default_encoder: ClassVar[str] = "cnn_lstm"
+    corruptions = CORRUPTIONS
 
     class Config(PictureConfig, MeasuredModality.Config):
         """Which frames are stored and shown, and how they are changed in training."""
@@ -125,6 +127,9 @@ class Visual(MeasuredModality):
             return None
         shown = math.ceil(seconds * self.frame_rate)
         return shown if self.config.sampling == "rate" else min(shown, self.config.frames)
+
+    def damaged(self, clip: Clip, stored: OpenClip) -> tuple[Clip, OpenClip]:
+        return clip, stored if self.damage is None else DamagedPictures.over(stored, self.damage, clip)
 
     def varies(self) -> bool:
         # pictures that are changed at random, or so many that memory is better spent on smaller things

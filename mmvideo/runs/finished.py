@@ -104,3 +104,12 @@ def finished_runs(places: Iterable[Path]) -> list[Path]:
             )
         found += listed
     return list(dict.fromkeys(found))
+
+
+def by_study(places: Iterable[Path]) -> list[Path]:
+    """The places by which finished runs are told of: studies as they are, of others each run."""
+    return [
+        folder
+        for place in places
+        for folder in ([place] if (place / STUDY).is_file() else finished_runs([place]))
+    ]

@@ -12,7 +12,7 @@ from mmvideo.errors import InputError, unknown
 from mmvideo.evaluation.afterwards import RobustnessRecord, by_id, read_afterwards, robustness_file
 from mmvideo.evaluation.tasks import TASKS
 from mmvideo.files import Damaged, write_whole
-from mmvideo.modalities.corruptions import CORRUPTIONS, SEVERITIES, Damage
+from mmvideo.modalities.corruptions import SEVERITIES, Damage
 from mmvideo.records import RunResult
 from mmvideo.runs.assembly import encode_damaged
 from mmvideo.runs.directory import RunDirectory
@@ -41,7 +41,7 @@ def corruptions_of(config: RunConfig, named: Sequence[str] | None = None) -> lis
     Raises:
         InputError: an unknown corruption or modality.
     """
-    inputs = {m: CORRUPTIONS.get(given.component.kind, {}) for m, given in config.inputs.items()}
+    inputs = {m: given.component.corruptions for m, given in config.inputs.items()}
     if named is None:
         first = [(m, next(iter(inputs[m]))) for m in config.modalities if inputs[m]]
         found = [{m: name} for m in config.modalities for name in inputs[m]]
@@ -108,7 +108,7 @@ class Robustness:
         try:
             for name, corruption in kinds.items():
                 modality = data.modalities[name]
-                modality.damage = Damage(modality.kind, corruption, severity, self.seed)
+                modality.damage = Damage(corruption, modality.corruptions[corruption], severity, self.seed)
             encode_damaged(data, fabric.device)
             model = self.opened.model.to(fabric.device)
             with fabric.autocast():

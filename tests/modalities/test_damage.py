@@ -11,7 +11,10 @@ import pytest
 from numpy import ndarray
 
 from mmvideo.clips.manifest import Clip
-from mmvideo.modalities.corruptions import CORRUPTIONS, SEVERITIES, Damage
+from mmvideo.components import MODALITY_KINDS
+from mmvideo.modalities.corruptions import SEVERITIES, Damage
+from mmvideo.modalities.corruptions.pictures import DamagedPictures
+from mmvideo.modalities.corruptions.words import damaged_words
 from mmvideo.store.clip_format import OpenClip, StoredClip, open_clip, write_clip
 from mmvideo.store.subtitles import Word
 
@@ -19,6 +22,13 @@ RATE, FRAMES, SIDE = 8000, 24, 48
 SENTENCE = "place the blue one at letter j by number nine again please and then set it down slowly"
 TEXT = tuple(SENTENCE.split())
 CLIPS = [Clip(id=f"clip{n}", video="v.mp4", label="a", split="test", group="g") for n in range(6)]
+
+
+CORRUPTIONS = {kind: MODALITY_KINDS.resolve(kind).corruptions for kind in MODALITY_KINDS}
+
+
+def made(kind: str, name: str, severity: int, seed: int = 0) -> Damage:
+    return Damage(name, CORRUPTIONS[kind][name], severity, seed)
 
 
 def pictures() -> ndarray:
@@ -50,8 +60,7 @@ def stored(tmp_path: Path) -> Callable[[], OpenClip]:
 
 
 def of_pictures(damage: Damage, clip: Clip, given: OpenClip) -> ndarray:
-    _, damaged = damage.clip(clip, given)
-    return damaged.frames(np.arange(FRAMES)).astype(float)
+    return DamagedPictures.over(given, damage, clip).frames(np.arange(FRAMES)).astype(float)
 
 
 def pixel_distance(damage: Damage, clip: Clip, given: OpenClip) -> float:
@@ -60,9 +69,8 @@ def pixel_distance(damage: Damage, clip: Clip, given: OpenClip) -> float:
 
 def sound_distance(damage: Damage, clip: Clip, given: OpenClip) -> float:
     clean = sound()
-    damaged = damage.sound(clip, clean, RATE)
+    damaged = damage.apply(clip, clean, RATE)
     assert damaged.shape == clean.shape
-    assert damaged.dtype == np.float32
     if damage.name == "offset":  # by how much it has moved: with one sound, likeness comes and goes
         spectrum = np.fft.rfft(damaged, 4 * RATE) * np.fft.rfft(clean, 4 * RATE).conj()
         lag = int(np.fft.irfft(spectrum).argmax())
@@ -72,7 +80,7 @@ def sound_distance(damage: Damage, clip: Clip, given: OpenClip) -> float:
 
 def text_distance(damage: Damage, clip: Clip, given: OpenClip) -> float:
     """Characters that differ; or seconds that words have moved."""
-    words = damage.clip(clip, given)[1].clip.words
+    words = damaged_words(damage, clip, given)[1].clip.words
     if damage.name == "time_shift":
         return abs(words[0].start)
     alike = difflib.SequenceMatcher(None, " ".join(TEXT), " ".join(w.text for w in words), autojunk=False)
@@ -81,7 +89,7 @@ def text_distance(damage: Damage, clip: Clip, given: OpenClip) -> float:
 
 def vector_distance(damage: Damage, clip: Clip, given: OpenClip) -> float:
     values = np.random.default_rng(2).normal(3, 2, size=(7, 30))
-    damaged = damage.vectors(clip, values, np.full(30, 3.0), np.full(30, 2.0))
+    damaged = damage.apply(clip, values, np.full(30, 3.0), np.full(30, 2.0))
     moved = damaged - values
     if damage.name == "noise":
         np.testing.assert_allclose(moved, np.repeat(moved[:1], 7, axis=0), atol=1e-5)
@@ -101,8 +109,7 @@ EVERY = [(kind, name) for kind, named in CORRUPTIONS.items() for name in named]
 def test_the_more_severe_the_further_from_the_clip(kind: str, name: str, stored) -> None:
     with stored() as given:
         mean = [
-            np.mean([DISTANCES[kind](Damage(kind, name, s), clip, given) for clip in CLIPS])
-            for s in SEVERITIES
+            np.mean([DISTANCES[kind](made(kind, name, s), clip, given) for clip in CLIPS]) for s in SEVERITIES
         ]
     assert mean[0] > 0
     assert (np.diff(mean) > 0).all(), mean
@@ -110,20 +117,20 @@ def test_the_more_severe_the_further_from_the_clip(kind: str, name: str, stored)
 
 @pytest.mark.parametrize(("kind", "name"), EVERY)
 def test_a_function_of_seed_and_clip(kind: str, name: str, stored) -> None:
-    def made(clip: Clip, seed: int = 0) -> bytes:
-        damage = Damage(kind, name, 3, seed)
-        if kind == "audio":
-            return damage.sound(clip, clean, RATE).tobytes()
-        if kind == "features":
-            vectors = np.ones((3, 30))
-            return damage.vectors(clip, vectors, vectors[0] * 0, vectors[0]).tobytes()
-        _, damaged = damage.clip(clip, given)
-        return repr(damaged.clip.words).encode() + damaged.frames(np.arange(0, FRAMES, 5)).tobytes()
+    def left(clip: Clip, seed: int = 0) -> bytes:
+        damage = made(kind, name, 3, seed)
+        if kind == "visual":
+            return of_pictures(damage, clip, given).tobytes()
+        if kind == "text":
+            return repr(damaged_words(damage, clip, given)[1].clip.words).encode()
+        vectors = np.ones((3, 30))
+        of_kind = (clean, RATE) if kind == "audio" else (vectors, vectors[0] * 0, vectors[0])
+        return np.asarray(damage.apply(clip, *of_kind)).tobytes()
 
     clean = sound()
     with stored() as given:
-        assert made(CLIPS[0]) == made(CLIPS[0])
-        ways = {made(clip, seed) for clip in CLIPS for seed in (0, 1)}
+        assert left(CLIPS[0]) == left(CLIPS[0])
+        ways = {left(clip, seed) for clip in CLIPS for seed in (0, 1)}
     drawn = name not in ("blur", "contrast", "jpeg", "frame_rate", "clipping", "low_pass")
     assert (len(ways) > 1) == drawn  # at least early and late
 
@@ -131,9 +138,9 @@ def test_a_function_of_seed_and_clip(kind: str, name: str, stored) -> None:
 @pytest.mark.parametrize("name", ["gaussian_noise", "occlusion", "blur", "jpeg"])
 def test_pictures_are_damaged_alike_in_all_frames(name: str, stored) -> None:
     """Whatever frames are asked for; what stands still goes on to stand still."""
-    damage = Damage("visual", name, 4)
+    damage = made("visual", name, 4)
     with stored() as given:
-        _, damaged = damage.clip(CLIPS[0], given)
+        damaged = DamagedPictures.over(given, damage, CLIPS[0])
         some = damaged.frames(np.array([3, 20]))
         np.testing.assert_array_equal(some, damaged.frames(np.arange(FRAMES))[[3, 20]])
     if name != "jpeg":
@@ -142,7 +149,7 @@ def test_pictures_are_damaged_alike_in_all_frames(name: str, stored) -> None:
 
 def test_fewer_frames_are_held(stored) -> None:
     with stored() as given:
-        _, damaged = Damage("visual", "frame_rate", 3).clip(CLIPS[0], given)
+        damaged = DamagedPictures.over(given, made("visual", "frame_rate", 3), CLIPS[0])
         clean = pictures()
         np.testing.assert_array_equal(damaged.frames(np.array([0, 3, 4, 9])), clean[[0, 0, 4, 8]])
 
@@ -150,17 +157,16 @@ def test_fewer_frames_are_held(stored) -> None:
 def test_noise_is_at_its_level_and_silence_stays() -> None:
     clean = sound()
     for name in ("white_noise", "shaped_noise"):
-        noise = Damage("audio", name, 2).sound(CLIPS[0], clean, RATE) - clean
+        noise = made("audio", name, 2).apply(CLIPS[0], clean, RATE) - clean
         assert 10 * np.log10(np.mean(clean**2) / np.mean(noise**2)) == pytest.approx(10, abs=0.1)
     for name in CORRUPTIONS["audio"]:
-        assert not Damage("audio", name, 5).sound(CLIPS[0], np.zeros(999, np.float32), RATE).any()
-        assert len(Damage("audio", name, 5).sound(CLIPS[0], np.zeros(0, np.float32), RATE)) == 0
+        assert not made("audio", name, 5).apply(CLIPS[0], np.zeros(999, np.float32), RATE).any()
 
 
 def test_metadata_are_words_too(stored) -> None:
     clip = CLIPS[0].model_copy(update={"metadata": {"title": " ".join(TEXT), "tags": ""}})
     with stored() as given:
-        damaged, _ = Damage("text", "word_masking", 5).clip(clip, given)
+        damaged, _ = damaged_words(made("text", "word_masking", 5), clip, given)
     assert damaged.metadata["title"].count("[unk]") > len(TEXT) / 2
     assert damaged.metadata["tags"] == ""
 

@@ -62,9 +62,11 @@ def test_is_refused_beside_another_run(run: Path) -> None:
 
 def test_table_of_a_run_and_what_the_command_says(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
-        main(["contribute", str(run), "--draws", "2"])
+        main(["contribute", str(run.parent), "--draws", "2"])  # a folder of runs, and no study
     assert ended.value.code == 0
-    assert "as it was" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "as it was" in told
+    assert "shapley" in told
     _, table, _ = measured_in(run)
     record, _ = contribute(run, draws=2)
     assert record is not None

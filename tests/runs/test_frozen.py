@@ -108,7 +108,7 @@ def test_damaged_frames_are_encoded_anew(
     encoder = CnnLstm(options, None, 16, frozenset({"clip"})).eval()
     clean = next(iter(encoded.evaluated("test")))
     for data in (plain, encoded):
-        data.modalities["visual"].damage = Damage("visual", "gaussian_noise", 4)
+        data.modalities["visual"].damage = Damage("gaussian_noise", Visual.corruptions["gaussian_noise"], 4)
         encode_damaged(data, CPU)
     frames, tokens = (next(iter(data.evaluated("test"))).inputs["visual"] for data in (plain, encoded))
     assert (frames.values.ndim, tokens.values.ndim) == (5, 3)

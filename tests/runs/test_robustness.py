@@ -10,13 +10,20 @@ import numpy as np
 import pytest
 
 from mmvideo.cli import main
+from mmvideo.components import MODALITY_KINDS
 from mmvideo.config import RunConfig
 from mmvideo.errors import InputError
 from mmvideo.evaluation.afterwards import ROBUSTNESS, RobustnessRecord, read_afterwards
-from mmvideo.modalities.corruptions import CORRUPTIONS, Corruption
+from mmvideo.modalities.corruptions import Corruption
 from mmvideo.report.robustness import measured_in
 from mmvideo.runs.finished import Finished
 from mmvideo.runs.robustness import Robustness, corruptions_of
+
+
+def corruptions(kind: str) -> dict[str, Corruption]:
+    found: dict[str, Corruption] = MODALITY_KINDS.resolve(kind).corruptions
+    return found
+
 
 NOISE = "visual.gaussian_noise"
 
@@ -34,10 +41,10 @@ def scores(run: Path, name: str) -> tuple[float, ...]:
 def test_what_a_run_is_tested_by(configure: Callable[..., RunConfig]) -> None:
     config = configure()
     every = corruptions_of(config)
-    assert len(every) == sum(len(CORRUPTIONS[kind]) for kind in config.inputs) + 1
+    assert len(every) == sum(len(corruptions(kind)) for kind in config.inputs) + 1
     assert every[-1] == {"visual": "gaussian_noise", "audio": "white_noise"}
     assert corruptions_of(config, ["text.characters"]) == [{"text": "characters"}]
-    assert len(corruptions_of(config, ["audio"])) == len(CORRUPTIONS["audio"])
+    assert len(corruptions_of(config, ["audio"])) == len(corruptions("audio"))
     alone = configure(text_alone=True)
     assert corruptions_of(alone, ["audio.offset", "text.time_shift"]) == [{"text": "time_shift"}]
     with pytest.raises(InputError, match="white_noise"):
@@ -65,7 +72,7 @@ def test_damage_that_changes_nothing_changes_no_number(run: Path, monkeypatch: p
         ("audio", "offset", lambda samples, rate, level, draw: samples),
         ("text", "characters", lambda words, level, draw: list(words)),
     ):
-        monkeypatch.setitem(CORRUPTIONS[kind], name, Corruption(put, (1, 2, 3, 4, 5), ""))
+        monkeypatch.setitem(corruptions(kind), name, Corruption(put, (1, 2, 3, 4, 5), ""))
     name = "visual.blur+audio.offset+text.characters"
     list(Robustness(run).measure([name], (1,)))
     _, found, _ = measured_in(run)
@@ -78,7 +85,7 @@ def test_a_modality_without_content_is_that_modality_removed(
     run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gone = Corruption(lambda words, level, draw: [], (1, 2, 3, 4, 5), "")
-    monkeypatch.setitem(CORRUPTIONS["text"], "word_deletion", gone)
+    monkeypatch.setitem(corruptions("text"), "word_deletion", gone)
     list(Robustness(run).measure(["text.word_deletion"], (1,)))
     result = Robustness(run).result
     expected = result.test_subsets["visual+audio"]["accuracy"]

@@ -7,12 +7,17 @@ range, so that they mean the same at any size at which frames are stored.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from jaxtyping import Int, UInt8
 from numpy import ndarray
 from torchvision.transforms.v2 import functional as F
+
+from mmvideo.clips.manifest import Clip
+from mmvideo.modalities.corruptions import Corruption, Damage
+from mmvideo.store.clip_format import OpenClip
 
 Frames = UInt8[ndarray, "n H W 3"]
 Take = Callable[[Int[ndarray, " n"]], Frames]
@@ -72,3 +77,31 @@ def _channels_first(frames: Frames) -> torch.Tensor:
 
 def _channels_last(frames: torch.Tensor) -> Frames:
     return frames.permute(0, 2, 3, 1).numpy()
+
+
+CORRUPTIONS: dict[str, Corruption] = {
+    "gaussian_noise": Corruption(gaussian_noise, (0.04, 0.08, 0.14, 0.22, 0.35), "of the range"),
+    "blur": Corruption(blur, (0.015, 0.025, 0.04, 0.065, 0.1), "of the side"),
+    "contrast": Corruption(contrast, (0.7, 0.5, 0.35, 0.2, 0.1), "left"),
+    "occlusion": Corruption(occlusion, (0.1, 0.2, 0.3, 0.45, 0.6), "of the area"),
+    "jpeg": Corruption(jpeg, (40, 20, 10, 5, 2), "quality"),
+    "frame_rate": Corruption(frame_rate, (2, 3, 4, 6, 12), "times fewer frames"),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class DamagedPictures(OpenClip):
+    """A stored clip whose frames are damaged as they are read."""
+
+    damage: Damage
+    of: Clip
+
+    @classmethod
+    def over(cls, stored: OpenClip, damage: Damage, of: Clip) -> DamagedPictures:
+        return cls(stored.clip, stored._path, stored._file, damage, of)
+
+    def frames(self, indices: ndarray) -> ndarray:
+        if not len(indices):
+            return super().frames(indices)
+        damaged: ndarray = self.damage.apply(self.of, super().frames, indices)
+        return damaged

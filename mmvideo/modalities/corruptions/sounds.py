@@ -6,6 +6,8 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
+from mmvideo.modalities.corruptions import Corruption
+
 Samples = Float[ndarray, " S"]
 PACKET = 0.02
 """Seconds of sound that are lost together."""
@@ -61,3 +63,13 @@ def _at(snr_db: float, noise: Samples, samples: Samples) -> Samples:
     """The noise at this level below the samples' mean power."""
     power, own = (float(np.mean(np.square(part, dtype=float))) for part in (samples, noise))
     return noise * np.sqrt(power / own * 10 ** (-snr_db / 10)) if own else noise
+
+
+CORRUPTIONS: dict[str, Corruption] = {
+    "white_noise": Corruption(white_noise, (20, 10, 5, 0, -5), "dB"),
+    "shaped_noise": Corruption(shaped_noise, (20, 10, 5, 0, -5), "dB"),
+    "clipping": Corruption(clipping, (0.5, 0.25, 0.12, 0.06, 0.03), "of the peak"),
+    "low_pass": Corruption(low_pass, (0.5, 0.25, 0.12, 0.06, 0.03), "of the highest frequency"),
+    "dropouts": Corruption(dropouts, (0.1, 0.2, 0.35, 0.5, 0.7), "of the packets"),
+    "offset": Corruption(offset, (0.04, 0.08, 0.16, 0.32, 0.64), "s"),
+}

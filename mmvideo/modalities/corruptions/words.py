@@ -11,6 +11,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from mmvideo.clips.manifest import Clip
+from mmvideo.modalities.corruptions import Corruption, Damage
+from mmvideo.store.clip_format import OpenClip
 from mmvideo.store.subtitles import Word
 
 UNKNOWN = "[unk]"
@@ -72,3 +75,26 @@ def time_shift(words: Sequence[Word], level: float, draw: np.random.Generator) -
     """All words come `level` seconds too early or too late, of which a clip is drawn one."""
     shift = level if draw.random() < 0.5 else -level
     return [replace(word, start=word.start + shift, end=word.end + shift) for word in words]
+
+
+CORRUPTIONS: dict[str, Corruption] = {
+    "characters": Corruption(characters, (0.05, 0.1, 0.2, 0.35, 0.5), "of the characters"),
+    "word_deletion": Corruption(word_deletion, (0.1, 0.2, 0.4, 0.6, 0.8), "of the words"),
+    "word_masking": Corruption(word_masking, (0.1, 0.2, 0.4, 0.6, 0.8), "of the words"),
+    "word_shuffle": Corruption(word_shuffle, (0.2, 0.4, 0.6, 0.8, 1.0), "of the words"),
+    "time_shift": Corruption(time_shift, (0.1, 0.2, 0.4, 0.8, 1.6), "s"),
+}
+
+
+def damaged_words(damage: Damage, clip: Clip, stored: OpenClip) -> tuple[Clip, OpenClip]:
+    """The clip with its subtitles and its metadata damaged."""
+
+    def told(field: str, text: str) -> str:
+        given = [Word(word, 0.0, 0.0) for word in text.split()]
+        return " ".join(word.text for word in damage.apply(clip, given, part=field)) if given else text
+
+    metadata = {field: told(field, text) for field, text in clip.metadata.items()}
+    spoken = tuple(damage.apply(clip, stored.clip.words))
+    return clip.model_copy(update={"metadata": metadata}), replace(
+        stored, clip=replace(stored.clip, words=spoken)
+    )
