@@ -23,7 +23,6 @@ TABLES = ((FUSIONS, 19), (OBJECTIVES, 8), (ENCODERS, 8), (MODALITY_KINDS, 4))
 """With the least number of names, so that an emptied table is seen."""
 
 PLAIN = "plain features, for the floor"
-DAMAGE = "the table of corruptions, by kind"
 # component → the files that know its class beside its own and the table → why
 CLASS_KNOWN = {
     "spectrogram_cnn": {"inspection/views.py inspection/panels.py": "shows what that encoder sees"},
@@ -59,7 +58,6 @@ NAME_KNOWN = {
     "transformer": {"modalities/text.py": "the kind's default encoder", "layers/trunk.py": "a kind of trunk"},
     "feature_lstm": {"modalities/features.py": "the kind's default encoder"},
     "visual": {
-        "modalities/corruptions/__init__.py": DAMAGE,
         "vocabulary.py": "the three default modalities",
         "encoders/visual.py encoders/pixels.py encoders/frame_model.py encoders/video_model.py": (
             "the kind its encoders take"
@@ -70,7 +68,6 @@ NAME_KNOWN = {
         "store/clip_format.py": "the format's arrays",
     },
     "audio": {
-        "modalities/corruptions/__init__.py": DAMAGE,
         "vocabulary.py": "the three default modalities",
         "encoders/audio.py encoders/mfcc.py encoders/sound_model.py": "the kind its encoders take",
         "contract/check.py contract/inputs.py contract/fusions.py contract/objectives.py": "made-up batches",
@@ -84,7 +81,6 @@ NAME_KNOWN = {
         ),
     },
     "text": {
-        "modalities/corruptions/__init__.py": DAMAGE,
         "vocabulary.py": "the three default modalities",
         "encoders/text_files.py encoders/text_model.py encoders/text.py": "the kind its encoders take",
         "contract/check.py contract/inputs.py contract/fusions.py contract/objectives.py": "made-up batches",
@@ -94,7 +90,6 @@ NAME_KNOWN = {
         "report/charts/theme.py transcribe/whisper.py": "another library's word",
     },
     "features": {
-        "modalities/corruptions/__init__.py": DAMAGE,
         "encoders/features.py": "the kind its encoders take",
         "contract/check.py contract/inputs.py": "made-up batches",
         "inspection/opened.py inspection/panels.py": "drawn in a way of its own",
