@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import torch
 
+from mmvideo.components import FusionChoice
 from mmvideo.data.opened import open_data
 from mmvideo.model import build_model
 from mmvideo.runs.directory import RunDirectory
@@ -41,7 +42,8 @@ def test_without_a_gpu_it_says_so(
 def test_a_run_cut_off_in_its_second_epoch_goes_on_to_the_same_predictions(
     check: Any, tmp_path: Path
 ) -> None:
-    config = check.small_run(tmp_path, 24, precision="32-true")
+    config = check.small_run(tmp_path, 24, precision="32-true", diagnostics=False)
+    config = config.model_copy(update={"fusion": FusionChoice.of("late")})
     check.interrupt(config, tmp_path / "resumed")
     left = RunDirectory.locate(tmp_path / "resumed", config, open_data(config).fingerprint)
     assert left.checkpoints.exists()
