@@ -69,6 +69,8 @@ def folder(manifest: str = "data/folder/manifest.jsonl") -> RunConfig:
 
     10 s windows; pixels at 16×16 and their change, MFCC, each beside its mean and deviation over the clip;
     words from scratch. At least 400 steps, and the last epoch is kept: few clips can hardly choose one.
+    Where it matters *when* a sound comes, as in short clips of speech, means lose that (LOG.md); then
+    ARGS="--set inputs.audio.encoder.options.clip_pool=segments inputs.audio.encoder.options.hop_seconds=0.02"
     Command: make ablation DATASET=folder DATA=/path/to/clips
     """
     pixels = EncoderChoice.of("pixels", summary=True, clip_pool="mean", dropout=0.3)
