@@ -15,7 +15,7 @@ MakeStudy = Callable[..., Path]
 
 
 def test_every_name_of_the_package_is_there_and_documented() -> None:
-    assert len(mmvideo.NAMES) == 12
+    assert len(mmvideo.NAMES) == 13
     for name in mmvideo.NAMES:
         assert getattr(mmvideo, name).__doc__
         assert name in dir(mmvideo)

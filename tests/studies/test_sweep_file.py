@@ -49,13 +49,13 @@ def test_the_files_that_are_kept_are_those_that_the_command_writes(
         main(["sweep", "experiments/fusion_strategies.py", "--export", str(tmp_path), "--workers", "2"])
     assert ended.value.code == 0
     written = [Path(line) for line in capsys.readouterr().out.splitlines()]
-    arms = load_study("experiments/fusion_strategies.py").arms
-    assert [file.name for file in written] == [f"planted-{arm.name}.yaml" for arm in arms]
-    assert {file.name for file in written} == {file.name for file in KEPT.iterdir()}
+    study = load_study("experiments/fusion_strategies.py")  # named by its planted task, where that was made
+    kept = {f"{study.name}-{arm.name}.yaml": KEPT / f"planted-{arm.name}.yaml" for arm in study.arms}
+    assert [file.name for file in written] == list(kept)
+    assert set(kept.values()) == set(KEPT.iterdir())
     for file in written:
-        assert file.read_text() == (KEPT / file.name).read_text(), (
-            "mmvideo sweep … --export experiments/sweeps"
-        )
+        text = file.read_text().replace(f"name: {study.name}/", "name: planted/", 1)
+        assert text == kept[file.name].read_text(), "mmvideo sweep … --export experiments/sweeps"
         found = read(file)
         assert as_optuna_of_wandb(found["parameters"]) == distributions(SPACE)
         assert (found["run_cap"], found["metric"]["name"]) == (16, "val/accuracy"), "as many for each arm"
