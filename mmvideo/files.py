@@ -194,7 +194,7 @@ def read_record(path: Path, kind: type[P], remedy: str) -> P:
     Raises:
         Damaged: it is absent, or is no such record; `remedy` says what to do.
     """
-    return _validated(str(path), kind, read_text(path, remedy), remedy)
+    return validated(str(path), kind, read_text(path, remedy), remedy)
 
 
 def read_rows(path: Path, kind: type[P], remedy: str, *, torn: bool = False) -> list[P]:
@@ -206,10 +206,11 @@ def read_rows(path: Path, kind: type[P], remedy: str, *, torn: bool = False) -> 
     lines = read_text(path, remedy).split("\n")
     if lines.pop() and not torn:
         raise _damaged(str(path), "it is cut short: its last line has no end", remedy)
-    return [_validated(f"{path}:{n}", kind, line, remedy) for n, line in enumerate(lines, start=1)]
+    return [validated(f"{path}:{n}", kind, line, remedy) for n, line in enumerate(lines, start=1)]
 
 
-def _validated(where: str, kind: type[P], text: str, remedy: str) -> P:
+def validated(where: str, kind: type[P], text: str, remedy: str) -> P:
+    """The record in a JSON text that was read from `where`. Raises Damaged."""
     from pydantic import ValidationError  # those that only decode clips never come here
 
     from mmvideo.schema import explain
@@ -265,6 +266,11 @@ def update_json(path: Path, change: Callable[[dict[str, Any]], dict[str, Any]]) 
             write_json(path, after)
 
 
+def lock_file(path: Path) -> Path:
+    """The file of the lock that goes with `path`. It stays when nobody holds the lock."""
+    return path.parent / f"{TEMPORARY}{path.name}.lock"
+
+
 @contextmanager
 def locked(path: Path, waiting: str | None = None, *, busy: str | None = None) -> Iterator[None]:
     """Hold the lock that goes with `path`; the system frees it when the process ends, however it ends.
@@ -277,7 +283,7 @@ def locked(path: Path, waiting: str | None = None, *, busy: str | None = None) -
         Busy: another process holds it, and `busy` is given.
         DiskFull, NotWritable: see `writing`.
     """
-    lock = FileLock(path.parent / f"{TEMPORARY}{path.name}.lock")
+    lock = FileLock(lock_file(path))
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:

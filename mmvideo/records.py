@@ -25,6 +25,8 @@ VERSION = 3
 
 RESULT, CONFIG, ENVIRONMENT, METRICS = "result.json", "config.json", "env.json", "metrics.jsonl"
 INPUTS, CHECKPOINT = "inputs", "checkpoints/best.safetensors"
+ERROR, HELD = "error.txt", "run"
+"""Why a run's last attempt failed; what a process locks that trains it."""
 
 Metrics = dict[str, float]
 

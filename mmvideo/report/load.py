@@ -170,7 +170,22 @@ def _labels(rows: Sequence[Prediction], classes: Sequence[str]) -> Shaped[ndarra
 
 def read_clips(folder: Path, result: RunResult) -> Clips:
     """The study's test clips as one run predicted them."""
+    return _clips(_read_predictions(folder), result)
+
+
+def read_scores(folder: Path) -> tuple[Clips, Shaped[ndarray, " n"]]:
+    """A finished run's test clips, and the task's score on each.
+
+    Raises:
+        Damaged: its predictions are not those its result was made with.
+    """
+    result = open_run(folder, [PREDICTIONS])
     rows = _read_predictions(folder)
+    clips = _clips(rows, result)
+    return clips, TASKS[result.task].clip_scores(_outputs(folder, rows, clips), clips.labels)
+
+
+def _clips(rows: Sequence[Prediction], result: RunResult) -> Clips:
     return Clips(
         ids=tuple(row.id for row in rows),
         groups=np.array([row.group for row in rows]),

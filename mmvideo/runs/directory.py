@@ -41,6 +41,8 @@ from mmvideo.records import (
     CHECKPOINT,
     CONFIG,
     ENVIRONMENT,
+    ERROR,
+    HELD,
     METRICS,
     RESULT,
     Environment,
@@ -146,7 +148,7 @@ class RunDirectory:
             Busy: another process holds it.
         """
         busy = f"Another process is training '{self.path}'. Wait for it, or end it, and try again."
-        with locked(self.path / "run", busy=busy):
+        with locked(self.path / HELD, busy=busy):
             yield
 
     @property
@@ -195,11 +197,11 @@ class RunDirectory:
     def write_result(self, result: RunResult) -> None:
         """Write result.json, which makes the run finished. The last thing a run does."""
         write_whole(self.path / RESULT, result.text())
-        (self.path / "error.txt").unlink(missing_ok=True)
+        (self.path / ERROR).unlink(missing_ok=True)
 
     def write_error(self, text: str) -> Path:
         """Write error.txt: why this attempt failed. Returns its path."""
         make_folder(self.path)
-        path = self.path / "error.txt"
+        path = self.path / ERROR
         write_whole(path, text.rstrip() + "\n")
         return path
