@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -48,13 +47,13 @@ def render(comparison: Comparison, reproduce: str) -> str:
         "reproduce": reproduce,
     }
     shown: list[Markup] = []
-    charts: dict[str, Any] = {}
+    charts: dict[str, Markup] = {}
     for name, section in sections.sections().items():
         if content := section.content(comparison):
             shown.append(Markup(environment.get_template(f"{name}.html.j2").render(content.values)))
-            charts |= {id: specification(chart) for id, chart in content.charts.items()}
+            charts |= {id: _script_data(specification(chart)) for id, chart in content.charts.items()}
     return environment.get_template("page.html.j2").render(
-        sections=shown, charts=_script_data(charts), vega=Markup(vl_convert.javascript_bundle(LIBRARIES))
+        sections=shown, charts=charts, vega=Markup(vl_convert.javascript_bundle(LIBRARIES))
     )
 
 
