@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import asdict
 
 import numpy as np
@@ -36,26 +37,31 @@ def calibration_frame(study: StudyRuns) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def reliability_curves(study: StudyRuns) -> pd.DataFrame:
-    """Smooth reliability diagrams, all seeds' predictions of an arm together: `arm`, `confidence`,
-    `right` (the share that is), `density`. Where confidences do not vary, a single point."""
+def reliability_curves(study: StudyRuns, arms: Collection[str]) -> pd.DataFrame:
+    """Smooth reliability diagrams of the arms so named, all seeds' predictions of an arm together: `arm`,
+    `confidence`, `right` (the share that is), `density`. Where confidences do not vary, a single point."""
     rows = []
-    for arm in study.arms:
+    for arm in _named(study, arms):
         at, right, density = reliability(*_pooled(arm, study.clips))
         rows.append(pd.DataFrame({"arm": arm.name, "confidence": at, "right": right, "density": density}))
     return pd.concat(rows, ignore_index=True)
 
 
-def risk_coverage_curves(study: StudyRuns) -> pd.DataFrame:
-    """The error rate among the surest clips, mean over an arm's seeds: `arm`, `coverage`, `risk`."""
+def risk_coverage_curves(study: StudyRuns, arms: Collection[str]) -> pd.DataFrame:
+    """The error rate among the surest clips, mean over the seeds of each arm so named: `arm`, `coverage`,
+    `risk`."""
     rows = []
-    for arm in study.arms:
+    for arm in _named(study, arms):
         risks = []
         for run in arm.runs:
             coverage, risk = risk_coverage(*confidences(run.outputs, study.clips.labels))
             risks.append(risk[np.searchsorted(coverage, COVERAGES - 1e-9).clip(max=len(risk) - 1)])
         rows.append(pd.DataFrame({"arm": arm.name, "coverage": COVERAGES, "risk": np.mean(risks, axis=0)}))
     return pd.concat(rows, ignore_index=True)
+
+
+def _named(study: StudyRuns, arms: Collection[str]) -> list[ArmRuns]:
+    return [arm for arm in study.arms if arm.name in arms]
 
 
 def _of_run(run: FinishedRun, clips: Clips) -> dict[str, float]:

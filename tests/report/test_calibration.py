@@ -12,6 +12,9 @@ from made_records import reseal
 from mmvideo.evaluation.calibration import fit_temperature
 from mmvideo.records import predictions_file
 from mmvideo.report.calibration import calibration_frame, reliability_curves, risk_coverage_curves
+from mmvideo.report.charts import calibration
+from mmvideo.report.charts.theme import specification
+from mmvideo.report.compare import compare
 from mmvideo.report.load import load_study
 
 
@@ -26,12 +29,25 @@ def test_every_arm_has_its_calibration(make_study: Callable[..., Path]) -> None:
         parts = row["miscalibration"] - row["discrimination"] + row["uncertainty"]
         assert row["brier"] == pytest.approx(parts)
         assert np.isnan(row["temperature"])  # these have no validation clips
-    curves = reliability_curves(study), risk_coverage_curves(study)
+    curves = reliability_curves(study, found.index), risk_coverage_curves(study, found.index)
     assert all(set(curve["arm"]) == set(found.index) for curve in curves)
     whole = curves[1].query("coverage == 1").set_index("arm")["risk"]
     for arm in study.arms:
         error = 1 - np.mean([run.outputs.argmax(1) == study.clips.labels for run in arm.runs])
         assert whole[arm.name] == pytest.approx(error)
+
+
+def test_the_chart_is_of_the_arms_it_is_asked_for(make_study: Callable[..., Path]) -> None:
+    comparison = compare(load_study(make_study(seeds=(0, 1))))
+    drawn = specification(calibration.chart(comparison, ["late", "text"]))
+    points = [row for values in drawn["datasets"].values() for row in values]
+    assert {row["arm"] for row in points if "arm" in row} == {"late", "text"}
+    shares = [row[what] for row in points for what in ("confidence", "right", "coverage") if what in row]
+    assert max(shares) > 50, "in %"
+    assert min(shares) >= 0
+    ends = {row["arm"]: row["risk"] for row in points if row.get("coverage") == 100}
+    accuracy = comparison.table.set_index("arm")["accuracy"]
+    assert ends == pytest.approx({arm: 100 * (1 - accuracy[arm]) for arm in ("late", "text")}, abs=0.5)
 
 
 def test_the_temperature_is_that_of_validation(make_study: Callable[..., Path]) -> None:

@@ -12,6 +12,7 @@ from made_records import rewrite
 from rich.console import Console
 
 from mmvideo.files import read_record
+from mmvideo.report.charts.tuning import points
 from mmvideo.report.compare import compare
 from mmvideo.report.console import print_comparison
 from mmvideo.report.load import load_study
@@ -84,12 +85,16 @@ def test_a_claim_that_holds_at_one_budget_alone_is_told(make_study: Callable[...
     comparison = compare(load_study(folder))
     study = comparison.study
     assert by_budget(study)["hierarchical"] == (0.5, 0.62, 0.9), "with 1, 2 and 4 trials"
+    drawn = [(at["trials"], at["score"]) for at in points(comparison) if at["arm"] == "hierarchical"]
+    assert drawn == [(1, 50), (2, 62), (4, 90)]
     claims = budget_claims(study)
     assert claims == [
         "which fusion leads depends on the number of trials: late with 1; hierarchical with 2 and 4",
         "the best fusion is ahead of the best single modality with 4, not with 1 and 2",
     ]
-    assert claims[0] in render(comparison, "")
+    page = render(comparison, "")
+    assert claims[0] in page
+    assert '<script type="application/json" id="best_so_far-chart">' in page
     tied = [arms[0].model_copy(update={"arm": arm}) for arm in ("late", "hierarchical")]
     both = replace(study, tuning=tuning.model_copy(update={"arms": (*tied, arms[2])}))
     assert budget_claims(both) == [

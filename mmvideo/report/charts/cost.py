@@ -31,7 +31,7 @@ def chart(comparison: Comparison) -> Chart:
     ]
     panels = []
     for number, (cost, label) in enumerate(COSTS.items()):
-        axis = alt.Axis(tickCount=4, format="~s")
+        axis = alt.Axis(tickCount=4, labelExpr="format(datum.value, '~s')")
         base = alt.Chart().encode(
             x=alt.X(f"{cost}:Q", title=label, scale=alt.Scale(zero=True), axis=axis),
             y=alt.Y("score:Q", title="" if number else title, scale=alt.Scale(zero=False, padding=12)),

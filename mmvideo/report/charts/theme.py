@@ -24,6 +24,7 @@ CONFIG: dict[str, Any] = {
     "axis": {
         "gridColor": _LINE, "domainColor": _LINE, "tickColor": _LINE, "labelColor": _INK, "titleColor": _SOFT,
         "labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal", "labelLimit": 240,
+        "labelSeparation": 5,
     },
     "legend": {
         "orient": "top", "title": None, "labelColor": _INK, "labelFontSize": 12, "labelLimit": 320,

@@ -16,10 +16,18 @@ def content(comparison: Comparison) -> Content | None:
     if comparison.study.task.kind != "single_label":
         return None
     trained = list(comparison.table.loc[comparison.table["parameters"].notna(), "arm"])
-    key = [arm for arm in key_arms(comparison) if arm in trained] or trained[:3]
+    picked = [arm for arm in key_arms(comparison) if arm in trained]
+    key = picked or trained[:3]
     charts = {"confusion": confusion.chart(comparison, key)}
     others = [arm for arm in trained if arm not in key]
     cells = sum(int((comparison.confusion[arm] > 0).sum()) for arm in others)
     if others and cells <= MOST_CELLS:
         charts["confusion_others"] = confusion.chart(comparison, others)
-    return Content({"n_others": len(others), "shown": "confusion_others" in charts}, charts)
+    return Content(
+        {
+            "of": "Of what validation picks, and of score averaging." if len(picked) > 1 else "",
+            "n_others": len(others),
+            "shown": "confusion_others" in charts,
+        },
+        charts,
+    )

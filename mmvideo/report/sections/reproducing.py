@@ -21,6 +21,6 @@ def provenance(comparison: Comparison) -> dict[str, str]:
     for record in flat:
         for key, value in record.items():
             held = values.setdefault(key, [])
-            if str(value) not in held:
+            if value not in (None, [], "") and str(value) not in held:
                 held.append(str(value))
-    return {key: " | ".join(held) for key, held in values.items()}
+    return {key: " | ".join(held) for key, held in values.items() if held}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mmvideo.evaluation.budgets import budgets
+from mmvideo.report.charts import tuning as best_so_far
 from mmvideo.report.compare import Comparison
 from mmvideo.report.sections import Content
 from mmvideo.report.tuning import budget, budget_claims, by_budget
@@ -26,4 +27,6 @@ def content(comparison: Comparison) -> Content | None:
         "claims": budget_claims(comparison.study),
         "told": setting_text,
     }
-    return Content(values)
+    plotted = tuning.trials > 1 and best_so_far.points(comparison) != []
+    charts = {"best_so_far": best_so_far.chart(comparison)} if plotted else {}
+    return Content(values | {"plotted": plotted}, charts)
