@@ -199,6 +199,10 @@ class TrackingConfig(Part):
     project: str = "mmvideo"
     entity: str | None = None
     tags: tuple[str, ...] = ()
+    artifacts: bool = False
+    """Also the manifest and each run's best checkpoint, as artifacts."""
+    media: bool = False
+    """Also small pictures of the clips that are hardest for all arms: frames, spectrogram and text."""
 
 
 def _video() -> dict[str, Input]:

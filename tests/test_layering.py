@@ -80,7 +80,8 @@ ALLOWED = {
 RESERVED = {
     "av": ("mmvideo.store.decode", "mmvideo.planted.write"),
     "decord": ("mmvideo.store.decode",),
-    "wandb": ("mmvideo.runs.tracking",),
+    "wandb": ("mmvideo.runs.tracking", "mmvideo.runs.tracked"),
+    "wandb_workspaces": ("mmvideo.runs.wandb_views",),
 }
 WITHOUT_TORCH = (
     "mmvideo.clips",

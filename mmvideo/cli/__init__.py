@@ -37,7 +37,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "transcribe": ("mmvideo.cli.transcribe:run", "write subtitles for clips that have none"),
     "inspect": ("mmvideo.cli.inspect:run", "show what the model will see of a clip or a manifest"),
     "compare": ("mmvideo.cli.compare:compare", "report on studies already run"),
-    "dashboard": ("mmvideo.cli.dashboard:run", "show all studies of a folder while they run"),
+    "dashboard": (
+        "mmvideo.cli.dashboard:run",
+        "show all studies of a folder while they run, or make their views on W&B",
+    ),
     "store": ("mmvideo.cli.store:store", "list, verify or clear the store of decoded clips"),
 }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
@@ -13,10 +13,14 @@ from mmvideo.cli.options import parse
 from mmvideo.errors import InputError
 from mmvideo.evaluation.floor_record import floor_file
 from mmvideo.files import write_whole
+from mmvideo.records import INPUTS
 from mmvideo.runs.tracking import log_study, offline_hint
 from mmvideo.studies.study import Study
+from mmvideo.terminal import note
 
 if TYPE_CHECKING:
+    from pandas import DataFrame
+
     from mmvideo.report import Comparison
 
 
@@ -87,20 +91,60 @@ def _of_the_disk(error: BaseException | None) -> str | None:
 
 def mirror(comparison: Comparison, study: Study, study_dir: Path, out: Path) -> None:
     """The study's summary on the dashboard, and how to see what has been recorded offline."""
-    report = out / study.name
+    report, tracking = out / study.name, study.arms[0].config.tracking
     figures = {path.stem: path for path in sorted((report / "figures").glob("*.png"))}
     log_study(
         study.name,
         study_dir,
-        study.arms[0].config.tracking,
-        tables={"comparison": comparison.table, "pairs": comparison.pairs, "limits": comparison.limits},
-        figures=figures | {"report": report / "report.html"},
-        summary={
-            "answer": comparison.answer.sentence,
-            "qualified_by": "\n".join(comparison.answer.lines),
-            "best_unimodal": comparison.best_unimodal or "none",
+        tracking,
+        tables={
+            "comparison": comparison.table,
+            "pairs": comparison.pairs,
+            "limits": comparison.limits,
+            "variance": comparison.variance,
+            "hardest": _hardest(comparison, study),
         },
+        figures=figures | {"report": report / "report.html"},
+        summary=_summary(comparison),
+        manifest=Path(study.manifest),
     )
     hint = offline_hint(study_dir)
     if hint is not None:
         print(f"W&B runs were recorded offline. To look at them, or to upload them:\n{hint}")
+
+
+def _summary(comparison: Comparison) -> dict[str, Any]:
+    """What a list of studies is sorted by: answer, and numbers of the fusion that validation picks."""
+    answer = comparison.answer
+    found = {
+        "answer": answer.sentence,
+        "qualified_by": "\n".join(answer.lines),
+        "best_unimodal": comparison.best_unimodal or "none",
+    }
+    picked = comparison.table[comparison.table["arm"] == comparison.leader].to_dict("records")
+    columns = (comparison.study.task.score, "low", "high", "difference", "difference_low", "difference_high")
+    return found | {
+        f"leader/{name}": value
+        for row in picked
+        for name, value in row.items()
+        if name in (*columns, "arm", "adjusted_p", "verdict")
+    }
+
+
+def _hardest(comparison: Comparison, study: Study) -> DataFrame:
+    """The clips that are hardest for all arms; with pictures of them, where `tracking.media` says so."""
+    from mmvideo.report.clips import hardest
+
+    table = hardest(comparison.study)
+    widest = max(comparison.study.arms, key=lambda arm: len(arm.modalities))
+    config = next(arm.config for arm in study.arms if arm.name == widest.name)
+    if not config.tracking.media:
+        return table
+    from mmvideo.inspection.picture import clip_pictures
+
+    try:
+        pictures = clip_pictures(config, list(table["id"]), widest.runs[0].directory / INPUTS)
+    except InputError as error:
+        note(f"No pictures of the hardest clips: {error}")
+        return table
+    return table.assign(picture=[pictures.get(id, b"") for id in table["id"]])

@@ -1,4 +1,4 @@
-"""`mmvideo dashboard`: all studies of a folder while they run, in a browser."""
+"""`mmvideo dashboard`: all studies of a folder while they run, in a browser; or their views on W&B."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ import tyro
 
 from mmvideo.cli.options import parse
 from mmvideo.errors import InputError
-from mmvideo.study_records import STUDY
+from mmvideo.evaluation.tasks import TASKS
+from mmvideo.files import read_record, read_rows
+from mmvideo.records import METRICS, MetricLine, run_remedy
+from mmvideo.study_records import COMPARISON, STUDY, ComparisonRecord
 from mmvideo.terminal import note
 
 
@@ -33,6 +36,12 @@ class Dashboard:
     """Port; 0 takes a free one."""
     names: tuple[str, ...] = ()
     """Further host names that a browser may call it by, such as that of a server in the local network."""
+    wandb: bool = False
+    """Instead, make a workspace and a report on W&B for each study that has been reported on."""
+    project: str = "mmvideo"
+    """W&B project, as in `tracking.project`."""
+    entity: str | None = None
+    """W&B user or team. None: the key's own."""
 
 
 def run(arguments: list[str]) -> int:
@@ -46,7 +55,51 @@ def run(arguments: list[str]) -> int:
         raise InputError(
             f"'{options.root}' is one study. Give the folder it lies in, '{options.root.parent}'."
         )
-    return _serve(options)
+    return _views(options) if options.wandb else _serve(options)
+
+
+def _views(options: Dashboard) -> int:
+    """Workspaces and reports on W&B; without a key, what to do."""
+    from mmvideo.runs.tracking import view_account
+    from mmvideo.runs.wandb_views import publish
+
+    files = {folder: options.reports / folder.name / COMPARISON for folder in sorted(options.root.iterdir())}
+    records = {
+        folder: read_record(file, ComparisonRecord, "`mmvideo compare` writes it again.")
+        for folder, file in files.items()
+        if file.is_file()
+    }
+    if not records:
+        raise InputError(
+            f"No study of '{options.root}' has a report in '{options.reports}', from which views are made. "
+            f"`mmvideo compare {options.root}/STUDY --out {options.reports}` writes it."
+        )
+    entity, has_key = view_account(options.entity)
+    if not has_key:
+        names = ", ".join(record.study for record in records.values())
+        print(
+            f"No key for W&B, or WANDB_MODE says offline: nothing was sent. To see {names} there: `wandb "
+            "login`, upload the runs (`wandb sync RUNS/STUDY/wandb/offline-run-*`), and then the "
+            "same command."
+        )
+        return 0
+    for folder, record in records.items():
+        workspace, report = publish(record, options.project, entity, _reported(folder, record))
+        print(f"{record.study}: workspace {workspace}\n{' ' * len(record.study)}  report {report}")
+    return 0
+
+
+def _reported(folder: Path, record: ComparisonRecord) -> list[str]:
+    """What the study's fusions report of themselves, by the names that W&B has it under."""
+    score, found = TASKS[record.task].score, dict[str, None]()
+    for file in sorted(folder.glob(f"*/{METRICS}")):
+        rows = read_rows(file, MetricLine, run_remedy(file.parent), torn=True)
+        for line in [row for row in rows if row.split == "val"][-1:]:
+            extra = line.__pydantic_extra__
+            found |= dict.fromkeys(
+                f"val/{n}" for n in extra if n != score and not n.startswith(f"{score}_only_")
+            )
+    return list(found)
 
 
 def _serve(options: Dashboard) -> int:

@@ -9,16 +9,15 @@ import os
 import shlex
 import shutil
 import sys
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mmvideo.config import RunConfig, TrackingConfig
-from mmvideo.config_diff import flatten
-from mmvideo.files import read_rows
-from mmvideo.records import Prediction, RunResult, predictions_file, run_remedy
+from mmvideo.errors import InputError
+from mmvideo.records import CHECKPOINT, RunResult
+from mmvideo.runs.tracked import artifact, confusion, groups, numbers, table
 from mmvideo.runs.tracker import NoTracker, Tracker, dashboard_id
 from mmvideo.runs.tracking_environment import (
     has_key,
@@ -37,10 +36,6 @@ INIT_SECONDS = 20.0
 FINISH_SECONDS = 60.0
 """What the dashboard may cost a run at most, at its start and at its end, when the server does not answer."""
 
-ROWS = 10_000
-"""Rows that a table of the dashboard may have, and cells that a confusion matrix may."""
-CONFUSED = 100
-"""Pairs of classes that stand for a confusion matrix of more cells."""
 UNNAMED = ("split", "step", "epoch")
 _unreachable = False
 """After one failure to reach the server, the process goes on offline instead of waiting again."""
@@ -49,9 +44,10 @@ _unreachable = False
 class WandbTracker:
     """A W&B run. At its first failure it says so once, and takes no further part."""
 
-    def __init__(self, run: wandb.Run, run_dir: Path) -> None:
+    def __init__(self, run: wandb.Run, run_dir: Path, artifacts: bool = False) -> None:
         self._run: wandb.Run | None = run
         self._run_dir = run_dir
+        self._artifacts = artifacts
 
     @contextmanager
     def _guarded(self) -> Iterator[wandb.Run | None]:
@@ -76,10 +72,11 @@ class WandbTracker:
     def finish(self, result: RunResult) -> None:
         with self._guarded() as run:
             if run:
-                numbers = result.model_dump(mode="json", exclude={"version", "deciding"})
-                run.summary.update(_numbers(numbers))
+                run.summary.update(numbers(result.model_dump(mode="json", exclude={"version", "deciding"})))
                 if result.task == "single_label":
-                    run.log(_confusion(self._run_dir, result.classes))
+                    run.log(confusion(self._run_dir, result.classes))
+                if self._artifacts:
+                    run.log_artifact(artifact(f"{run.id}-best", "model", self._run_dir / CHECKPOINT))
                 run.finish()
 
     def fail(self) -> None:
@@ -106,9 +103,9 @@ def open_tracker(config: RunConfig, run_dir: Path, signature: str) -> Tracker:
         job_type=config.arm,
         name=f"{config.arm}-s{config.seed}",
         id=dashboard_id(config.study, config.arm, f"s{config.seed}", signature),
-        config=config.model_dump(mode="json") | {"signature": signature},
+        config=config.model_dump(mode="json") | {"signature": signature} | groups(config, folder),
     )
-    return WandbTracker(run, run_dir) if run else NoTracker()
+    return WandbTracker(run, run_dir, config.tracking.artifacts) if run else NoTracker()
 
 
 def log_study(
@@ -119,13 +116,15 @@ def log_study(
     tables: Mapping[str, pd.DataFrame],
     figures: Mapping[str, Path],
     summary: Mapping[str, Any],
+    manifest: Path | None = None,
 ) -> None:
     """One more W&B run for the whole study (job type `summary`): its comparison tables, verdicts and figures.
 
     Args:
-        tables: name → table, such as the comparison and its pairwise verdicts.
+        tables: name → table, such as the comparison and its pairwise verdicts. Bytes in it are PNG files.
         figures: name → PNG file, or a page with charts to be used as they are.
         summary: single values, such as the answer in words.
+        manifest: the list of clips, kept as an artifact where `tracking.artifacts` says so.
     """
     run = _start(
         tracking,
@@ -134,27 +133,48 @@ def log_study(
         job_type="summary",
         name=f"{study}-summary",
         id=dashboard_id(study, "summary"),
-        config={"study": study},
+        config={"study": study, "role": "summary"},
     )
     if run is None:
         return
     try:
         import wandb
 
-        content: dict[str, Any] = {
-            name: wandb.Table(dataframe=_plain(table.head(ROWS))) for name, table in tables.items()
-        }
+        content: dict[str, Any] = {name: table(frame) for name, frame in tables.items()}
         content |= {
             name: wandb.Html(str(path), inject=False) if path.suffix == ".html" else wandb.Image(str(path))
             for name, path in figures.items()
         }
         run.log(content)
         run.summary.update(dict(summary))
+        if tracking.artifacts and manifest is not None:
+            run.log_artifact(artifact(f"{study}-manifest", "dataset", manifest))
         run.finish()
     except TimeoutError:
         _did_not_finish(run, f"the summary of {study}")
     except Exception as error:
         warn(f"the study's W&B summary is incomplete: {_one_line(error)}")
+
+
+def view_account(entity: str | None) -> tuple[str, bool]:
+    """Whose views are made on W&B: the entity, and whether there is a key for its server.
+
+    Without one, or where WANDB_MODE says so, nothing is asked for and nothing is sent.
+
+    Raises:
+        InputError: there is a key, and the server does not answer to it.
+    """
+    import wandb
+
+    if wanted_mode() in ("offline", "disabled") or not has_key(wandb.setup().settings.base_url):
+        return entity or "", False
+    try:
+        found = entity or wandb.Api(timeout=int(INIT_SECONDS)).default_entity
+    except Exception as error:
+        raise InputError(f"W&B does not answer to the key it was given: {_one_line(error)}") from error
+    if not found:
+        raise InputError("The key's account has no default entity on W&B. Give one with --entity.")
+    return str(found), True
 
 
 def offline_hint(study_dir: Path) -> str | None:
@@ -257,40 +277,6 @@ def _mode(base_url: str) -> str:
     if wanted == "online" and (_unreachable or not has_key(base_url)):
         return "offline"
     return wanted
-
-
-def _numbers(nested: Mapping[str, Any]) -> dict[str, bool | int | float]:
-    """What a dashboard can sort by: `{"test": {"accuracy": 0.9}, …}` → `{"test/accuracy": 0.9, …}`."""
-    flat = flatten(dict(nested))
-    return {
-        key.replace(".", "/"): value for key, value in flat.items() if isinstance(value, bool | int | float)
-    }
-
-
-def _confusion(run_dir: Path, classes: Sequence[str]) -> dict[str, Any]:
-    """The confusion matrix; of many classes, the pairs that are confused most often."""
-    import wandb
-
-    rows = read_rows(run_dir / predictions_file("test"), Prediction, run_remedy(run_dir))
-    place = {name: number for number, name in enumerate(classes)}
-    true = [place[str(row.label)] for row in rows]
-    predicted = [max(range(len(row.outputs)), key=row.outputs.__getitem__) for row in rows]
-    if len(classes) ** 2 > ROWS:
-        wrong = Counter((a, b) for a, b in zip(true, predicted, strict=True) if a != b)
-        pairs: list[Any] = [[classes[a], classes[b], clips] for (a, b), clips in wrong.most_common(CONFUSED)]
-        return {"test/most_confused": wandb.Table(columns=["label", "predicted", "clips"], data=pairs)}
-    plot = wandb.plot.confusion_matrix(
-        y_true=true, preds=predicted, class_names=list(classes), title="test confusion"
-    )
-    return {"test/confusion": plot}
-
-
-def _plain(table: pd.DataFrame) -> pd.DataFrame:
-    """A table W&B takes: its index as columns, and text for what is neither text nor number."""
-    plain = (bool, int, float, str)
-    return table.reset_index().apply(
-        lambda column: column if column.map(type).isin(plain).all() else column.astype(str)
-    )
 
 
 def _one_line(error: Exception) -> str:

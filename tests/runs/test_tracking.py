@@ -16,19 +16,22 @@ from PIL import Image
 
 from mmvideo.components import FusionChoice
 from mmvideo.config import RunConfig, TrackingConfig
+from mmvideo.files import write_whole
 from mmvideo.records import Prediction
 from mmvideo.runs import tracking
 from mmvideo.runs.directory import RunDirectory
+from mmvideo.runs.tracked import confusion
 from mmvideo.runs.tracker import NoTracker
 from mmvideo.runs.tracking import log_study, offline_hint, open_tracker
 from mmvideo.runs.tracking_environment import wanted_mode
+from mmvideo.study_records import STUDY, ArmRecord, StudyRecord
 
 CONFIG = RunConfig(
     study="demo",
     arm="late",
     seed=2,
     fusion=FusionChoice.of("late"),
-    tracking=TrackingConfig(tags=("first",)),
+    tracking=TrackingConfig(tags=("first",), artifacts=True),
 )
 MEASURED: dict[str, Any] = {
     "test": {"accuracy": 0.75},
@@ -64,7 +67,9 @@ def track_a_run(run: RunDirectory) -> None:
         tracker.log(
             {"epoch": epoch, "step": 10 * epoch, "split": "train", "loss": 1 / epoch}, step=10 * epoch
         )
-        tracker.log({"epoch": epoch, "step": 10 * epoch, "split": "val", "accuracy": 0.5}, step=10 * epoch)
+        val = {"split": "val", "accuracy": 0.5, "gates_visual": epoch / 10}
+        tracker.log({"epoch": epoch, "step": 10 * epoch} | val, step=10 * epoch)
+    (run.checkpoints / "best.safetensors").write_bytes(b"weights")
     rows = [
         Prediction(id=name, group="g", label=label, present=(), log_probabilities=(-0.1, -2.0))
         for name, label in (("a", "cat"), ("b", "dog"))
@@ -75,6 +80,11 @@ def track_a_run(run: RunDirectory) -> None:
 
 @pytest.mark.usefixtures("offline")
 def test_an_offline_file_holds_the_run(run: RunDirectory) -> None:
+    arm = ArmRecord(name="late", role="control", factors={"fusion": "late"})
+    study = StudyRecord(
+        name="demo", title="", axes=(), arms=(arm,), seeds=(2,), limits=None, manifest="clips.jsonl"
+    )
+    write_whole(run.path.parent / STUDY, study.text())
     track_a_run(run)
     folder = only_run(run.path.parent)
     records = [json.loads(line) for line in inspect(folder, "--json").splitlines()]
@@ -86,11 +96,19 @@ def test_an_offline_file_holds_the_run(run: RunDirectory) -> None:
     assert identity["run_id"] == f"demo-late-s2-{run.signature}"
     assert identity["config"]["update"]["fusion"] == CONFIG.fusion.model_dump()
     assert identity["config"]["update"]["train"]["epochs"] == CONFIG.train.epochs
+    grouped = {"study": "demo", "arm": "late", "seed": 2, "signature": run.signature, "role": "control"}
+    grouped |= {"subset": "visual+audio+text", "factors": {"fusion": "late"}, "dataset": "mixed"}
+    assert {key: identity["config"]["update"].get(key) for key in grouped} == grouped
 
     rows = [record["history"]["item"] for record in records if record["type"] == "history"]
     losses = [(row["step"], row["train/loss"]) for row in rows if "train/loss" in row]
     assert losses == [(10, 1.0), (20, 0.5)]
     assert [(row["step"], row["epoch"]) for row in rows if "val/accuracy" in row] == [(10, 1), (20, 2)]
+
+    assert [row["val/gates_visual"] for row in rows if "val/gates_visual" in row] == [0.1, 0.2]
+    artifacts = [record["artifact"] for record in records if record["type"] == "artifact"]
+    [kept] = [artifact for artifact in artifacts if artifact["type"] == "model"]
+    assert [file["path"] for file in kept["manifest"]["contents"]] == ["best.safetensors"]
 
     shown = inspect(folder, "--summary")
     assert "finished (exit code 0)" in shown
@@ -120,12 +138,13 @@ def test_a_study_gets_a_summary_run_and_a_hint_that_works(tmp_path: Path) -> Non
     table = pd.DataFrame(
         {"arm": ["late", "early"], "accuracy": [0.5, None], "n": [1, 2], "odd": [(1, 2), None]}
     )
+    hardest = pd.DataFrame({"id": ["clip", "other"], "picture": [figure.read_bytes(), b""]})
     study_dir = tmp_path / "runs" / "demo"
     log_study(
         "demo",
         study_dir,
         TrackingConfig(),
-        tables={"comparison": table},
+        tables={"comparison": table, "hardest": hardest},
         figures={"accuracy": figure, "report": page},
         summary={"answer": "late is better"},
     )
@@ -138,6 +157,10 @@ def test_a_study_gets_a_summary_run_and_a_hint_that_works(tmp_path: Path) -> Non
     [written] = folder.glob("files/media/table/comparison*.json")
     content = json.loads(written.read_text())
     assert [row[content["columns"].index("arm")] for row in content["data"]] == ["late", "early"]
+    records = [json.loads(line) for line in inspect(folder, "--json").splitlines()]
+    kept = [record["artifact"] for record in records if record["type"] == "artifact"]
+    files = [file["path"] for artifact in kept for file in artifact["manifest"]["contents"]]
+    assert len([path for path in files if path.endswith(".png")]) == 1, "the picture, in its table"
 
     hint = offline_hint(study_dir)
     assert hint is not None
@@ -202,7 +225,7 @@ def test_many_classes_show_the_pairs_confused_most(
         for name, number in predicted.items()
     ]  # fmt: skip
     run.write_predictions("test", rows)
-    found = tracking._confusion(run.path, classes)
+    found = confusion(run.path, classes)
     assert list(found) == ["test/most_confused"]
     table = found["test/most_confused"]
     assert table.columns == ["label", "predicted", "clips"]
