@@ -24,7 +24,7 @@ VERSION = 3
 """Raise it when records hold other things, or when the same configuration would give other numbers."""
 
 RESULT, CONFIG, ENVIRONMENT, METRICS = "result.json", "config.json", "env.json", "metrics.jsonl"
-INPUTS, CHECKPOINT = "inputs", "checkpoints/best.safetensors"
+INPUTS, CHECKPOINT, STATE = "inputs", "checkpoints/best.safetensors", "checkpoints/last.pt"
 
 Metrics = dict[str, float]
 

@@ -81,6 +81,8 @@ RESERVED = {
     "av": ("mmvideo.store.decode", "mmvideo.planted.write"),
     "decord": ("mmvideo.store.decode",),
     "wandb": ("mmvideo.runs.tracking",),
+    "ray": ("mmvideo.studies.engines.ray",),
+    "submitit": ("mmvideo.studies.engines.slurm",),
 }
 WITHOUT_TORCH = (
     "mmvideo.clips",
