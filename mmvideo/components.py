@@ -275,6 +275,17 @@ ENCODERS = Table(
 )
 
 
+ENGINES = Table(
+    "engine",
+    "mmvideo.studies.engines.base:Engine",
+    {
+        "local": "mmvideo.studies.engines.local:LocalEngine",
+        "ray": "mmvideo.studies.engines.ray:RayEngine",
+        "slurm": "mmvideo.studies.engines.slurm:SlurmEngine",
+    },
+)
+
+
 class FusionChoice(Choice):
     """A fusion strategy and its options."""
 
@@ -291,3 +302,9 @@ class EncoderChoice(Choice):
     """A modality's encoder and its options."""
 
     table = ENCODERS
+
+
+class EngineChoice(Choice):
+    """Where a study's runs are carried out, and how."""
+
+    table = ENGINES

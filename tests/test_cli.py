@@ -16,6 +16,7 @@ from mmvideo.components import FusionChoice
 from mmvideo.config import DataConfig, RunConfig, TrainConfig
 from mmvideo.errors import InputError
 from mmvideo.runs.directory import RunDirectory
+from mmvideo.studies.engines.local import LocalEngine
 from mmvideo.studies.grid import Failure, GridReport
 from mmvideo.studies.study import Arm, Study
 
@@ -271,7 +272,8 @@ def test_a_recipe_may_lie_in_any_folder(here: Path, capsys: pytest.CaptureFixtur
 
 def test_dry_run_of_a_study_shows_its_plan(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert call("ablate", "fusions.py", "--seeds", "3", "4", "--dry-run", "--", "--width", "16") == 0
-    title, heads, *arms, left, decided_later = capsys.readouterr().out.splitlines()
+    title, heads, *arms, left, engine, decided_later = capsys.readouterr().out.splitlines()
+    assert engine == "engine: local"
     assert title == "Late or early?: 2 arms × 2 seeds (3, 4) = 4 runs, 0 finished"
     assert " ".join(heads.split()) == "arm fusion.name finished of 2 a run memory measured on"
     assert [arm.split() for arm in arms] == [
@@ -279,6 +281,33 @@ def test_dry_run_of_a_study_shows_its_plan(here: Path, capsys: pytest.CaptureFix
     ]
     assert left == "left: 4 runs; time and memory: unknown until the first run"
     assert "a modality that no training clip has leaves all arms" in decided_later
+
+
+def test_the_chosen_engine_is_told_with_its_options(
+    here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "submitit", None)
+    given = ("ablate", "fusions.py", "--engine", "slurm", "--engine.partition", "gpu", "--dry-run")
+    assert call(*given, "--engine.sbatch", "exclude", "node7") == 2
+    shown = capsys.readouterr()
+    assert 'engine: slurm {"partition": "gpu", "sbatch": {"exclude": "node7"}}' in shown.out
+    assert "pip install 'mmvideo[slurm]'" in shown.err, "and what a run would lack"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--engine", "slurn"], "Unknown engine 'slurn'. Did you mean 'slurm'? Known: local, ray, slurm."),
+        (["--engine=slurm", "--engine.minutes", "0"], "options of engine 'slurm': minutes: "),
+        (["--engine.address", "head"], "Unrecognized"),
+    ],
+    ids=["no engine", "no value", "another one's option"],
+)
+def test_an_engine_or_option_that_is_none_is_refused(
+    arguments: list[str], said: str, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call("ablate", "fusions.py", *arguments) == 2
+    assert said in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -376,8 +405,10 @@ def test_a_study_ends_in_a_report_and_fails_if_a_run_did(
     monkeypatch.setattr(ablate, "mirror", lambda *_: None)
     code = call("ablate", "fusions.py", "--workers", "2", "--root", "r", "--", "--width", "16")
     assert code == len(failures)
-    options = {"root": Path("r"), "data_fingerprint": "data", "workers": 2, "refused": {}}
-    assert calls["grid"] == (4, options)
+    runs, options = calls["grid"]  # type: ignore[misc]
+    assert isinstance(options.pop("engine"), LocalEngine)
+    assert runs == 4
+    assert options == {"root": Path("r"), "data_fingerprint": "data", "workers": 2, "refused": {}}
     command = "mmvideo ablate fusions.py --workers 2 --root r -- --width 16"
     assert calls["report"] == (Path("runs/demo"), Path("reports"), command)
     assert calls["keep"] is False, "something was trained"

@@ -14,12 +14,12 @@ from pathlib import Path
 
 import pytest
 
-from mmvideo.components import ENCODERS, FUSIONS, MODALITY_KINDS, OBJECTIVES, Table
+from mmvideo.components import ENCODERS, ENGINES, FUSIONS, MODALITY_KINDS, OBJECTIVES, Table
 from mmvideo.evaluation import metrics, multi_label, regression
 from mmvideo.report.sections import sections
 
 LIBRARY = Path(__file__).resolve().parents[1] / "mmvideo"
-TABLES = ((FUSIONS, 19), (OBJECTIVES, 8), (ENCODERS, 8), (MODALITY_KINDS, 4))
+TABLES = ((FUSIONS, 19), (OBJECTIVES, 8), (ENCODERS, 8), (MODALITY_KINDS, 4), (ENGINES, 3))
 """With the least number of names, so that an emptied table is seen."""
 
 PLAIN = "plain features, for the floor"
@@ -41,10 +41,15 @@ CLASS_KNOWN = {
         "inspection/opened.py inspection/views.py": "shows text as text",
         "data/plain_features.py": PLAIN,
     },
+    "local": {
+        "studies/grid.py": "the default",
+        "cli/encode.py": "how many processes this machine has room for",
+    },
     "features": {"inspection/opened.py inspection/overview.py": "tells features although some are at fault"},
 }
 # name → the files that say it beside its own and the table → why
 NAME_KNOWN = {
+    "local": {"cli/study_options.py": "the default", "studies/engines/slurm.py": "submitit's word"},
     "hierarchical": {"config.py": "the default"},
     "cross_entropy": {
         "config.py": "the default",

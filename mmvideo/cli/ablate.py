@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import shlex
 import sys
 import time
@@ -16,7 +17,7 @@ from mmvideo.cli.study_options import StudyOptions, read_study
 from mmvideo.errors import InputError
 from mmvideo.files import locked, make_folder
 from mmvideo.studies.availability import refuse_missing, restricted
-from mmvideo.studies.grid import default_workers, run_grid
+from mmvideo.studies.grid import run_grid
 from mmvideo.studies.plan import duration, plan_lines, plan_of
 from mmvideo.studies.space import Tuning
 from mmvideo.studies.study import Study
@@ -70,11 +71,13 @@ def carry_out(study: Study, options: StudyOptions, command: str) -> int:
     """
     from mmvideo.runs.own_components import check_own_components
 
-    began = time.monotonic()
+    began, engine = time.monotonic(), options.chosen_engine.build()
     if options.dry_run:
         print(_plan(study, options))
         refuse_missing(study)
+        engine.check()
         return 0
+    engine.check()
     make_folder(options.root)  # before the study's data are decoded, not after
     make_folder(options.out, "--out")
     for arm in study.arms:
@@ -84,7 +87,8 @@ def carry_out(study: Study, options: StudyOptions, command: str) -> int:
     study = _carried_out(study, available)
     from mmvideo.runs.execute import train_missing
 
-    where: Any = {"root": options.root, "data_fingerprint": fingerprint, "workers": options.workers}
+    at: dict[str, Any] = {"workers": options.workers, "engine": engine}
+    where: dict[str, Any] = {"root": options.root, "data_fingerprint": fingerprint, **at}
     study, failed = _tuned(study, where)
     print(f"{study.title}: {counted(len(study.arms), 'arm')} × {counted(len(study.seeds), 'seed')}")
     grid = run_grid(study, partial(train_missing, root=options.root), refused=failed, **where)
@@ -111,8 +115,11 @@ def _sized(study: Study) -> Study:
 def _plan(study: Study, options: StudyOptions) -> str:
     """What there is to do, without reading a clip."""
     study = _sized(study)
-    workers = options.workers or default_workers(study.arms[0].config)
+    chosen = options.chosen_engine
+    workers = chosen.build().at_once(study.arms[0].config, options.workers)
+    told = json.dumps(chosen.options.model_dump(mode="json", exclude_defaults=True))
     lines = plan_lines(plan_of(study, options.root), workers)
+    lines.append(f"engine: {chosen.name}{'' if told == '{}' else f' {told}'}")
     return "\n".join([*lines, *(plan_text(study) if study.tuning else []), AT_DATA])
 
 

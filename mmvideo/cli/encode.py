@@ -14,7 +14,7 @@ from mmvideo.cli.options import parse, split
 from mmvideo.config import RunConfig
 from mmvideo.errors import InputError
 from mmvideo.studies.base import is_record, load_base
-from mmvideo.studies.grid import default_workers
+from mmvideo.studies.engines.local import default_workers
 from mmvideo.studies.loading import load_function
 from mmvideo.studies.overrides import overridden
 from mmvideo.studies.study import Arm, Study

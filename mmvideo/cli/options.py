@@ -48,7 +48,7 @@ def with_choices(config: RunConfig, arguments: Sequence[str]) -> RunConfig:
     Raises:
         InputError: there is no such component.
     """
-    kinds_first = sorted(_given(arguments), key=lambda given: given[0].endswith(".encoder.name"))
+    kinds_first = sorted(flags_given(arguments), key=lambda given: given[0].endswith(".encoder.name"))
     for flag, value in kinds_first:
         match flag.removeprefix("--").replace("-", "_").split("."):
             case ["fusion", "name"] if value != config.fusion.name:
@@ -72,7 +72,7 @@ def _with_input(config: RunConfig, name: str, given: Input) -> RunConfig:
     return config.model_copy(update={"inputs": {**config.inputs, name: given}})
 
 
-def _given(arguments: Sequence[str]) -> Iterator[tuple[str, str]]:
+def flags_given(arguments: Sequence[str]) -> Iterator[tuple[str, str]]:
     """Flags with their values, as `--flag value` or `--flag=value`."""
     for word, following in pairwise([*arguments, ""]):
         flag, equals, value = word.partition("=")

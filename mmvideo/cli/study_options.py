@@ -7,14 +7,16 @@ import inspect
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import tyro
 
-from mmvideo.cli.options import first_positional, parse, split
+from mmvideo.cli.options import first_positional, flags_given, parse, split
+from mmvideo.components import ENGINES, EngineChoice, as_module
 from mmvideo.errors import InputError
+from mmvideo.schema import Part
 from mmvideo.studies.loading import load_function, load_study
 from mmvideo.studies.overrides import overridden
 from mmvideo.studies.space import Tuning
@@ -40,13 +42,30 @@ class StudyOptions:
     ] = ()
     """Fields of every arm's configuration, such as `train.epochs=40 data.frame_rate=8`; may be repeated."""
     workers: int | None = None
-    """Runs at once; None: one on a GPU, else as many as the cores allow."""
+    """Runs at once; None: as many as the engine has room for."""
+    engine: str = "local"
+    """Where runs are carried out: `local`, `ray`, `slurm`, or your own package.module:Class. `--help` after
+    it shows its options."""
+    engine_options: Annotated[Part, tyro.conf.arg(name="engine")] = field(default_factory=Part)
+    """The engine's own options."""
     root: Path = Path("runs")
     """Folder of run directories."""
     out: Path = Path("reports")
     """Folder of reports; the study's own is made in it."""
     dry_run: tyro.conf.FlagCreatePairsOff[bool] = False
     """Say what there is to do, and stop. No clip is read."""
+
+    @property
+    def chosen_engine(self) -> EngineChoice:
+        """The engine, with its options.
+
+        Raises:
+            InputError: there is none of the name, or an option may not be so.
+        """
+        options = self.engine_options
+        return EngineChoice.of(
+            self.engine, **{name: getattr(options, name) for name in type(options).model_fields}
+        )
 
     @property
     def assignments(self) -> list[str]:
@@ -76,12 +95,29 @@ def read_study(
     """
     own, of_study = split(arguments)
     with _sides(kind, command, own, of_study):
-        options = parse(kind, command, own)
+        options = parse(_with_engine(kind, own), command, own)
     check_workers(options.workers)
+    options.chosen_engine  # noqa: B018  # told before anything else is
     with _sides(kind, command, own, of_study):
         study = changed_study(options, command, of_study)
     fixed = [assignment.partition("=")[0] for assignment in options.assignments]
     return options, tunable(dataclasses.replace(study, tuning=tuning(options, study)), fixed)
+
+
+def _with_engine(kind: type[O], arguments: list[str]) -> type[O]:
+    """The command's options with those of the engine that its arguments name.
+
+    Raises:
+        InputError: there is no such engine.
+    """
+    named = [value for flag, value in flags_given(arguments) if flag == "--engine"]
+    config = ENGINES.resolve(as_module(named[-1] if named else kind.engine)).Config
+    named_field = ("engine_options", Annotated[config, tyro.conf.arg(name="engine")])
+    made = dataclasses.make_dataclass(
+        kind.__name__, [(*named_field, field(default_factory=config))], bases=(kind,)
+    )
+    made.__doc__ = kind.__doc__
+    return made
 
 
 def changed_study(options: StudyOptions, command: str, arguments: list[str]) -> Study:

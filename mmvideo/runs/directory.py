@@ -45,6 +45,7 @@ from mmvideo.records import (
     HELD,
     METRICS,
     RESULT,
+    STATE,
     Environment,
     MetricLine,
     Prediction,
@@ -155,6 +156,13 @@ class RunDirectory:
     def checkpoints(self) -> Path:
         """The folder of its weights and of what it resumes from."""
         return self.path / "checkpoints"
+
+    @property
+    def saved(self) -> int:
+        """When the training state that it resumes from was saved, in nanoseconds; 0 before the first epoch's
+        end."""
+        file = self.path / STATE
+        return file.stat().st_mtime_ns if file.exists() else 0
 
     @property
     def inputs(self) -> Path:

@@ -1,30 +1,24 @@
-"""Carries out a study: every run that is missing, a few at a time, each in a process that may die alone."""
+"""Carries out a study: every run that is missing, on an engine whose processes may die one by one."""
 
 from __future__ import annotations
 
-import os
 import sys
 import time
-import traceback
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Literal
 
-from mmvideo.config import RunConfig, load_config
-from mmvideo.errors import InputError, TrainingError
-from mmvideo.files import Busy
+from mmvideo.config import RunConfig
+from mmvideo.errors import InputError
 from mmvideo.runs.directory import RunDirectory
+from mmvideo.studies.engines.base import Attempt, Ended, Engine
+from mmvideo.studies.engines.local import LocalEngine
 from mmvideo.studies.progress import GridProgress, Outcome
 from mmvideo.studies.study import Study
 from mmvideo.vocabulary import counted
-from mmvideo.workers import NoAnswer, Pool, check_workers, of_threads
-
-REFRESH_SECONDS = 1.0
-RETRY_SECONDS = 5.0
-"""Until a run that another process holds is tried again: that process may have died."""
+from mmvideo.workers import NoAnswer, check_workers
 
 
 @dataclass(frozen=True)
@@ -56,28 +50,6 @@ class GridReport:
         return "\n".join(lines)
 
 
-@dataclass(frozen=True)
-class Attempt:
-    """What a worker is given: all of it can be sent, a configuration that names a class of the user's too."""
-
-    label: str
-    run_one: Callable[[RunConfig], bool]
-    config: str
-    """As JSON."""
-    run: RunDirectory
-
-
-@dataclass(frozen=True)
-class Ended:
-    """What a worker says of an attempt."""
-
-    state: Literal["trained", "finished before", "held", "failed"]
-    """`held`: another process is training the run."""
-    seconds: float = 0.0
-    reason: str = ""
-    details: str = ""
-
-
 def run_grid(
     study: Study,
     run_one: Callable[[RunConfig], bool],
@@ -86,6 +58,7 @@ def run_grid(
     data_fingerprint: str,
     workers: int | None = None,
     refused: Mapping[str, str] = MappingProxyType({}),
+    engine: Engine | None = None,
 ) -> GridReport:
     """Run what is missing of a study, and write down what it is made of.
 
@@ -93,11 +66,13 @@ def run_grid(
         run_one: trains one run and writes its directory under `root`; False if another process has done so
             meanwhile. A function of a module, or a `functools.partial` of one, since other processes call it.
         data_fingerprint: names the content of the data, as in `RunConfig.signature`.
-        workers: runs at once; None: one on a GPU, else as many as the cores allow.
+        workers: runs at once, at most; None: as many as the engine has room for.
         refused: arms that cannot be run, with the reason; their runs count as failed.
+        engine: where they are carried out; None: in processes of this machine.
 
     Raises:
-        InputError: fewer than one worker, or `root` cannot be written to or holds this study on other data.
+        InputError: fewer than one worker, an engine that cannot work here, or `root` cannot be written to or
+            holds this study on other data.
     """
     check_workers(workers)  # before anything is written
     configs = study.runs()
@@ -105,7 +80,7 @@ def run_grid(
     folder = study.write(root, data_fingerprint, [run.path.name for run in runs])
     unable = [Failure(one.label, refused[one.arm], None) for one in configs if one.arm in refused]
     wanted = [(one, run) for one, run in zip(configs, runs, strict=True) if one.arm not in refused]
-    trained, failures = carry_out(wanted, run_one, workers)
+    trained, failures = carry_out(wanted, run_one, workers, engine)
     failed = (*unable, *failures)
     return GridReport(folder, len(configs) - trained - len(failed), trained, failed)
 
@@ -114,20 +89,22 @@ def carry_out(
     wanted: Sequence[tuple[RunConfig, RunDirectory]],
     run_one: Callable[[RunConfig], bool],
     workers: int | None = None,
+    engine: Engine | None = None,
 ) -> tuple[int, tuple[Failure, ...]]:
     """Run what is missing; what fails is recorded and does not stop the rest. How many runs were trained, and
     what failed.
 
     A run is missing unless its directory, named by configuration and data, holds a result; one whose files
-    were changed since it finished counts as failed and is left as it is. Each worker is a
-    process of its own that serves one run after another, so that libraries are loaded once; one that dies
-    (out of memory, crash) costs only the run it was at. A run that another process is training is left to it:
-    the others go first, then it is waited for. On Ctrl-C the workers are ended; run again to go on.
+    were changed since it finished counts as failed and is left as it is. Each run has a process to itself
+    while it trains; one that dies (out of memory, crash) costs only the run it was at. A run that another
+    process is training is left to it: the others go first, then it is waited for. On Ctrl-C what is under way
+    is ended; run again to go on.
 
     Raises:
-        InputError: fewer than one worker.
+        InputError: fewer than one worker, or an engine that cannot work here.
     """
     check_workers(workers)
+    engine = engine or LocalEngine(LocalEngine.Config())
     missing = [(config, run) for config, run in wanted if not run.finished]
     failures = [
         Failure(config.label, reason, None)
@@ -136,14 +113,13 @@ def carry_out(
     ]
     trained = 0
     if missing:
-        workers = min(workers or default_workers(missing[0][0]), len(missing))
         attempts = {
             config.label: (config, Attempt(config.label, run_one, config.model_dump_json(), run))
             for config, run in missing
         }
         with (
             GridProgress(len(wanted), len(wanted) - len(missing)) as progress,
-            closing(_outcomes(attempts, workers, progress)) as outcomes,
+            closing(_outcomes(attempts, engine, workers, progress)) as outcomes,
         ):
             for outcome in outcomes:
                 if outcome.reason is not None:
@@ -153,26 +129,18 @@ def carry_out(
     return trained, tuple(failures)
 
 
-def default_workers(config: RunConfig) -> int:
-    """One where runs share a GPU; on a CPU, as many as its cores hold at `runtime.threads` each."""
-    if config.runtime.device != "cpu":
-        import torch
-
-        if torch.cuda.is_available():
-            return 1
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, cores // config.runtime.threads)
-
-
 def _outcomes(
-    attempts: dict[str, tuple[RunConfig, Attempt]], workers: int, progress: GridProgress
+    attempts: dict[str, tuple[RunConfig, Attempt]],
+    engine: Engine,
+    workers: int | None,
+    progress: GridProgress,
 ) -> Generator[Outcome]:
-    """Each run's outcome as it ends. Leaving early, by Ctrl-C too, ends the workers."""
-    threads = max(config.runtime.threads for config, _ in attempts.values())
+    """Each run's outcome as it ends. Leaving early, by Ctrl-C too, ends those under way."""
+    configs, runs = zip(*((config, one.run) for config, one in attempts.values()), strict=True)
     began: dict[str, float] = {}
     held: dict[str, float] = {}
     """Runs that another process trains → when they are tried again."""
-    with Pool[Attempt, Ended](attempt, workers=workers, environment=of_threads(threads)) as pool:
+    with engine.open(configs, runs[0].path.parent, workers) as pool:
         for _, one in attempts.values():
             pool.give(one)
         told = False
@@ -180,11 +148,11 @@ def _outcomes(
             if held and not pool.unfinished and not told:
                 told = True
                 print(f"another process trains {', '.join(held)}; waiting for it", file=sys.stderr)
-            ended = pool.ended(timeout=REFRESH_SECONDS)
+            ended = pool.ended(timeout=engine.refresh_seconds)
             now = time.monotonic()
             for one, answer in ended:
                 if isinstance(answer, Ended) and answer.state == "held":
-                    held[one.label] = now + RETRY_SECONDS
+                    held[one.label] = now + engine.retry_seconds
                 else:
                     yield _outcome(attempts[one.label][0], one, answer, now - began.get(one.label, now))
             for label in list(held):
@@ -200,32 +168,20 @@ def _outcomes(
             progress.update((attempts[one.label][0], one.run) for one in pool.running)
 
 
-def attempt(given: Attempt) -> Ended:
-    """In a worker: train the run, unless another process has it or has finished it."""
-    began = time.monotonic()
-    if given.run.finished:
-        return Ended("finished before")
-    try:
-        trained = given.run_one(load_config(given.config, given.label))
-    except Busy:
-        return Ended("held")
-    except Exception as error:
-        told = isinstance(error, InputError | TrainingError)
-        reason = str(error) if told else f"{type(error).__name__}: {error}"
-        return Ended("failed", time.monotonic() - began, reason, traceback.format_exc())
-    return Ended("trained" if trained else "finished before", time.monotonic() - began)
-
-
 def _outcome(config: RunConfig, one: Attempt, answer: Ended | NoAnswer, watched: float) -> Outcome:
     """What a worker's answer means; `watched` is how long its run was seen to be under way, in seconds."""
     run = one.run
     if isinstance(answer, NoAnswer):
-        return Outcome(config, run, watched, answer.reason, answer.details)
+        if not run.finished:
+            return Outcome(config, run, watched, answer.reason, answer.details)
+        answer = Ended("trained", watched)  # it died once all was written
     if answer.state == "failed":
         return Outcome(config, run, answer.seconds, answer.reason, answer.details)
     reason = None
     if not run.finished:
-        reason = f"it ended without a result in {run.path}; was it trained on other data?"
+        reason = (
+            f"it ended without a result in {run.path}; was it trained on other data, or on a disk not shared?"
+        )
     else:
         reason = _damage(run)
     if reason is not None:

@@ -29,6 +29,7 @@ from mmvideo.vocabulary import counted
 STEPPED = ("batch_size", "precision", "pad_to", "modality_dropout")
 """What of `train` a step's time depends on."""
 UNKNOWN = "unknown until the first run"
+LEFT_OUT = "training and validation; decoding, test and report come on top"
 
 
 @dataclass(frozen=True)
@@ -151,11 +152,11 @@ def _work(deciding: Mapping[str, Any]) -> str:
     return json.dumps({**deciding, "seed": 0, "train": train}, sort_keys=True)
 
 
-def plan_lines(plan: Plan, workers: int) -> list[str]:
+def plan_lines(plan: Plan, workers: int | None) -> list[str]:
     """The plan as a table, and what is left in a line.
 
     Args:
-        workers: runs at once.
+        workers: runs at once; None: not known beforehand.
     """
     study, seeds = plan.study, plan.study.seeds
     total = len(plan.arms) * len(seeds)
@@ -177,16 +178,19 @@ def plan_lines(plan: Plan, workers: int) -> list[str]:
     return lines
 
 
-def _estimate(plan: Plan, workers: int) -> str:
+def _estimate(plan: Plan, workers: int | None) -> str:
     if not plan.left:
         return ""
     if plan.seconds is None:
         return f"; time and memory: {UNKNOWN}"
     memory = max(one.measured.memory_mb for one in plan.arms if one.measured)
+    if workers is None:
+        of_each = f"of computing and up to {memory / 1000:.1f} GB a run"
+        return f", about {duration(plan.seconds)} {of_each} ({LEFT_OUT})"
     at_once = min(workers, plan.left)
     return (
         f", about {duration(plan.seconds / at_once)} with {counted(at_once, 'worker')} and up to "
-        f"{memory * at_once / 1000:.1f} GB (training and validation; decoding, test and report come on top)"
+        f"{memory * at_once / 1000:.1f} GB ({LEFT_OUT})"
     )
 
 

@@ -22,6 +22,7 @@ from mmvideo.errors import InputError, unknown
 from mmvideo.evaluation.budgets import choose, worth
 from mmvideo.evaluation.tasks import TASKS, Task
 from mmvideo.runs.trial_directory import TrialDirectory
+from mmvideo.studies.engines.base import Engine
 from mmvideo.studies.grid import carry_out
 from mmvideo.studies.proposals import SHARED, proposals
 from mmvideo.studies.space import trials
@@ -156,6 +157,7 @@ def tune(
     root: Path,
     data_fingerprint: str,
     workers: int | None = None,
+    engine: Engine | None = None,
 ) -> tuple[Study, dict[str, str]]:
     """The study with every arm as its best trial had it, and the arms of which every trial failed, with the
     last reason.
@@ -163,6 +165,7 @@ def tune(
     Args:
         run_one: carries out one trial under `<root>/<study>`; see `mmvideo.studies.grid.run_grid`.
         data_fingerprint: names the content of the data.
+        engine: where trials are carried out, as in `run_grid`.
 
     Raises:
         InputError: fewer than one worker, or a trial whose files were changed since.
@@ -176,7 +179,7 @@ def tune(
         return [trial for arm in study.arms for trial in _planned(study, arm, found[arm.name], *given)]
 
     while planned := next_round():
-        _, failures = carry_out([run for trial in planned for run in trial.runs], run_one, workers)
+        _, failures = carry_out([run for trial in planned for run in trial.runs], run_one, workers, engine)
         reasons = {failure.label: failure.reason for failure in failures}
         for trial in planned:
             found[trial.arm] = (*found[trial.arm], _row(trial, tasks[trial.arm], reasons))

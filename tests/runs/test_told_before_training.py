@@ -59,6 +59,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         data_fingerprint: str,
         workers: None,
         refused: object,
+        engine: object,
     ) -> GridReport:
         trained = sum(run_one(config) for config in study.runs())
         return GridReport(study.write(root, data_fingerprint), 0, trained, ())

@@ -22,8 +22,8 @@ from rich.console import Console
 from mmvideo.config import RunConfig, RuntimeConfig
 from mmvideo.errors import InputError
 from mmvideo.runs.directory import RunDirectory
-from mmvideo.studies import grid
-from mmvideo.studies.grid import default_workers, run_grid
+from mmvideo.studies.engines.local import LocalEngine, default_workers
+from mmvideo.studies.grid import run_grid
 from mmvideo.studies.progress import GridProgress, Outcome
 from mmvideo.workers import Pool
 
@@ -123,7 +123,7 @@ def test_two_grids_at_once_train_nothing_twice(tmp_path: Path) -> None:
 def test_a_run_whose_other_process_dies_is_taken_over(
     toy: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(grid, "RETRY_SECONDS", 0.5)
+    monkeypatch.setattr(LocalEngine, "retry_seconds", 0.5)
     study = toy.toy_study("good", seeds=(0,))
     run = RunDirectory.create(tmp_path, study.runs()[0], toy.DATA)
     code = "import sys, time; from pathlib import Path; from mmvideo.runs.directory import RunDirectory\n"

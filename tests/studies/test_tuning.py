@@ -21,7 +21,8 @@ from mmvideo.evaluation.tasks import TASKS
 from mmvideo.files import Damaged
 from mmvideo.runs.trial_directory import TrialDirectory
 from mmvideo.studies import tuning
-from mmvideo.studies.grid import Attempt, Failure, attempt, run_grid
+from mmvideo.studies.engines.base import Attempt, attempt
+from mmvideo.studies.grid import Failure, run_grid
 from mmvideo.studies.space import Among, Range, Tuning, trials
 from mmvideo.studies.study import Arm, Study
 from mmvideo.studies.tuning import keys_of, plan_text, tunable, tune, with_setting
@@ -53,7 +54,10 @@ def row(score: float | None, loss: float = 1.0) -> TrialRow:
 
 
 def one_after_the_other(
-    wanted: Sequence[tuple[RunConfig, TrialDirectory]], run_one: Callable[[RunConfig], bool], workers: int
+    wanted: Sequence[tuple[RunConfig, TrialDirectory]],
+    run_one: Callable[[RunConfig], bool],
+    workers: int,
+    engine: None,
 ) -> tuple[int, tuple[Failure, ...]]:
     """What `carry_out` does, without processes."""
     ended = {

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from mmvideo.config import RunConfig, RuntimeConfig, TrainConfig
 from mmvideo.errors import InputError, TrainingError
+from mmvideo.records import STATE
 from mmvideo.runs.directory import RunDirectory
 from mmvideo.runs.trial_directory import TrialDirectory
 from mmvideo.studies.grid import run_grid
@@ -47,9 +48,14 @@ def train(config: RunConfig, *, root: Path, seconds: float = 0.0) -> bool:
                 raise ZeroDivisionError("loss is 1/0")
             case "killed":
                 os.kill(os.getpid(), signal.SIGKILL)
+            case "stuck":  # a cluster's word that the job's time is over
+                os.kill(os.getpid(), signal.SIGUSR2)
         for epoch in range(1, config.train.epochs + 1):
             time.sleep(seconds / config.train.epochs)
             run.log_metrics(metric_line(epoch, accuracy=0.5))
+            (run.path / STATE).write_text(str(epoch))
+            if config.arm == "preempted" and epoch == 2 and (run.path / "starts").read_text() == "start\n":
+                os.kill(os.getpid(), signal.SIGUSR2)
         if config.arm != "forgetful":
             run.write_result(made_result(run.path, config))
     return True
