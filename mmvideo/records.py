@@ -24,13 +24,9 @@ VERSION = 3
 """Raise it when records hold other things, or when the same configuration would give other numbers."""
 
 RESULT, CONFIG, ENVIRONMENT, METRICS = "result.json", "config.json", "env.json", "metrics.jsonl"
-<<<<<<< HEAD
-INPUTS, CHECKPOINT = "inputs", "checkpoints/best.safetensors"
+INPUTS, CHECKPOINT, STATE = "inputs", "checkpoints/best.safetensors", "checkpoints/last.pt"
 ERROR, HELD = "error.txt", "run"
 """Why a run's last attempt failed; what a process locks that trains it."""
-=======
-INPUTS, CHECKPOINT, STATE = "inputs", "checkpoints/best.safetensors", "checkpoints/last.pt"
->>>>>>> engines
 
 Metrics = dict[str, float]
 

@@ -80,14 +80,10 @@ ALLOWED = {
 RESERVED = {
     "av": ("mmvideo.store.decode", "mmvideo.planted.write"),
     "decord": ("mmvideo.store.decode",),
-<<<<<<< HEAD
     "wandb": ("mmvideo.runs.tracking", "mmvideo.runs.tracked"),
     "wandb_workspaces": ("mmvideo.runs.wandb_views",),
-=======
-    "wandb": ("mmvideo.runs.tracking",),
     "ray": ("mmvideo.studies.engines.ray",),
     "submitit": ("mmvideo.studies.engines.slurm",),
->>>>>>> engines
 }
 WITHOUT_TORCH = (
     "mmvideo.clips",
