@@ -59,7 +59,7 @@ class SegmentPool(nn.Module):
 
     def forward(self, tokens: Tokens) -> tuple[Float[Tensor, "B D"], Float[Tensor, "B N"]]:
         """The pooled vectors, and the weight every token had: all real ones alike."""
-        shares = part_shares(tokens.mask, self.SEGMENTS)
+        shares = part_shares(tokens.mask, self.SEGMENTS).to(tokens.values.dtype)
         parts = torch.einsum("bns,bnd->bsd", shares, tokens.values)
         pooled = self.project(parts.flatten(1))
         mask = tokens.mask.float()
