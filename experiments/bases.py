@@ -73,12 +73,12 @@ def folder(manifest: str = "data/folder/manifest.jsonl") -> RunConfig:
     ARGS="--set inputs.audio.encoder.options.clip_pool=segments inputs.audio.encoder.options.hop_seconds=0.02"
     Command: make ablation DATASET=folder DATA=/path/to/clips
     """
-    pixels = EncoderChoice.of("pixels", summary=True, clip_pool="mean", dropout=0.3)
-    mfcc = EncoderChoice.of("mfcc", summary=True, clip_pool="mean", hop_seconds=0.1, dropout=0.3)
+    plain = {"summary": True, "parts": 12, "clip_pool": "segments", "cached": True, "dropout": 0.3}
+    pixels, mfcc = EncoderChoice.of("pixels", **plain), EncoderChoice.of("mfcc", **plain)
     return RunConfig(
         width=256,
         inputs={
-            "visual": Input.of("visual", pixels, frame_size=32),
+            "visual": Input.of("visual", pixels, frame_size=32, random_crop=False),
             "audio": Input.of("audio", mfcc),
             "text": Input.of("text"),
         },

@@ -32,7 +32,10 @@ WAIT_SECONDS = 0.2
 """Until a clip that another process is at is looked for again."""
 NAMED = 3
 """Clips that a message names."""
-ON_TOP = {"model", "weights", "frozen", "tune", "cached", "half", "trunk", "clip_pool", "dropout"}
+ON_TOP = {"model", "weights", "frozen", "tune", "cached", "half", "trunk", "clip_pool", "dropout"} | {
+    "summary",
+    "parts",
+}
 """Options of encoders that do not decide what is kept, or that count by the content of their files."""
 Encode = Callable[[Clip, OpenClip], tuple[Tensor, Tensor]]
 """A clip → its tokens (N, F), and their centres (N,) in seconds from its start; N is 0 where it has none."""

@@ -48,5 +48,5 @@ class FeatureLstm(Encoder):
         if self.lstm is None:
             return stem
         states = stem.values + self.lstm(stem.values)  # causal: padding cannot reach the real vectors
-        alone = inputs.mask.sum(dim=1) == 1
+        alone = stem.mask.sum(dim=1) == 1
         return stem.replace_values(torch.where(alone[:, None, None], stem.values, states))

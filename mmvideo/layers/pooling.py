@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Literal
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -48,31 +48,39 @@ class SegmentPool(nn.Module):
     """The means of twelve overlapping parts of the sequence, concatenated, through a linear map.
 
     A pyramid of one level in time (spatial pyramid pooling, He et al., 2014, https://arxiv.org/abs/1406.4729):
-    *when* survives, which a mean over all tokens loses, and attention has to learn. A token counts most in
-    the part whose centre it is nearest to, less in its neighbours, by linear interpolation over the share of
-    the clip that has gone by.
+    *when* survives, which a mean over all tokens loses, and attention has to learn.
     """
 
     SEGMENTS = 12
-    centres: Tensor
 
     def __init__(self, width: int) -> None:
         super().__init__()
         self.project = nn.Linear(self.SEGMENTS * width, width)
-        self.register_buffer("centres", (torch.arange(self.SEGMENTS) + 0.5) / self.SEGMENTS, persistent=False)
 
     def forward(self, tokens: Tokens) -> tuple[Float[Tensor, "B D"], Float[Tensor, "B N"]]:
         """The pooled vectors, and the weight every token had: all real ones alike."""
-        mask = tokens.mask.float()  # in bfloat16, counts end at 256
-        count = mask.sum(dim=1, keepdim=True).clamp(min=1)
-        gone_by = (mask.cumsum(dim=1) - 0.5) / count
-        # a part reaches to its neighbours' centres, or to the neighbouring tokens where these are sparser
-        reach = torch.maximum(1 / count, count.new_tensor(1 / self.SEGMENTS))
-        near = F.relu(1 - (gone_by[..., None] - self.centres).abs() / reach[..., None]) * mask[..., None]
-        shares = near / near.sum(dim=1, keepdim=True).clamp(min=1e-6)
+        shares = part_shares(tokens.mask, self.SEGMENTS).to(tokens.values.dtype)
         parts = torch.einsum("bns,bnd->bsd", shares, tokens.values)
         pooled = self.project(parts.flatten(1))
-        return torch.where(tokens.mask.any(dim=1, keepdim=True), pooled, 0.0), mask / count
+        mask = tokens.mask.float()
+        weights = mask / mask.sum(dim=1, keepdim=True).clamp(min=1)
+        return torch.where(tokens.mask.any(dim=1, keepdim=True), pooled, 0.0), weights
+
+
+def part_shares(mask: Bool[Tensor, "B N"], parts: int) -> Float[Tensor, "B N S"]:
+    """How much each token counts in each of the sequence's overlapping parts; a part's shares add up to 1.
+
+    A token counts most in the part whose centre it is nearest to, less in its neighbours, by linear
+    interpolation over the share of the clip that has gone by.
+    """
+    real = mask.float()  # in bfloat16, counts end at 256
+    count = real.sum(dim=1, keepdim=True).clamp(min=1)
+    gone_by = (real.cumsum(dim=1) - 0.5) / count
+    centres = (torch.arange(parts, device=mask.device) + 0.5) / parts
+    # a part reaches to its neighbours' centres, or to the neighbouring tokens where these are sparser
+    reach = (1 / count).clamp(min=1 / parts)
+    near = F.relu(1 - (gone_by[..., None] - centres).abs() / reach[..., None]) * real[..., None]
+    return near / near.sum(dim=1, keepdim=True).clamp(min=1e-6)
 
 
 ClipPool = Literal["mean", "attention", "segments"]

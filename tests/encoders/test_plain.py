@@ -18,7 +18,7 @@ from mmvideo.encoders.mfcc import MfccColumns
 from mmvideo.encoders.pixels import Pixels
 from mmvideo.errors import InputError
 from mmvideo.modalities.base import Modality
-from mmvideo.modalities.plain import Mfcc, beside_summary, pixels_and_change
+from mmvideo.modalities.plain import Mfcc, PlainVectors, pixels_and_change
 from mmvideo.store.clip_format import StoredClip
 from mmvideo.types import FeatureInput, Tokens
 
@@ -92,14 +92,40 @@ def test_pixels_are_the_whole_frame_and_its_change() -> None:
 
 
 def test_beside_each_vector_stand_its_clips_mean_and_deviation() -> None:
-    mask = torch.tensor([[True, True, True], [True, False, False], [False, False, False]])
-    values = torch.randn(3, 3, 2, generator=torch.Generator().manual_seed(0))
-    found = beside_summary(torch.where(mask[..., None], values, 1e3), mask)
+    found = PlainVectors(torch.clone, summary=True).of(three_clips()).values
     for clip in (0, 1):
-        x = values[clip, : mask[clip].sum()]
+        x = real_values(clip)
         known = torch.cat([x.mean(dim=0), x.std(dim=0, correction=0)]).expand(len(x), -1)
         torch.testing.assert_close(found[clip, : len(x)], torch.cat([x, known], dim=1))
     assert found[2].isfinite().all()
+
+
+def test_parts_are_means_in_time_however_many_vectors_a_clip_has() -> None:
+    found = PlainVectors(torch.clone, parts=2, summary=True).of(three_clips())
+    assert found.mask.tolist() == [[True, True], [True, True], [False, False]]
+    x = real_values(0)  # 1/6, 1/2 and 5/6 through, so 1/12 and 1/4 from the first part's centre, which reaches 1/2
+    torch.testing.assert_close(
+        found.values[0, :, :2], torch.stack([(5 * x[0] + 3 * x[1]) / 8, (3 * x[1] + 5 * x[2]) / 8])
+    )
+    torch.testing.assert_close(found.time[0], torch.tensor([3 / 8, 13 / 8]))
+    torch.testing.assert_close(found.values[1, :, :2], real_values(1).expand(2, -1))
+    for clip in (0, 1):
+        x = real_values(clip)
+        known = torch.cat([x.mean(dim=0), x.std(dim=0, correction=0)]).expand(2, -1)
+        torch.testing.assert_close(found.values[clip, :, 2:], known)
+    assert not found.values[2, :, :2].any()
+
+
+def three_clips() -> Tokens:
+    """Of three, one and no vectors, 0, 1 and 2 s from the start; padding is loud."""
+    mask = torch.tensor([[True, True, True], [True, False, False], [False, False, False]])
+    values = torch.randn(3, 3, 2, generator=torch.Generator().manual_seed(0))
+    return Tokens(torch.where(mask[..., None], values, 1e3), mask, torch.arange(3.0).expand(3, 3))
+
+
+def real_values(clip: int) -> torch.Tensor:
+    clips = three_clips()
+    return clips.values[clip, clips.mask[clip]]
 
 
 @pytest.mark.parametrize("name", ["visual", "audio"])

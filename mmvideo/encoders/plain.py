@@ -1,0 +1,76 @@
+"""What encoders share that have next to nothing to learn: plain vectors of items, their parts and summary."""
+
+from __future__ import annotations
+
+from collections.abc import Set
+from dataclasses import replace
+from typing import Annotated, Any, Literal
+
+import annotated_types as at
+import torch
+from torch import Tensor
+
+from mmvideo.clips.manifest import Clip
+from mmvideo.encoders.ahead import Ahead, options_of
+from mmvideo.encoders.base import Encoder
+from mmvideo.encoders.features import FeatureLstm
+from mmvideo.modalities.plain import PlainVectors
+from mmvideo.schema import added
+from mmvideo.store.clip_format import OpenClip
+from mmvideo.types import FeatureInput, Tokens
+from mmvideo.vocabulary import Level
+
+
+class PlainEncoder(FeatureLstm):
+    """Stem: vectors made of the items without learning, standardised and projected.
+
+    A subclass gives `plain`. Inputs are the modality's items; with `cached`, the vectors that were made of
+    whole clips before, (B, N, F).
+
+    Args:
+        told: mean and deviation of each number over the training clips; they are kept in the weights.
+    """
+
+    class Config(Encoder.Config):
+        """What stands on the vectors."""
+
+        trunk: Literal["none", "lstm"] = "none"
+        """Whether an LSTM's states are added to the stem."""
+        summary: bool = added(False, before=False)
+        """Whether each vector stands beside the clip's mean and deviation, by which clips differ more than by
+        single vectors: with few clips, a model does not find these by itself."""
+        parts: Annotated[int, at.Ge(0)] = added(0, before=0)
+        """In place of the vectors, the means of so many overlapping parts of the clip, as the floor has
+        twelve; 0: the vectors. What fuses tokens then reads few of them, however long clips are."""
+        cached: bool = added(False, before=False)
+        """Make the vectors of whole clips once, keep them in the store and read them. What of a vector
+        depends on its neighbours then depends on those beyond the window too."""
+
+    @classmethod
+    def plain(cls, config: Any) -> PlainVectors:
+        """What is made of the items before anything is learnt."""
+        raise NotImplementedError(f"{cls.__name__} defines no plain")
+
+    @classmethod
+    def encode_ahead(cls, config: Any, modality: Any, device: torch.device) -> Ahead | None:
+        if not config.cached:
+            return None
+        vectors = cls.plain(config).measured
+
+        def encode(clip: Clip, stored: OpenClip) -> tuple[Tensor, Tensor]:
+            items, times = modality.whole(clip, stored)
+            some = items if len(items) else items.new_zeros(1, *items.shape[1:])  # for the vectors' length
+            return vectors(some)[: len(items)], times
+
+        return Ahead(encode, {"plain": cls.__name__, **options_of(config)})
+
+    def __init__(self, config: Any, told: FeatureInput, width: int, levels: Set[Level]) -> None:
+        longest = told.longest if config.trunk == "lstm" else 1
+        super().__init__(config, replace(told, longest=longest), width, levels)
+        self.vectors = self.plain(config)
+
+    def stem(self, inputs: Tokens) -> Tokens:
+        if not self.config.cached:
+            real = inputs.mask.view(*inputs.mask.shape, *(1 for _ in inputs.values.shape[2:]))
+            inputs = inputs.replace_values(self.vectors.measured(inputs.values.masked_fill(~real, 0)))
+        return super().stem(self.vectors.of(inputs))
