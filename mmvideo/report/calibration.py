@@ -42,9 +42,7 @@ def reliability_curves(study: StudyRuns) -> pd.DataFrame:
     rows = []
     for arm in study.arms:
         at, right, density = reliability(*_pooled(arm, study.clips))
-        rows.append(
-            pd.DataFrame({"arm": arm.name, "confidence": at, "right": right, "density": density})
-        )
+        rows.append(pd.DataFrame({"arm": arm.name, "confidence": at, "right": right, "density": density}))
     return pd.concat(rows, ignore_index=True)
 
 
