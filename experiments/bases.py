@@ -73,8 +73,8 @@ def folder(manifest: str = "data/folder/manifest.jsonl") -> RunConfig:
     ARGS="--set inputs.audio.encoder.options.clip_pool=segments inputs.audio.encoder.options.hop_seconds=0.02"
     Command: make ablation DATASET=folder DATA=/path/to/clips
     """
-    plain = {"summary": True, "parts": 12, "clip_pool": "segments", "cached": True, "dropout": 0.3}
-    pixels, mfcc = EncoderChoice.of("pixels", **plain), EncoderChoice.of("mfcc", **plain)
+    pixels = EncoderChoice.of("pixels", summary=True, parts=4, clip_pool="mean", cached=True, dropout=0.3)
+    mfcc = EncoderChoice.of("mfcc", summary=True, parts=12, clip_pool="segments", cached=True, dropout=0.3)
     return RunConfig(
         width=256,
         inputs={

@@ -103,7 +103,9 @@ def test_beside_each_vector_stand_its_clips_mean_and_deviation() -> None:
 def test_parts_are_means_in_time_however_many_vectors_a_clip_has() -> None:
     found = PlainVectors(torch.clone, parts=2, summary=True).of(three_clips())
     assert found.mask.tolist() == [[True, True], [True, True], [False, False]]
-    x = real_values(0)  # 1/6, 1/2 and 5/6 through, so 1/12 and 1/4 from the first part's centre, which reaches 1/2
+    x = real_values(
+        0
+    )  # 1/6, 1/2 and 5/6 through, so 1/12 and 1/4 from the first part's centre, which reaches 1/2
     torch.testing.assert_close(
         found.values[0, :, :2], torch.stack([(5 * x[0] + 3 * x[1]) / 8, (3 * x[1] + 5 * x[2]) / 8])
     )
