@@ -26,7 +26,7 @@ PLAIN = "plain features, for the floor"
 # component → the files that know its class beside its own and the table → why
 CLASS_KNOWN = {
     "spectrogram_cnn": {"inspection/views.py inspection/panels.py": "shows what that encoder sees"},
-    "feature_lstm": {"encoders/pixels.py encoders/mfcc.py": "encoders of vectors made on the spot"},
+    "feature_lstm": {"encoders/plain.py": "encoders of vectors made on the spot"},
     "visual": {
         "encoders/visual.py encoders/ahead.py": "the frames that encoders take and compute ahead",
         "encoders/pixels.py encoders/frame_model.py encoders/video_model.py": "the frames that encoders take",
