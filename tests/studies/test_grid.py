@@ -92,7 +92,9 @@ def test_killed_grid_goes_on_with_what_is_missing(tmp_path: Path) -> None:
     command = [sys.executable, str(HERE / "toy.py"), str(tmp_path)]
     running = subprocess.Popen([*command, "1.0"], start_new_session=True, stdout=subprocess.DEVNULL)
     deadline = time.monotonic() + 60
-    while len(finished(tmp_path)) < 2 and time.monotonic() < deadline:
+    while time.monotonic() < deadline:  # two are done, and another has begun
+        if 2 <= len(done := finished(tmp_path)) and set(starts(tmp_path)) - done:
+            break
         time.sleep(0.05)
     os.killpg(running.pid, signal.SIGKILL)
     running.wait()
