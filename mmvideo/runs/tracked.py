@@ -85,13 +85,13 @@ def table(frame: pd.DataFrame) -> wandb.Table:
 
     def shown(column: pd.Series[Any]) -> pd.Series[Any]:
         kinds = column.map(type)
-        if kinds.eq(bytes).any():
+        if kinds.isin([bytes]).any():
             return column.map(lambda file: wandb.Image(Image.open(io.BytesIO(file))) if file else None)
         return column if kinds.isin(plain).all() else column.astype(str)
 
     rows = frame.head(ROWS).reset_index().apply(shown)
     if any(isinstance(value, wandb.Image) for value in rows.to_numpy(dtype=object).ravel()):
-        return wandb.Table(columns=list(rows), data=rows.to_numpy(dtype=object).tolist())
+        return wandb.Table(columns=[str(name) for name in rows], data=rows.to_numpy(dtype=object))
     return wandb.Table(dataframe=rows)
 
 

@@ -64,8 +64,10 @@ def _state(state: StudyState) -> str:
     counts = state.counts
     if state.record is None:
         return "no study" if state.trouble == NO_RECORD else "not readable"
-    if counts.get("training") or counts.get("unclear"):
+    if counts.get("training"):
         return "running"
+    if counts.get("unclear"):
+        return "just ended, or elsewhere"
     if counts.get("finished", 0) == len(state.runs):
         return "finished"
     if counts.get("failed") or counts.get("damaged"):
@@ -91,7 +93,7 @@ def _duration(seconds: float) -> str:
 
 def _leader(state: StudyState) -> dict[str, str]:
     """What the report says; before there is one, what validation picks so far, without a verdict."""
-    found = {"leader": "", "score": "", "gain": "", "verdict": "", "answer": "", "basis": ""}
+    found = {"leader": "", "score": "", "gain": "", "against": "", "verdict": "", "answer": "", "basis": ""}
     report = state.report
     if report is not None and not isinstance(report, str):
         found |= {"answer": report.answer, "basis": "the report"}
@@ -107,7 +109,7 @@ def _leader(state: StudyState) -> dict[str, str]:
         found["score"] = interval_text(task.display, row.get(task.score), row.get("low"), row.get("high"))
         if row.get("difference") is not None:
             size = [row.get(f"difference{end}") for end in ("", "_low", "_high")]
-            found["gain"] = f"{_change(task.display, *size)} against {report.best_unimodal}"
+            found |= {"gain": _change(task.display, *size), "against": f"against {report.best_unimodal}"}
         return found
     picked = leader_so_far(state)
     if picked is not None:
