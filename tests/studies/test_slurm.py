@@ -223,6 +223,16 @@ def test_a_job_of_before_that_is_still_in_the_queue_is_waited_for(
         workers.ended(0.0)
 
 
+def test_leaving_early_takes_jobs_out_of_the_queue(toy: ModuleType, cluster: Path, tmp_path: Path) -> None:
+    one = attempt_of(toy, tmp_path)
+    [config] = toy.toy_study("good", seeds=(0,)).runs()
+    with engine().open([config], one.run.path.parent, None) as workers:
+        workers.give(one)
+        workers.ended(0.0)
+        end(cluster)
+    assert (cluster / "calls").read_text().splitlines()[-1] == "scancel 7"
+
+
 def test_what_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("submitit")
     monkeypatch.setenv("PATH", "")
