@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from mmvideo.encoders.plain import PlainEncoder
+from mmvideo.encoders.plain import PlainEncoder, PlainVectors
 from mmvideo.modalities.audio import Sound
-from mmvideo.modalities.plain import Mfcc, PlainVectors
+from mmvideo.modalities.plain import Mfcc
 from mmvideo.schema import Positive, PositiveFloat
 
 

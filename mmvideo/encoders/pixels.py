@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from mmvideo.encoders.plain import PlainEncoder
-from mmvideo.modalities.plain import PlainVectors, pixels_and_change
+import torch
+
+from mmvideo.encoders.ahead import Ahead
+from mmvideo.encoders.plain import PlainEncoder, PlainVectors
+from mmvideo.modalities.plain import pixels_and_change
 from mmvideo.modalities.visual import Pictures
 from mmvideo.schema import Positive
 
@@ -29,6 +32,13 @@ class Pixels(PlainEncoder):
     @classmethod
     def plain(cls, config: Config) -> PlainVectors:
         return PlainVectors(pixels_and_change, config.parts, config.summary)
+
+    @classmethod
+    def encode_ahead(cls, config: Config, modality: Any, device: torch.device) -> Ahead | None:
+        every_frame = modality.config.model_copy(update={"sampling": "rate"})  # windows choose among them
+        return super().encode_ahead(
+            config, type(modality)(every_frame, modality.name, modality.needs, modality.frame_rate), device
+        )
 
     @classmethod
     def needs(cls, config: Config) -> Pictures:

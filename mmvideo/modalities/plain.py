@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import lru_cache
 
 import torch
 import torchaudio
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Float, UInt8
 from torch import Tensor
 from torch.amp.autocast_mode import is_autocast_available
 from torch.nn.functional import pad
-
-from mmvideo.layers.pooling import part_shares
-from mmvideo.types import Tokens
 
 MEL_BINS = 64
 WINDOW_SECONDS = 0.032
@@ -27,48 +23,6 @@ def pixels_and_change(frames: UInt8[Tensor, "*B N 3 H W"]) -> Float[Tensor, "*B 
     pixels = frames.flatten(-3).float() / 255
     change = pixels.diff(dim=-2, prepend=pixels[..., :1, :]).abs()
     return torch.cat([pixels, change], dim=-1)
-
-
-def clip_summary(values: Float[Tensor, "B N F"], mask: Bool[Tensor, "B N"]) -> Float[Tensor, "B 1 2*F"]:
-    """Mean and deviation of each clip's vectors."""
-    real = mask[..., None].to(values.dtype)
-    count = real.sum(dim=1, keepdim=True).clamp(min=1)
-    values = values * real
-    mean = values.sum(dim=1, keepdim=True) / count
-    deviation = (((values - mean) * real).square().sum(dim=1, keepdim=True) / count).sqrt()
-    return torch.cat([mean, deviation], dim=-1)
-
-
-@dataclass(frozen=True)
-class PlainVectors:
-    """What an encoder of plain vectors makes of a clip's items before anything is learnt."""
-
-    measured: Callable[[Tensor], Tensor]
-    """A clip's items, or those of several, as they follow one another → a vector for each."""
-    parts: int = 0
-    """In place of the vectors, the means of so many parts of the clip, as `part_shares` has them; 0: none."""
-    summary: bool = False
-    """Each vector or part stands beside mean and deviation of the clip's vectors."""
-
-    def __call__(self, items: Tensor) -> Float[Tensor, "N F"]:
-        """Of one whole clip."""
-        values = self.measured(items)
-        mask = torch.ones(1, len(values), dtype=torch.bool)
-        return self.of(Tokens(values[None], mask, mask.float())).values[0]
-
-    def of(self, vectors: Tokens) -> Tokens:
-        """The same of clips (B, N, F) whose vectors are known."""
-        found = vectors
-        if self.parts:
-            shares = part_shares(vectors.mask, self.parts)
-            summed = (shares.transpose(1, 2) @ t for t in (vectors.values, vectors.time[..., None]))
-            values, time = summed
-            there = vectors.mask.any(dim=1, keepdim=True).expand(-1, self.parts)
-            found = Tokens(values, there, time[..., 0])
-        if not self.summary:
-            return found
-        beside = clip_summary(vectors.values, vectors.mask).expand(-1, found.values.shape[1], -1)
-        return found.replace_values(torch.cat([found.values, beside], dim=-1))
 
 
 @dataclass(frozen=True)

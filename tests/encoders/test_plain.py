@@ -16,10 +16,11 @@ from mmvideo.config import Input, RunConfig
 from mmvideo.data.opened import make_modality
 from mmvideo.encoders.mfcc import MfccColumns
 from mmvideo.encoders.pixels import Pixels
+from mmvideo.encoders.plain import PlainVectors
 from mmvideo.errors import InputError
 from mmvideo.modalities.base import Modality
-from mmvideo.modalities.plain import Mfcc, PlainVectors, pixels_and_change
-from mmvideo.store.clip_format import StoredClip
+from mmvideo.modalities.plain import Mfcc, pixels_and_change
+from mmvideo.store.clip_format import OpenClip, StoredClip
 from mmvideo.types import FeatureInput, Tokens
 
 RATE = 8000
@@ -149,14 +150,52 @@ def test_with_a_summary_the_encoder_is_given_what_was_measured(name: str) -> Non
     assert not stem.values[0, len(items) :].any()
 
 
+@pytest.mark.parametrize("name", ["visual", "audio"])
+def test_vectors_that_were_made_before_give_what_the_items_give(name: str) -> None:
+    chosen = {"visual": "pixels", "audio": "mfcc"}[name]
+    side = {"side": 4} if name == "visual" else {"sample_rate": RATE, "coefficients": 12}
+    given = {"random_crop": False, "sampling": "uniform"} if name == "visual" else {}
+    kept, fresh = (
+        EncoderChoice.of(chosen, summary=True, parts=3, clip_pool="segments", cached=cached, **side)
+        for cached in (True, False)
+    )
+    config = RunConfig(inputs={name: Input.of(name, kept, **given)})
+    modality = make_modality(name, config.inputs[name], config.data.frame_rate)
+    clip, silent = stored(0), StoredClip(np.zeros((0, 40, 60, 3), np.uint8), np.zeros(0), np.zeros(0, "f4"))
+    modality.open(arrays_as_source([clip], config))
+    ahead = kept.component.encode_ahead(kept.options, modality, torch.device("cpu"))
+    vectors, times = ahead.encode(modality_clip(modality, clip), open_clip(clip))
+    items, _ = modality.whole(modality_clip(modality, clip), open_clip(clip))
+    assert len(vectors) == len(items) == len(times)
+    here = torch.ones(1, len(items), dtype=torch.bool)
+    found = []
+    for choice, values in ((kept, vectors), (fresh, items)):
+        torch.manual_seed(0)
+        encoder = choice.build(modality.told, 8, frozenset({"stem", "clip"})).eval()
+        found.append(encoder(Tokens(values[None], here, times[None].float())))
+    assert found[0].stem.values.shape == (1, 3, 8)
+    torch.testing.assert_close(found[0].stem.values, found[1].stem.values)
+    torch.testing.assert_close(found[0].clip, found[1].clip)
+    nothing, _ = ahead.encode(modality_clip(modality, silent), open_clip(silent))
+    assert nothing.shape == (0, vectors.shape[1])
+
+
+def test_vectors_are_kept_of_what_is_the_same_in_every_epoch_alone() -> None:
+    with pytest.raises(InputError, match=r"`cached` keeps .*redraw_noise"):
+        Input.of("audio", EncoderChoice.of("mfcc", cached=True), snr_db=0.0, redraw_noise=True)
+
+
 def modality_clip(modality: Modality, clip: StoredClip):
     return arrays_as_source([clip], RunConfig(inputs={"visual": Input.of("visual")})).clips[0]
 
 
-def open_clip(clip: StoredClip):
-    from types import SimpleNamespace
+class InMemory(OpenClip):
+    def frames(self, indices: np.ndarray) -> np.ndarray:
+        return self.clip.frames[indices]
 
-    return SimpleNamespace(clip=clip, frames=lambda chosen: clip.frames[chosen])
+
+def open_clip(clip: StoredClip) -> OpenClip:
+    return InMemory(clip, Path(), None)
 
 
 @pytest.mark.parametrize(
@@ -166,6 +205,7 @@ def open_clip(clip: StoredClip):
         ("audio", EncoderChoice.of("mfcc", sample_rate=RATE, hop_seconds=0.05, coefficients=12)),
         ("visual", EncoderChoice.of("pixels", side=4, summary=True)),
         ("audio", EncoderChoice.of("mfcc", sample_rate=RATE, coefficients=12, summary=True)),
+        ("visual", EncoderChoice.of("pixels", side=4, summary=True, parts=3)),
     ],
 )
 def test_what_is_usual_is_measured_on_training_clips_and_kept(
