@@ -154,14 +154,14 @@ def carry_out(
 
 
 def default_workers(config: RunConfig) -> int:
-    """One where runs share a GPU; on a CPU, as many as its cores hold at `runtime.threads` each."""
+    """One where runs share a GPU; on a CPU, as many as its cores hold at `runtime.threads` for each of their processes."""
     if config.runtime.device != "cpu":
         import torch
 
         if torch.cuda.is_available():
             return 1
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, cores // config.runtime.threads)
+    return max(1, cores // (config.runtime.threads * config.runtime.devices))
 
 
 def _outcomes(
