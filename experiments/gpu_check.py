@@ -94,7 +94,7 @@ def interrupt(config: RunConfig, root: Path) -> None:
 
     try:
         with run.lock():
-            Training.ready(data, {}, run).fit(stop)
+            Training.ready(data, {}, run, make_fabric(config)).fit(stop)
     except KeyboardInterrupt:
         return
     raise AssertionError("the run was not interrupted")

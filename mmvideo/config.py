@@ -140,6 +140,10 @@ class TrainConfig(Part):
     """Where `epochs` are fewer optimisation steps than this, there are as many more epochs: a small data set
     is not trained for less."""
     batch_size: Positive = 32
+    accumulate: Positive = added(1, before=1)
+    """Batches whose gradients, averaged over their clips, make one step of the optimiser: as if batches were
+    so many times larger, but for losses that look at a batch as a whole. `least_steps` and the schedule count
+    the optimiser's steps."""
     learning_rate: PositiveFloat = 1e-3
     rates: Rates = added(Rates(), before=Rates())
     """By part of the model, what this rate is multiplied by."""
@@ -183,9 +187,13 @@ class TrainConfig(Part):
 
 
 class RuntimeConfig(Part):
-    """How the work is carried out. Nothing here changes a number."""
+    """How the work is carried out. Nothing here changes a number, but for how sums are rounded and what
+    dropout draws, which no two kinds of device have in common."""
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    devices: Positive = 1
+    """GPUs (with `cpu`, processes) that train one run together, each with its part of every batch of
+    `batch_size`. What is finished is evaluated again on one."""
     threads: Positive = 1
     """CPU threads per run."""
     loader_workers: Annotated[int, at.Ge(0)] = 0

@@ -70,6 +70,11 @@ class ClipDataset(Dataset[Sample]):
     def __len__(self) -> int:
         return len(self.clips) * len(self.views)
 
+    def clip_id(self, index: int | tuple[int, int]) -> str:
+        """Of which clip the sample is, whatever its epoch."""
+        number = index[1] if isinstance(index, tuple) else index
+        return self.clips[number // len(self.views)].id
+
     def __getitem__(self, index: int | tuple[int, int]) -> Sample:
         """Args: index: of the sample; or the epoch and this, for processes that outlive an epoch."""
         if isinstance(index, tuple):
@@ -135,6 +140,10 @@ class PermutedModalities(Dataset[Sample]):
 
     def __len__(self) -> int:
         return len(self.clips)
+
+    def clip_id(self, index: int | tuple[int, int]) -> str:
+        """Of which clip the sample's label and first modality are."""
+        return self.clips.clip_id(index)
 
     def __getitem__(self, index: int) -> Sample:
         own = self.clips[index]

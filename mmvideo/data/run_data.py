@@ -19,6 +19,7 @@ from mmvideo.data.content import DataContent, content_of
 from mmvideo.data.dataset import ClipDataset, PermutedModalities
 from mmvideo.data.loading import in_batches
 from mmvideo.data.opened import Opened, make_modality, open_data
+from mmvideo.data.shares import WHOLE, Share
 from mmvideo.evaluation.tasks import TASKS, prior_outputs
 from mmvideo.modalities.base import Modality
 from mmvideo.types import Batch
@@ -148,15 +149,16 @@ class RunData:
             m: bucket(modality.longest(seconds)) for m, modality in self.modalities.items()
         } | train.pad_to
 
-    def evaluated(self, split: Split, *, permuted: bool = False) -> Iterator[Batch]:
+    def evaluated(self, split: Split, *, permuted: bool = False, share: Share = WHOLE) -> Iterator[Batch]:
         """The split's clips as they are evaluated: all views, and every batch padded as in training.
 
         Args:
             permuted: with modalities of different clips together.
+            share: the part of each batch that this process reads.
         """
         clips, train = self.dataset(split, views=True), self.config.train
         shown = PermutedModalities(clips, self.config.seed) if permuted else clips
-        return in_batches(shown, train.batch_size, pad_to=self.pad_to)
+        return in_batches(shown, train.batch_size, pad_to=self.pad_to, share=share)
 
 
 def available_modalities(config: RunConfig, *, progress: bool = False) -> tuple[str, ...]:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any, Literal
 
 import torch
 from lightning_fabric import Fabric
+from lightning_fabric.plugins.environments.lightning import LightningEnvironment
+from lightning_fabric.strategies.ddp import DDPStrategy
+from torch import nn
 
 from mmvideo.components import EncoderChoice
 from mmvideo.config import RunConfig
@@ -21,15 +25,22 @@ from mmvideo.runs.own_code import content_digest
 from mmvideo.schema import files_named
 from mmvideo.store.encoded import EncodedClips
 from mmvideo.training.encoded import EncodedData, EncodedSplit, encode_split
+from mmvideo.training.processes import share_of
 from mmvideo.training.session import TrainingData
 from mmvideo.vocabulary import Split
 
+START: Literal["spawn", "fork"] = "spawn"
+"""How a run's further processes begin."""
 
-def make_fabric(config: RunConfig) -> Fabric:
+
+def make_fabric(config: RunConfig, devices: int = 1) -> Fabric:
     """The device and precision a configuration asks for.
 
+    Args:
+        devices: more than one are for what `Fabric.launch` begins, in a process for each.
+
     Raises:
-        InputError: CUDA is asked for and not there.
+        InputError: CUDA is asked for and not there, or has fewer devices.
     """
     device = config.runtime.device
     if device == "cuda" and not torch.cuda.is_available():
@@ -38,7 +49,22 @@ def make_fabric(config: RunConfig) -> Fabric:
     torch.set_num_threads(config.runtime.threads)
     if accelerator == "cuda":  # on a CPU this would choose other kernels too
         torch.set_float32_matmul_precision("high")  # TF32; of torch's newer switch, inductor asks in vain
-    return Fabric(accelerator=accelerator, devices=1, precision=config.train.precision)
+    if accelerator == "cuda" and devices > torch.cuda.device_count():
+        raise InputError(
+            f"runtime.devices is {devices}, but torch finds {torch.cuda.device_count()}; "
+            "ask for fewer, or make more of them visible"
+        )
+    strategy = Replicas(cluster_environment=LightningEnvironment(), start_method=START)
+    kept: Any = strategy if devices > 1 else "auto"
+    return Fabric(accelerator=accelerator, devices=devices, precision=config.train.precision, strategy=kept)
+
+
+class Replicas(DDPStrategy):
+    """A model in every process, whose gradients mmvideo.training.processes sums: as objectives may ask for
+    several backward passes a step, and need not reach all parameters, torch's own wrapper cannot."""
+
+    def setup_module(self, module: nn.Module) -> nn.Module:  # type: ignore[override]
+        return module
 
 
 def encode_damaged(data: RunData, device: torch.device) -> None:
@@ -91,13 +117,13 @@ def make_objective(data: RunData) -> Objective:
     return objective
 
 
-def training_data(data: RunData, model: FusionModel, device: torch.device) -> TrainingData:
+def training_data(data: RunData, model: FusionModel, fabric: Fabric) -> TrainingData:
     """The batches a run trains on; with frozen encoders, of what these make of the clips.
 
     The encoded clips are kept for the next run of this process, as long as that has the same ones.
     """
     config = data.config
-    size, seed = config.train.batch_size, config.seed
+    size, seed, share = config.train.batch_size, config.seed, share_of(fabric)
     if not config.encoders_frozen:
         return SplitLoader(
             data.dataset("train", training=True),
@@ -106,13 +132,14 @@ def training_data(data: RunData, model: FusionModel, device: torch.device) -> Tr
             seed=seed,
             workers=config.runtime.loader_workers,
             pad_to=data.pad_to,
+            share=share,
         )
 
     def encoded() -> dict[Split, EncodedSplit]:
-        model.to(device)
+        model.to(fabric.device)
         splits: tuple[Split, ...] = ("train", "val")
         batches = {split: in_batches(data.dataset(split), size) for split in splits}
-        return {split: encode_split(model, batches[split], device) for split in splits}
+        return {split: encode_split(model, batches[split], fabric.device) for split in splits}
 
     key = (
         *(config.data, config.modalities, repr(config.active), config.encoders_from, config.width, size),
@@ -120,7 +147,7 @@ def training_data(data: RunData, model: FusionModel, device: torch.device) -> Tr
         *(encoder.levels for encoder in model.encoders.values()),
     )
     held = data.source.keep("encoded", key, encoded)
-    return EncodedData(held["train"], held["val"], batch_size=size, seed=seed)
+    return EncodedData(held["train"], held["val"], batch_size=size, seed=seed, share=share)
 
 
 def _files_named(config: RunConfig) -> tuple[tuple[str, str], ...]:

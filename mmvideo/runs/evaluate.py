@@ -16,6 +16,7 @@ from mmvideo.records import Prediction
 from mmvideo.runs.directory import RunDirectory
 from mmvideo.runs.finished import Finished
 from mmvideo.training.predict import Predictions, predict
+from mmvideo.training.processes import gathered, share_of
 from mmvideo.training.subsets import Subset, predict_subsets
 from mmvideo.vocabulary import Split, presence_pattern
 
@@ -59,20 +60,22 @@ def evaluate_splits(net: Any, data: RunData, run: RunDirectory, fabric: Fabric) 
 
     Predictions are written to the run's directory; the rest is returned, for its result.
     """
-    config, result = data.config, dict[str, Any]()
+    config, result, share = data.config, dict[str, Any](), share_of(fabric)
     score = TASKS[data.task].score
     parts: dict[Split, list[Subset]] = {"val": [], "test": subsets_of(config.modalities)[:-1]}
     for split, subsets in parts.items():
-        batches = data.evaluated(split)
+        batches = gathered(data.evaluated(split, share=share), fabric)
         predictions, restricted = predict_subsets(net, batches, fabric.device, subsets, data.task)
-        run.write_predictions(split, _rows(predictions, data))
+        if fabric.is_global_zero:
+            run.write_predictions(split, _rows(predictions, data))
         result[split] = predictions.metrics()
     by_subset = {subset: part.metrics() for subset, part in restricted.items()}
     by_subset[config.modalities] = result["test"]
     result["test_subsets"] = {presence_pattern(s): {score: m[score]} for s, m in by_subset.items()}
     result["test_permuted"] = None
     if len(config.modalities) > 1:
-        found = predict(net, data.evaluated("test", permuted=True), fabric.device, data.task)
+        batches = gathered(data.evaluated("test", permuted=True, share=share), fabric)
+        found = predict(net, batches, fabric.device, data.task)
         result["test_permuted"] = {score: found.metrics()[score]}
     return result
 

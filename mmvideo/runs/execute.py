@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from lightning_fabric import Fabric
+
 from mmvideo.config import RunConfig
 from mmvideo.data.loading import in_batches
-from mmvideo.data.opened import Opened, open_data
+from mmvideo.data.opened import open_data
 from mmvideo.data.run_data import RunData
 from mmvideo.fusion.resized import Resized
 from mmvideo.model import build_model
@@ -18,12 +21,14 @@ from mmvideo.runs.directory import RunDirectory
 from mmvideo.runs.evaluate import evaluate_splits
 from mmvideo.runs.identity import bind
 from mmvideo.runs.own_components import check_own_components
-from mmvideo.runs.tracker import Tracker
+from mmvideo.runs.processes import on_devices
+from mmvideo.runs.tracker import NoTracker, Tracker
 from mmvideo.runs.tracking import open_tracker
 from mmvideo.runs.training import Training
 from mmvideo.runs.warm_start import clips_seen_before, sources, with_sources
 from mmvideo.terminal import note
 from mmvideo.training.loop import Progress
+from mmvideo.training.processes import gathering
 from mmvideo.vocabulary import SPLITS
 
 
@@ -57,25 +62,28 @@ def _execute_missing(config: RunConfig, root: Path, progress: bool) -> tuple[Run
     if not run.finished:
         with run.lock():
             if not run.finished:  # by another process, meanwhile
-                _execute(config, source, run, progress)
+                on_devices(config, partial(_execute, config=config, run=run, progress_shown=progress))
                 trained = True
     run.result()  # its files are those it was made with
     return run, trained
 
 
-def _execute(config: RunConfig, source: Opened, run: RunDirectory, progress_shown: bool) -> None:
-    warm = sources(config)
+def _execute(fabric: Fabric, config: RunConfig, run: RunDirectory, progress_shown: bool) -> None:
+    first = fabric.is_global_zero
+    warm, source = sources(config), open_data(config, progress=progress_shown and first)
     data = RunData.over(config, source, {modality: earlier.inputs for modality, earlier in warm.items()})
     for notice in data.content.notices:  # asked for here, so that data of which nothing can come end here
-        if progress_shown:
+        if progress_shown and first:
             note(notice)
-    training = Training.ready(data, warm, run)
-    model, fabric = training.model, training.fabric
-    with _tracked(config, run) as tracker:
+    training = Training.ready(data, warm, run, fabric)
+    model = training.model
+    with _tracked(config, run, first) as tracker:
         progress = training.fit(lambda metrics: tracker.log(metrics, metrics["step"]))
         model.deploy()
         net = fabric.setup(model)
-        result = evaluate_splits(net, data, run, fabric)
+        result = evaluate_splits(gathering(net, fabric), data, run, fabric)
+        if not first:
+            return
         result |= _counted(data, progress)
         result["warnings"] = clips_seen_before(data, warm)
         result["costs"] = _costs(training, net, progress)
@@ -106,9 +114,10 @@ def _costs(training: Training, net: Any, progress: Progress) -> dict[str, float]
 
 
 @contextmanager
-def _tracked(config: RunConfig, run: RunDirectory) -> Iterator[Tracker]:
-    """A mirror of the run, which ends as failed if the run does, or if it is interrupted."""
-    tracker = open_tracker(config, run.path, run.signature)
+def _tracked(config: RunConfig, run: RunDirectory, first: bool) -> Iterator[Tracker]:
+    """A mirror of the run, which ends as failed if the run does, or if it is interrupted; kept by its first
+    process."""
+    tracker = open_tracker(config, run.path, run.signature) if first else NoTracker()
     try:
         yield tracker
     except BaseException:

@@ -13,7 +13,7 @@ from mmvideo.data.run_data import RunData
 from mmvideo.model import FusionModel
 from mmvideo.objectives import Objective
 from mmvideo.records import METRICS
-from mmvideo.runs.assembly import encode_ahead, make_fabric, make_objective, trained_model, training_data
+from mmvideo.runs.assembly import encode_ahead, make_objective, trained_model, training_data
 from mmvideo.runs.costs import PeakMemory
 from mmvideo.runs.directory import RunDirectory
 from mmvideo.runs.warm_start import start_encoders
@@ -38,13 +38,16 @@ class Training:
     memory: PeakMemory
 
     @classmethod
-    def ready(cls, data: RunData, warm: Mapping[str, RunDirectory], run: RunDirectory) -> Training:
+    def ready(
+        cls, data: RunData, warm: Mapping[str, RunDirectory], run: RunDirectory, fabric: Fabric
+    ) -> Training:
         """The model with its first weights, and the batches it is trained on."""
         config = data.config
-        fabric = make_fabric(config)
         memory = PeakMemory(fabric.device)
-        encode_ahead(data, fabric.device)
-        data.save(run.inputs)
+        with fabric.rank_zero_first():  # the others read what it has kept
+            encode_ahead(data, fabric.device)
+        if fabric.is_global_zero:
+            data.save(run.inputs)
         torch.manual_seed(derive_seed(config.seed, "weights"))
         model = trained_model(data)
         start_encoders(model.encoders, warm)
@@ -53,7 +56,7 @@ class Training:
         model.prior.copy_(torch.tensor(data.train_prior()))
         torch.manual_seed(derive_seed(config.seed, "objective"))
         objective = make_objective(data)
-        batches = training_data(data, model, fabric.device)
+        batches = training_data(data, model, fabric)
         return cls(data, warm, run, model, objective, batches, fabric, memory)
 
     def fit(self, log: Log = lambda metrics: None) -> Progress:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
+from lightning_fabric import Fabric
+
 from mmvideo.config import RunConfig
-from mmvideo.data.opened import Opened, open_data
+from mmvideo.data.opened import open_data
 from mmvideo.data.run_data import RunData
 from mmvideo.errors import TrainingError
 from mmvideo.evaluation.tasks import TASKS
 from mmvideo.runs.own_components import check_own_components
+from mmvideo.runs.processes import on_devices
 from mmvideo.runs.training import Training
 from mmvideo.runs.trial_directory import TrialDirectory
 from mmvideo.runs.warm_start import sources, with_sources
@@ -32,7 +36,7 @@ def run_trial(config: RunConfig, *, root: Path) -> bool:
     if not run.finished:
         with run.lock():
             if not run.finished:  # by another process, meanwhile
-                _train(config, source.without_test(), run)
+                on_devices(config, partial(_train, config=config, run=run))
                 trained = True
     reason = run.result().reason
     if reason is not None:
@@ -40,15 +44,18 @@ def run_trial(config: RunConfig, *, root: Path) -> bool:
     return trained
 
 
-def _train(config: RunConfig, source: Opened, run: TrialDirectory) -> None:
-    warm = sources(config)
+def _train(fabric: Fabric, config: RunConfig, run: TrialDirectory) -> None:
+    warm, source = sources(config), open_data(config).without_test()
     learnt = {modality: earlier.inputs for modality, earlier in warm.items()}
-    training = Training.ready(RunData.over(config, source, learnt), warm, run)
+    training = Training.ready(RunData.over(config, source, learnt), warm, run, fabric)
     try:
         progress = training.fit()
     except TrainingError as error:
-        run.write_trial(config, source.fingerprint, val={}, reason=str(error))
+        if fabric.is_global_zero:
+            run.write_trial(config, source.fingerprint, val={}, reason=str(error))
         raise
+    if not fabric.is_global_zero:
+        return
     val = {TASKS[config.data.task].score: progress.best_score, "loss": progress.best_loss}
     best, seconds = progress.best_epoch, progress.seconds
     run.write_trial(config, source.fingerprint, val=val, best_epoch=best, seconds=seconds)

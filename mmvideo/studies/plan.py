@@ -26,7 +26,7 @@ from mmvideo.studies.study import Arm, Study
 from mmvideo.studies.tuning import FOLDER
 from mmvideo.vocabulary import counted
 
-STEPPED = ("batch_size", "precision", "pad_to", "modality_dropout")
+STEPPED = ("batch_size", "accumulate", "precision", "pad_to", "modality_dropout")
 """What of `train` a step's time depends on."""
 UNKNOWN = "unknown until the first run"
 LEFT_OUT = "training and validation; decoding, test and report come on top"

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from mmvideo.data.loading import epoch_order
+from mmvideo.data.loading import cut, epoch_order
+from mmvideo.data.shares import WHOLE, Part, Share
 from mmvideo.model import FusionModel
 from mmvideo.types import Batch, EncodedBatch, Features, Tokens
 
@@ -48,19 +49,26 @@ class EncodedSplit:
 class EncodedData:
     """Training and validation batches, in the order in which the clips themselves would come."""
 
-    def __init__(self, train: EncodedSplit, val: EncodedSplit, *, batch_size: int, seed: int) -> None:
-        self.train, self.val, self.batch_size, self.seed = train, val, batch_size, seed
+    def __init__(
+        self, train: EncodedSplit, val: EncodedSplit, *, batch_size: int, seed: int, share: Share = WHOLE
+    ) -> None:
+        self.train, self.val, self.batch_size, self.seed, self.share = train, val, batch_size, seed, share
 
     @property
-    def steps_per_epoch(self) -> int:
+    def batches_per_epoch(self) -> int:
         return -(-len(self.train) // self.batch_size)
 
     def train_batches(self, epoch: int) -> Iterator[Batch]:
         order = epoch_order(len(self.train), self.seed, epoch)
-        return (self.train.batch(rows) for rows in _cut(order, self.batch_size))
+        return self._batches(self.train, order)
 
     def val_batches(self) -> Iterator[Batch]:
-        return (self.val.batch(rows) for rows in _cut(range(len(self.val)), self.batch_size))
+        return self._batches(self.val, range(len(self.val)))
+
+    def _batches(self, split: EncodedSplit, order: Sequence[int]) -> Iterator[Batch]:
+        for rows in cut(order, self.batch_size):
+            batch = split.batch(self.share.rows(rows))
+            yield batch if self.share == WHOLE else Part(batch, tuple(split.ids[row] for row in rows))
 
 
 @torch.no_grad()
@@ -86,10 +94,6 @@ def encode_split(model: FusionModel, batches: Iterable[Batch], device: torch.dev
         torch.cat(labels),
         {m: _joined_features(parts) for m, parts in features.items()},
     )
-
-
-def _cut(order: Sequence[int], size: int) -> Iterator[Sequence[int]]:
-    return (order[first : first + size] for first in range(0, len(order), size))
 
 
 def _rows(tokens: Tokens, chosen: Tensor) -> Tokens:

@@ -20,11 +20,13 @@ from mmvideo.errors import TrainingError
 from mmvideo.evaluation.tasks import TASKS
 from mmvideo.objectives import Objective
 from mmvideo.seeding import derive_seed
+from mmvideo.training.accumulation import MeanGradient
 from mmvideo.training.checkpoint import Checkpoints
 from mmvideo.training.compilation import compile_parts
 from mmvideo.training.diagnostics import GradientNorms, diagnoses, validate_alone
 from mmvideo.training.optimization import make_optimizer, make_schedule, trained_parts
 from mmvideo.training.predict import as_outputs, predict
+from mmvideo.training.processes import common_draws, gathered, gathering, seed_draws
 from mmvideo.training.session import Session, TrainingData
 from mmvideo.vocabulary import Split, TaskKind
 
@@ -91,41 +93,53 @@ def fit(
         torch.backends.cudnn.deterministic = True  # a run that goes on repeats what it did
     objective.to(fabric.device)
     optimizer = make_optimizer(trained_parts(model, objective), config)
-    epochs = config.most_epochs(data.steps_per_epoch)
-    schedule = make_schedule(optimizer, config, epochs * data.steps_per_epoch)
+    steps = -(-data.batches_per_epoch // config.accumulate)
+    epochs = config.most_epochs(steps)
+    schedule = make_schedule(optimizer, config, epochs * steps)
     net, optimizer = fabric.setup(model, optimizer)
-    session = Session(model, net, data, config, fabric, seed)
+    session = Session(model, gathering(net, fabric), data, config, fabric, seed)
     if config.compile:
         example = next(iter(session.val_batches()))
-        compile_parts(model, lambda: session.backward(net(example).logits.float().square().mean()))
+        compile_parts(model, lambda: session.backward(session.net(example).logits.float().square().mean()))
     state = {"model": model, "objective": objective, "optimizer": optimizer, "schedule": schedule}
     state["precision"] = fabric.strategy.precision  # with 16-mixed, the scale of the loss
-    checkpoints.remove_stale()
+    first = fabric.is_global_zero  # the process that writes
+    if first:
+        checkpoints.remove_stale()
     progress = Progress(**checkpoints.resume(state).get("progress", {}))
-    resumed(progress.epoch)
+    if first:
+        resumed(progress.epoch)
+    written = log if first else _nothing
     patience = epochs if config.select == "last" else config.patience
     while progress.epoch < epochs and progress.epoch - progress.best_epoch < patience:
         progress.epoch += 1
         start = time.perf_counter()
         objective.begin_epoch(progress.epoch, session)
-        torch.manual_seed(derive_seed(seed, "epoch", progress.epoch))
+        seed_draws(fabric, derive_seed(seed, "epoch", progress.epoch))
         record = _train_epoch(session, objective, optimizer, schedule, progress, checkpoints, task)
         trained = time.perf_counter()
         progress.seconds += trained - start
-        _log(log, progress, "train", {**record, **objective.report()}, trained - start)
+        _log(written, progress, "train", {**record, **objective.report()}, trained - start)
         loss, score, beside = _validate(session, task)
         if progress.better(loss, score, config.select, task):
             progress.best_epoch, progress.best_loss, progress.best_score = progress.epoch, loss, score
-            checkpoints.save_best(model)
+            if first:
+                checkpoints.save_best(model)
         values = {"loss": loss, TASKS[task].score: score, **beside}
-        _log(log, progress, "val", values, time.perf_counter() - trained)
-        _save(checkpoints, state, progress)
+        _log(written, progress, "val", values, time.perf_counter() - trained)
+        if first:
+            _save(checkpoints, state, progress)
     if not progress.best_epoch:
         raise TrainingError(
             f"No epoch of {progress.epoch} had a finite validation loss; lower train.learning_rate"
         )
+    fabric.barrier()  # until they are written
     checkpoints.load_best(model)
     return progress
+
+
+def _nothing(record: dict[str, Any]) -> None:
+    """Where another process keeps the log."""
 
 
 def _train_epoch(
@@ -139,20 +153,28 @@ def _train_epoch(
 ) -> dict[str, float]:
     """One pass over the training split: the objective's and the task's score's mean over its clips, the last
     learning rate, and the mean gradient norms where they are asked for."""
-    net = session.net
+    net, fabric, accumulate = session.net, session.fabric, session.config.accumulate
     net.train()
     objective.train()
     norms = GradientNorms(session) if diagnoses(session) else None
-    steps = _Steps()
-    look_every = 1 if session.fabric.device.type == "cpu" else LOOK_EVERY
+    mean = MeanGradient(trained_parts(session.model, objective).parameters())
+    steps, last = _Steps(accumulate), session.data.batches_per_epoch
+    look_every = 1 if fabric.device.type == "cpu" else LOOK_EVERY
     share = 0.0
-    for batch in session.train_batches(progress.epoch):
+    for number, batch in enumerate(session.train_batches(progress.epoch), start=1):
         prediction = net(batch, objective.subsets) if objective.subsets else net(batch)
-        loss = objective(prediction, batch)
+        with common_draws(fabric, session.seed, progress.epoch, number):
+            loss = objective(prediction, batch)
         steps.add(loss, prediction.logits, batch.labels)
         if len(steps.losses) % look_every == 0:
             steps.check(progress, checkpoints)
-        objective.backward(loss, prediction, batch, session)
+        with common_draws(fabric, session.seed, progress.epoch, number, "backward"):
+            objective.backward(loss, prediction, batch, session)
+        if accumulate > 1:
+            mean.take(len(batch))
+            if number % accumulate and number != last:
+                continue
+            mean.give()
         total = session.clip(optimizer)
         if norms is not None:
             norms.add(total)
@@ -161,7 +183,7 @@ def _train_epoch(
         optimizer.zero_grad(set_to_none=True)
         schedule.step()
     steps.check(progress, checkpoints)
-    progress.step += len(steps.losses)
+    progress.step += steps.step(len(steps.losses))
     rate = session.config.learning_rate * share  # of parts whose `train.rates` are 1
     return {**steps.means(task), "learning_rate": rate, **(norms.means() if norms is not None else {})}
 
@@ -169,7 +191,8 @@ def _train_epoch(
 class _Steps:
     """What an epoch's steps came to. It stays on the device until it is looked at: a step waits for none."""
 
-    def __init__(self) -> None:
+    def __init__(self, accumulate: int) -> None:
+        self.accumulate = accumulate
         self.losses: list[Tensor] = []
         self.logits: list[Tensor] = []
         self.labels: list[Tensor] = []
@@ -180,6 +203,10 @@ class _Steps:
         self.logits.append(logits.detach())
         self.labels.append(labels)
 
+    def step(self, batches: int) -> int:
+        """The optimiser's step that so many batches lead up to."""
+        return -(-batches // self.accumulate)
+
     def check(self, progress: Progress, checkpoints: Checkpoints) -> None:
         """
         Raises:
@@ -187,9 +214,10 @@ class _Steps:
         """
         for number, loss in enumerate(self._values(self.checked), start=self.checked + 1):
             if not math.isfinite(loss):
+                at = progress.step + self.step(number)
                 kept = checkpoints.last if checkpoints.last.exists() else "none was written yet"
                 raise TrainingError(
-                    f"The loss is {loss} at step {progress.step + number} (epoch {progress.epoch}). "
+                    f"The loss is {loss} at step {at} (epoch {progress.epoch}). "
                     f"Last good checkpoint: {kept}. "
                     "Lower train.learning_rate, or train in 32-true precision."
                 )
@@ -212,7 +240,7 @@ class _Steps:
 
 def _validate(session: Session, task: TaskKind) -> tuple[float, float, dict[str, float]]:
     """Validation loss and score, which choose the epoch, and what is logged beside them."""
-    batches, device = session.data.val_batches(), session.fabric.device
+    batches, device = gathered(session.data.val_batches(), session.fabric), session.fabric.device
     if diagnoses(session):
         predictions, beside = validate_alone(session, batches, task)
     else:

@@ -8,7 +8,6 @@ from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
@@ -17,6 +16,7 @@ from mmvideo.objectives.base import LossOf, Objective
 from mmvideo.training.dropout import drop_modalities
 from mmvideo.training.feeding import on_device
 from mmvideo.training.optimization import make_optimizer, trained_parts
+from mmvideo.training.processes import gathered, seed_draws, sum_gradients
 from mmvideo.types import Batch
 
 
@@ -28,7 +28,7 @@ class TrainingData(Protocol):
     def val_batches(self) -> Iterable[Batch]: ...
 
     @property
-    def steps_per_epoch(self) -> int: ...
+    def batches_per_epoch(self) -> int: ...
 
 
 @dataclass(frozen=True)
@@ -50,15 +50,23 @@ class Session:
         rates, seed = self.config.modality_dropout, self.seed
         batches = self.data.train_batches(epoch)
         shown = (drop_modalities(batch, rates, seed, epoch) for batch in batches)
-        return on_device(shown, self.fabric.device)
+        return gathered(on_device(shown, self.fabric.device), self.fabric)
 
     def val_batches(self) -> Iterator[Batch]:
         """The validation batches on the device."""
-        return on_device(self.data.val_batches(), self.fabric.device)
+        return gathered(on_device(self.data.val_batches(), self.fabric.device), self.fabric)
 
     def backward(self, loss: Tensor, *, retain_graph: bool = False) -> None:
         """Add the loss's gradient to that of every trained parameter."""
+        if self.fabric.world_size == 1:
+            self.fabric.backward(loss, retain_graph=retain_graph)
+            return
+        before = [(p, p.grad) for p in self.model.parameters() if p.grad is not None]
+        self.model.zero_grad(set_to_none=True)
         self.fabric.backward(loss, retain_graph=retain_graph)
+        sum_gradients(self.model.parameters(), self.fabric)
+        for parameter, gradient in before:
+            parameter.grad = gradient if parameter.grad is None else parameter.grad + gradient
 
     @contextmanager
     def trial(
@@ -68,7 +76,7 @@ class Session:
         trained = trained_parts(self.model, objective)
         kept = deepcopy(trained.state_dict())
         optimizer: Any = self.fabric.setup_optimizers(make_optimizer(trained, self.config))
-        torch.manual_seed(seed)
+        seed_draws(self.fabric, seed)
         self.net.train()
         for epoch in epochs:
             for batch in self.train_batches(epoch):

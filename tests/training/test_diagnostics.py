@@ -141,7 +141,7 @@ def test_three_pairs_are_not_taken_for_three_modalities() -> None:
 
 def test_every_epoch_tells_what_the_fusion_reports(tmp_path: Path) -> None:
     class Data:
-        steps_per_epoch = 1
+        batches_per_epoch = 1
         train_batches = val_batches = lambda self, *epoch: iter([small_batch(features=True)])
 
     records: list[dict[str, Any]] = []

@@ -78,7 +78,7 @@ def test_epochs_go_through_every_clip_in_the_order_the_clips_would_come(
 ) -> None:
     _, split = whole
     data = EncodedData(split, split, batch_size=4, seed=3)
-    assert data.steps_per_epoch == 3
+    assert data.batches_per_epoch == 3
     for epoch in (1, 2):
         ids = [name for batch in data.train_batches(epoch) for name in batch.ids]
         assert ids == [split.ids[i] for i in epoch_order(9, 3, epoch)]

@@ -62,7 +62,7 @@ class ToyData:
         self.epochs: list[int] = []
 
     @property
-    def steps_per_epoch(self) -> int:
+    def batches_per_epoch(self) -> int:
         return 4
 
     def train_batches(self, epoch: int) -> Iterator[Batch]:

@@ -89,7 +89,7 @@ class Interrupted(Exception):
 
 
 class Data:
-    steps_per_epoch = 2
+    batches_per_epoch = 2
 
     def train_batches(self, epoch: int) -> Iterator[Batch]:
         return (small_batch(features=True, seed=10 * epoch + n) for n in range(2))

@@ -38,13 +38,13 @@ class Data:
     """A few small batches a split."""
 
     def __init__(self, count: int = 2, *, features: bool = False) -> None:
-        self.steps_per_epoch, self.features = count, features
+        self.batches_per_epoch, self.features = count, features
 
     def train_batches(self, epoch: int) -> Iterator[Batch]:
         return self.val_batches()
 
     def val_batches(self) -> Iterator[Batch]:
-        return (small_batch(features=self.features, seed=seed) for seed in range(self.steps_per_epoch))
+        return (small_batch(features=self.features, seed=seed) for seed in range(self.batches_per_epoch))
 
 
 def fit(

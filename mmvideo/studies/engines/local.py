@@ -64,8 +64,8 @@ class LocalEngine(Engine):
         return GpuWorkers(gpus, self._cards, threads=threads, most=most, each=each)
 
     def _gpus(self, configs: Sequence[RunConfig]) -> list[str]:
-        """The GPUs that runs go to; none, where they are to be on the CPU."""
-        if all(config.runtime.device == "cpu" for config in configs):
+        """The GPUs that runs are given one each of; none, where they are on the CPU, or take several."""
+        if all(config.runtime.device == "cpu" or config.runtime.devices > 1 for config in configs):
             return []
         here = self._cards.names()
         return here if self.options.gpus is None else [here[index] for index in self.options.gpus]
@@ -77,10 +77,11 @@ def cores() -> int:
 
 
 def default_workers(config: RunConfig) -> int:
-    """One where processes share a GPU; on a CPU, as many as its cores hold at `runtime.threads` each."""
+    """One where processes share a GPU; on a CPU, as many as its cores hold at `runtime.threads` for each of
+    a run's processes."""
     if config.runtime.device != "cpu":
         import torch
 
         if torch.cuda.is_available():
             return 1
-    return max(1, cores() // config.runtime.threads)
+    return max(1, cores() // (config.runtime.threads * config.runtime.devices))

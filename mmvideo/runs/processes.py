@@ -1,0 +1,52 @@
+"""A run's training carried out in one process, or in one for each of its devices."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from lightning_fabric import Fabric
+from torch.multiprocessing.spawn import ProcessRaisedException
+
+from mmvideo.config import RunConfig
+from mmvideo.runs.assembly import START, make_fabric
+
+
+def on_devices(config: RunConfig, work: Callable[[Fabric], None]) -> None:
+    """Have the work done by every process of the run: this one, or as many new ones as it has devices.
+
+    Args:
+        work: to be had in other processes, if there are any; it writes in the first of them only.
+
+    Raises:
+        whatever the work raised, in the process that failed first; the others are ended.
+    """
+    devices = config.runtime.devices
+    fabric = make_fabric(config, devices)
+    if devices == 1:
+        work(fabric)
+        return
+    errors = multiprocessing.get_context(START).SimpleQueue()
+    port = os.environ.pop("MASTER_PORT", None)
+    try:
+        fabric.launch(partial(_told, work=work, errors=errors))
+    except ProcessRaisedException as error:
+        if errors.empty():
+            raise
+        raise errors.get() from error
+    finally:
+        os.environ.pop("MASTER_PORT", None)
+        if port is not None:
+            os.environ["MASTER_PORT"] = port
+
+
+def _told(fabric: Fabric, work: Callable[[Fabric], None], errors: Any) -> None:
+    """The work; what it raises is also told to the process that waits for it."""
+    try:
+        work(fabric)
+    except Exception as error:
+        errors.put(error)
+        raise
