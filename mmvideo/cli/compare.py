@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,9 +20,13 @@ from mmvideo.studies.study import Study
 from mmvideo.terminal import note
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from pandas import DataFrame
 
     from mmvideo.report import Comparison
+    from mmvideo.report.clips import Still
+    from mmvideo.report.runs import StudyRuns
 
 
 @dataclass
@@ -66,7 +71,9 @@ def report(
 
     folder = out / study_dir.name
     try:
-        comparison, written = write_report(study_dir, folder, reproduce=command, keep=keep, margin=margin)
+        comparison, written = write_report(
+            study_dir, folder, reproduce=command, keep=keep, margin=margin, stills=stills_at_hand
+        )
     except Exception as error:
         reason = _of_the_disk(error)
         if reason is None:
@@ -78,6 +85,28 @@ def report(
     print_comparison(comparison)
     print(f"report: {folder / 'report.html'}{'' if written else ' (as it was: nothing changed)'}")
     return comparison, written
+
+
+def stills_at_hand(study: StudyRuns, ids: Sequence[str]) -> Mapping[str, Still]:
+    """What clips look, sound and read like, where manifest and store are at hand; a report does without."""
+    from mmvideo.clips.manifest import read_manifest
+    from mmvideo.config import load_config
+    from mmvideo.records import CONFIG
+
+    run = max((arm.runs[0] for arm in study.arms), key=lambda run: len(run.result.modalities))
+    try:
+        text = (run.directory / CONFIG).read_text()
+        if not Path(json.loads(text)["data"]["store"], "objects").is_dir():
+            return {}
+        from mmvideo.inspection.stills import stills  # from here on it takes seconds
+        from mmvideo.runs.identity import manifest_digest
+
+        config = load_config(text, str(run.directory / CONFIG))
+        manifest = read_manifest(config.data.manifest)
+        same = manifest_digest(manifest) == run.result.manifest
+        return stills(config, manifest, ids) if same else {}
+    except (InputError, OSError):
+        return {}
 
 
 def _of_the_disk(error: BaseException | None) -> str | None:

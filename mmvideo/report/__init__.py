@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mmvideo.files import make_folder, remove_abandoned, write_whole, writing
+from mmvideo.report.clips import PICTURED, Still, hardest
 from mmvideo.report.compare import Comparison, compare
 from mmvideo.report.contributions import contribution_frame
 from mmvideo.report.load import load_study
 from mmvideo.report.robustness import robustness_frames
+from mmvideo.report.runs import StudyRuns
 from mmvideo.study_records import COMPARISON
 
 if TYPE_CHECKING:
@@ -19,7 +22,13 @@ __all__ = ["Comparison", "write_report"]
 
 
 def write_report(
-    study_dir: Path, out_dir: Path, *, reproduce: str = "", keep: bool = False, margin: float | None = None
+    study_dir: Path,
+    out_dir: Path,
+    *,
+    reproduce: str = "",
+    keep: bool = False,
+    margin: float | None = None,
+    stills: Callable[[StudyRuns, Sequence[str]], Mapping[str, Still]] | None = None,
 ) -> tuple[Comparison, bool]:
     """Compare a study's finished runs and write what came out.
 
@@ -31,6 +40,7 @@ def write_report(
         reproduce: the command that made the study, to show on the page.
         keep: leave a report as it is if it says the same already.
         margin: of equivalence, in the score's unit; None: the task's own.
+        stills: gives, of a study's clips so named, those that can be shown; None: none can.
 
     Returns:
         The comparison, and whether it was written.
@@ -54,7 +64,8 @@ def write_report(
     for name, table in tables.items():
         write_whole(out_dir / f"{name}.csv", table.to_csv(index=False, float_format="%.6g"))
     write_figures(comparison, out_dir / "figures")
-    write_whole(page, render(comparison, reproduce))
+    shown = stills(comparison.study, hardest(comparison.study)["id"][:PICTURED].tolist()) if stills else {}
+    write_whole(page, render(comparison, reproduce, shown))
     write_whole(written, record)  # last: it is there if and only if the report is whole
     return comparison, True
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,18 @@ from mmvideo.vocabulary import presence_pattern
 
 SHOWN = 15
 """Clips a list."""
+PICTURED = 6
+"""So many of the hardest are shown as they look, sound and read."""
+
+
+@dataclass(frozen=True)
+class Still:
+    """What a reader is shown of a clip: pictures as data URIs, and its words."""
+
+    frames: str | None
+    """Some of its frames, side by side."""
+    spectrogram: str | None
+    words: str
 
 
 def hardest(study: StudyRuns) -> pd.DataFrame:

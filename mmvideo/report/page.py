@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -13,6 +15,7 @@ from mmvideo.report import sections
 from mmvideo.report.answer import p_text
 from mmvideo.report.charts.roles import roles
 from mmvideo.report.charts.theme import specification
+from mmvideo.report.clips import Still
 from mmvideo.report.compare import Comparison
 from mmvideo.report.console import short
 
@@ -20,11 +23,12 @@ LIBRARIES = "window.vegaEmbed = vegaEmbed;"
 """What the page's script is given of Vega."""
 
 
-def render(comparison: Comparison, reproduce: str) -> str:
+def render(comparison: Comparison, reproduce: str, stills: Mapping[str, Still] = MappingProxyType({})) -> str:
     """The page's HTML. All that comes from the runs is escaped; Vega is embedded.
 
     Args:
         reproduce: the command that made the study, shown as is; empty to leave it out.
+        stills: by their ids, what the hardest clips look, sound and read like, where that is known.
     """
     import vl_convert
 
@@ -45,6 +49,7 @@ def render(comparison: Comparison, reproduce: str) -> str:
         "limits": comparison.limits.to_dict("records"),
         "roles": roles(comparison),
         "reproduce": reproduce,
+        "stills": stills,
     }
     shown: list[Markup] = []
     charts: dict[str, Markup] = {}

@@ -8,14 +8,27 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from made_records import reseal
 
+from mmvideo.cli.compare import stills_at_hand
+from mmvideo.clips.hashing import ContentHashes
+from mmvideo.clips.manifest import Clip, read_manifest
+from mmvideo.config import DataConfig, RunConfig
+from mmvideo.data.opened import store_settings
 from mmvideo.report.charts import subsets
-from mmvideo.report.clips import SHOWN, disagreements, hardest
+from mmvideo.report.clips import SHOWN, Still, disagreements, hardest
 from mmvideo.report.compare import compare
 from mmvideo.report.load import load_study
+from mmvideo.report.page import render
 from mmvideo.report.runs import StudyRuns
+from mmvideo.runs.identity import manifest_digest
+from mmvideo.store.clip_format import StoredClip, write_clip
+from mmvideo.store.object_store import object_path
+from mmvideo.store.store import Store
+from mmvideo.store.subtitles import Word
 
 MakeStudy = Callable[..., Path]
+CLIPS = ("seen", "lost")
 
 
 @pytest.fixture
@@ -67,3 +80,40 @@ def test_subset_scores_are_means_over_the_seeds(make_study: MakeStudy, fake_arm:
         study=dataclasses.replace(comparison.study, arms=(dataclasses.replace(arm, runs=tuple(runs)),)),
     )
     assert subsets.scores(given) == {"late": {"visual": pytest.approx(0.6)}}
+
+
+@pytest.fixture
+def stored(make_study: MakeStudy, fake_arm: type, tmp_path: Path) -> StudyRuns:
+    """A study of clips `seen`, which is in the store, and `lost`, which is not."""
+    clips = [Clip(id=name, label="left", group=name, split="test", video=f"{name}.mp4") for name in CLIPS]
+    for clip in clips:
+        (tmp_path / f"{clip.id}.mp4").write_text(clip.id)
+    written = "".join(clip.model_dump_json(exclude_defaults=True) + "\n" for clip in clips)
+    (tmp_path / "clips.jsonl").write_text(written)
+    data = DataConfig(manifest=str(tmp_path / "clips.jsonl"), store=str(tmp_path / "store"))
+    folder = make_study({"late": fake_arm(0.7, config={"data": data.model_dump()})}, seeds=(0,), n_clips=20)
+    manifest, store = read_manifest(data.manifest), Store(data.store, store_settings(RunConfig(data=data)))
+    path = object_path(store.root, store.key(clips[0], manifest, ContentHashes()))
+    write_clip(path, StoredClip(words=(Word("hello", 0, 1),)), None)
+    for run in folder.glob("late-s*"):
+        reseal(run, manifest=manifest_digest(manifest))
+    return load_study(folder)
+
+
+def test_stored_clips_are_shown_on_the_page(stored: StudyRuns) -> None:
+    found = stills_at_hand(stored, CLIPS)
+    assert {id: still.words for id, still in found.items()} == {"seen": "hello"}
+    shown = {hardest(stored)["id"][0]: Still("data:image/jpeg;base64,", None, "<b>bold")}
+    page = render(compare(stored), "", shown)
+    assert '<img src="data:image/jpeg;base64," alt="frames of clip' in page
+    assert "<blockquote>&lt;b&gt;bold</blockquote>" in page
+
+
+@pytest.mark.parametrize("missing", ["clips.jsonl", "seen.mp4", "store", "labels"])
+def test_without_manifest_or_store_no_clip_is_shown(stored: StudyRuns, tmp_path: Path, missing: str) -> None:
+    if missing == "labels":
+        manifest = tmp_path / "clips.jsonl"
+        manifest.write_text(manifest.read_text().replace("left", "right"))
+    else:
+        (tmp_path / missing).rename(tmp_path / "elsewhere")
+    assert stills_at_hand(stored, CLIPS) == {}

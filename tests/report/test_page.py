@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from rich.console import Console
 
 from mmvideo.records import open_run
 from mmvideo.report import sections, write_report
+from mmvideo.report.calibration import calibration_frame
 from mmvideo.report.compare import compare
 from mmvideo.report.console import print_comparison, short
 from mmvideo.report.load import load_study
@@ -80,7 +82,7 @@ def test_an_unchanged_report_may_be_kept(
 ) -> None:
     """Figures and page are stand-ins here, for speed."""
     monkeypatch.setattr("mmvideo.report.figures.write_figures", lambda comparison, folder: [])
-    monkeypatch.setattr("mmvideo.report.page.render", lambda comparison, reproduce: "page")
+    monkeypatch.setattr("mmvideo.report.page.render", lambda *given: "page")
     arms = {"late": fake_arm(0.7), "text": fake_arm(0.5, ("text",), "control", "single")}
     study, out = make_study(arms), tmp_path / "out"
     assert write_report(study, out, keep=True)[1], "there was none"
@@ -108,7 +110,7 @@ def test_page_loads_nothing_and_escapes_names(make_study: MakeStudy, fake_arm: t
     assert page.links == []
     assert not set(page.tags) & {"link", "iframe", "img", "object", "base", "a"}
     assert "default-src 'none'" in html
-    assert page.tags.count("script") == 3
+    assert page.tags.count("script") - html.count('<script type="application/json"') == 2
     assert EVIL not in html
     assert EVIL in page.text
     libraries = max(re.findall(r"<script>.*?</script>", html, flags=re.DOTALL), key=len)
@@ -251,3 +253,23 @@ def test_the_bayes_accuracy_is_spoken_of_where_it_is_known(make_study: MakeStudy
     assert isinstance(console.file, io.StringIO)
     assert ("Grey tick" in page) == known
     assert ("Bayes" in console.file.getvalue()) == known
+
+
+def test_a_page_of_140_runs_is_small(
+    make_study: MakeStudy, fake_arm: type, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """28 arms of 5 seeds; each arm's runs are one run five times, so that they are made fast."""
+    names = [f"{fusion} of inputs {number}" for fusion in ("early", "late") for number in range(13)]
+    arms = {name: fake_arm(0.6 + 0.01 * place) for place, name in enumerate(names)}
+    arms |= {name: fake_arm(0.5, (name,), "control", "single") for name in ("visual", "audio")}
+    study = load_study(make_study(arms, seeds=(0,), n_clips=100))
+    repeated = tuple(replace(arm, runs=arm.runs * 5) for arm in study.arms)
+    comparison = compare(replace(study, arms=repeated, seeds=tuple(range(5))))
+    rows = calibration_frame(study)  # the same, for less
+    monkeypatch.setattr("mmvideo.report.sections.calibration.calibration_frame", lambda study: rows)
+    page = render(comparison, "")
+    assert comparison.study.n_runs == 140
+    assert len(page.encode()) < 1_500_000
+    charts = re.findall(r'<script type="application/json" id="[\w]+-chart">(.*?)</script>', page)
+    assert len(charts) >= 5
+    assert max(map(len, charts)) < 200_000, "each is parsed by itself, when it is drawn"

@@ -20,8 +20,10 @@ addEventListener("load", () => setTimeout(() => {
   const heads = [...document.querySelectorAll("table.choose")][0].tHead.rows[0].cells;
   heads[1].querySelector("button").click();
   heads[1].querySelector("button").click();
+  const early = document.querySelectorAll(".chart svg").length;
   document.querySelectorAll("details").forEach(part => { part.open = true; });
   dispatchEvent(new Event("beforeprint"));
+  document.documentElement.dataset.early = early;
   document.title = "requests " + performance.getEntriesByType("resource").length;
 }, 2000));
 </script></body>"""
@@ -46,7 +48,10 @@ def test_it_draws_sorts_and_tells_its_numbers_without_a_request(
     assert "<title>requests 0</title>" in dom
     charts = re.findall(r'<div class="chart.*?(?=<figcaption>)', dom, flags=re.DOTALL)
     assert len(charts) >= 5
-    assert all("<svg" in chart for chart in charts), "on paper each is drawn, those that were folded too"
+    assert all("<svg" in chart for chart in charts), "before printing each is drawn, with the unfolded ones"
+    early = re.search(r'data-early="(\d+)"', dom)
+    assert early
+    assert int(early[1]) < len(charts) / 2, "those far below the window are not drawn before"
     widths = [float(width) for width in re.findall(r'<svg[^>]* width="([\d.]+)"', dom)]
     assert max(widths) <= 500, "none is wider than the window"
     assert 'aria-sort="ascending"' in dom

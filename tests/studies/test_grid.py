@@ -93,7 +93,7 @@ def test_killed_grid_goes_on_with_what_is_missing(tmp_path: Path) -> None:
     running = subprocess.Popen([*command, "1.0"], start_new_session=True, stdout=subprocess.DEVNULL)
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:  # two are done, and another has begun
-        if 2 <= len(done := finished(tmp_path)) and set(starts(tmp_path)) - done:
+        if len(done := finished(tmp_path)) >= 2 and set(starts(tmp_path)) - done:
             break
         time.sleep(0.05)
     os.killpg(running.pid, signal.SIGKILL)
