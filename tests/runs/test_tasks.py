@@ -127,8 +127,8 @@ def test_a_study_of_each_task_ends_in_a_table_and_words(finished: tuple[Path, Co
     assert found.leader == "late"
     assert dict(found.answer.points)["holds for"].startswith("this data set")
     page = render(found, "")
-    assert f'id="{score}"' in page
-    assert ('id="scatter"' in page) == (kind == "regression")
+    assert 'id="forest"' in page
+    assert ('id="predictions"' in page) == (kind == "regression")
     assert 'id="confusion"' not in page
     print_comparison(found)
 
