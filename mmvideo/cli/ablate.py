@@ -99,7 +99,7 @@ def carry_out(study: Study, options: StudyOptions, command: str) -> int:
             keep_floor(study, grid.folder)
             comparison, changed = report(grid.folder, options.out, command, keep=not grid.trained)
             if changed:
-                mirror(comparison, study, grid.folder, options.out)
+                mirror(comparison, study, grid.folder, options.out, command)
     print(f"total time: {duration(time.monotonic() - began)}")
     return 1 if grid.failures else 0
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,10 +15,8 @@ from mmvideo.cli.options import parse
 from mmvideo.errors import InputError
 from mmvideo.evaluation.floor_record import floor_file
 from mmvideo.files import write_whole
-from mmvideo.records import INPUTS
-from mmvideo.runs.tracking import log_study, offline_hint
+from mmvideo.runs.tracking import log_study, mirrored, offline_hint
 from mmvideo.studies.study import Study
-from mmvideo.terminal import note
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -118,28 +117,56 @@ def _of_the_disk(error: BaseException | None) -> str | None:
     return None
 
 
-def mirror(comparison: Comparison, study: Study, study_dir: Path, out: Path) -> None:
+def mirror(comparison: Comparison, study: Study, study_dir: Path, out: Path, command: str) -> None:
     """The study's summary on the dashboard, and how to see what has been recorded offline."""
-    report, tracking = out / study.name, study.arms[0].config.tracking
-    figures = {path.stem: path for path in sorted((report / "figures").glob("*.png"))}
+    tracking = study.arms[0].config.tracking
+    if mirrored(tracking):
+        with tempfile.TemporaryDirectory() as scratch:
+            _log(comparison, study, study_dir, out / study.name, command, Path(scratch))
+    hint = offline_hint(study_dir)
+    if hint is not None:
+        print(f"W&B runs were recorded offline. To look at them, or to upload them:\n{hint}")
+
+
+def _log(
+    comparison: Comparison, study: Study, study_dir: Path, report: Path, command: str, scratch: Path
+) -> None:
+    from mmvideo.report.clips import PICTURED, hardest
+    from mmvideo.report.page import render
+
+    tracking, clips, page = study.arms[0].config.tracking, hardest(comparison.study), report / "report.html"
+    if tracking.media:
+        pictures = _pictures(comparison.study, clips["id"][:PICTURED].tolist())
+        clips = clips.join(pictures, on="id").fillna("")
+    else:  # the page as it is shows clips
+        page = scratch / page.name
+        page.write_text(render(comparison, command), encoding="utf-8")
+    tables = {name: getattr(comparison, name) for name in ("pairs", "limits", "variance")}
     log_study(
         study.name,
         study_dir,
         tracking,
-        tables={
-            "comparison": comparison.table,
-            "pairs": comparison.pairs,
-            "limits": comparison.limits,
-            "variance": comparison.variance,
-            "hardest": _hardest(comparison, study),
-        },
-        figures=figures | {"report": report / "report.html"},
+        tables={"comparison": comparison.table, **tables, "hardest": clips},
+        figures={path.stem: path for path in sorted((report / "figures").glob("*.png"))} | {"report": page},
         summary=_summary(comparison),
         manifest=Path(study.manifest),
     )
-    hint = offline_hint(study_dir)
-    if hint is not None:
-        print(f"W&B runs were recorded offline. To look at them, or to upload them:\n{hint}")
+
+
+def _pictures(study: StudyRuns, ids: Sequence[str]) -> DataFrame:
+    """What clips look, sound and read like, by their ids; pictures as bytes."""
+    from base64 import b64decode
+
+    from pandas import DataFrame
+
+    def decoded(uri: str | None) -> bytes:
+        return b64decode(uri.partition(",")[2]) if uri else b""
+
+    found = stills_at_hand(study, ids)
+    rows = [
+        (decoded(still.frames), decoded(still.spectrogram), still.words or "") for still in found.values()
+    ]
+    return DataFrame(rows, index=list(found), columns=["frames", "spectrogram", "words"])
 
 
 def _summary(comparison: Comparison) -> dict[str, Any]:
@@ -158,22 +185,3 @@ def _summary(comparison: Comparison) -> dict[str, Any]:
         for name, value in row.items()
         if name in (*columns, "arm", "adjusted_p", "verdict")
     }
-
-
-def _hardest(comparison: Comparison, study: Study) -> DataFrame:
-    """The clips that are hardest for all arms; with pictures of them, where `tracking.media` says so."""
-    from mmvideo.report.clips import hardest
-
-    table = hardest(comparison.study)
-    widest = max(comparison.study.arms, key=lambda arm: len(arm.modalities))
-    config = next(arm.config for arm in study.arms if arm.name == widest.name)
-    if not config.tracking.media:
-        return table
-    from mmvideo.inspection.picture import clip_pictures
-
-    try:
-        pictures = clip_pictures(config, list(table["id"]), widest.runs[0].directory / INPUTS)
-    except InputError as error:
-        note(f"No pictures of the hardest clips: {error}")
-        return table
-    return table.assign(picture=[pictures.get(id, b"") for id in table["id"]])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,15 +15,12 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure, SubFigure
 
-    from mmvideo.config import RunConfig
     from mmvideo.inspection.views import ClipView, ModalityView
 
 COLUMNS, MOST_FRAMES = 8, 24
 WIDTH = 10.0
 """Inches, as all lengths here."""
 FRAME_ROW, ABSENT_ROW, CLOCK = 1.45, 0.4, 0.4
-SMALL = 60
-"""Dots per inch of small pictures."""
 
 
 def draw(view: ClipView) -> Figure:
@@ -45,31 +41,10 @@ def draw(view: ClipView) -> Figure:
     return figure
 
 
-def clip_pictures(config: RunConfig, ids: Sequence[str], learnt: Path) -> dict[str, bytes]:
-    """Small pictures of some of a configuration's clips, as PNG files; clips that cannot be read have none.
-
-    Args:
-        learnt: where a run has kept what its modalities learnt; not there: it is learnt again.
-
-    Raises:
-        InputError: the manifest cannot be read.
-    """
-    from mmvideo.clips.manifest import read_manifest
-    from mmvideo.inspection.opened import open_to_inspect
-    from mmvideo.inspection.views import view_clip
-
-    manifest = read_manifest(Path(config.data.manifest))
-    inspected = open_to_inspect(
-        manifest, config, Path(config.data.store), learnt if learnt.is_dir() else None
-    )
-    clips = [clip for clip in manifest.clips if clip.id in set(ids) & set(inspected.source.keys)]
-    return {clip.id: png(draw(view_clip(inspected, clip)), SMALL) for clip in clips}
-
-
-def png(figure: Figure, dpi: int = 120) -> bytes:
+def png(figure: Figure) -> bytes:
     """The figure as a PNG file."""
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=dpi, facecolor="white")
+    figure.savefig(buffer, format="png", dpi=120, facecolor="white")
     return buffer.getvalue()
 
 

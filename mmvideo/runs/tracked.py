@@ -77,16 +77,19 @@ def confusion(run_dir: Path, classes: Sequence[str]) -> dict[str, Any]:
 
 
 def table(frame: pd.DataFrame) -> wandb.Table:
-    """A table: its index as columns, PNG files as pictures, and text for what is neither text nor number."""
+    """A table: its index as columns, files as pictures, and text for what is neither text nor number."""
     import wandb
     from PIL import Image
 
     plain = (bool, int, float, str)
 
+    def picture(file: object) -> wandb.Image | None:
+        return wandb.Image(Image.open(io.BytesIO(file))) if isinstance(file, bytes) and file else None
+
     def shown(column: pd.Series[Any]) -> pd.Series[Any]:
         kinds = column.map(type)
         if kinds.isin([bytes]).any():
-            return column.map(lambda file: wandb.Image(Image.open(io.BytesIO(file))) if file else None)
+            return column.map(picture)
         return column if kinds.isin(plain).all() else column.astype(str)
 
     rows = frame.head(ROWS).reset_index().apply(shown)

@@ -108,6 +108,11 @@ def open_tracker(config: RunConfig, run_dir: Path, signature: str) -> Tracker:
     return WandbTracker(run, run_dir, config.tracking.artifacts) if run else NoTracker()
 
 
+def mirrored(tracking: TrackingConfig) -> bool:
+    """Whether anything is recorded for W&B."""
+    return tracking.wandb and wanted_mode() != "disabled"
+
+
 def log_study(
     study: str,
     study_dir: Path,
@@ -121,7 +126,7 @@ def log_study(
     """One more W&B run for the whole study (job type `summary`): its comparison tables, verdicts and figures.
 
     Args:
-        tables: name → table, such as the comparison and its pairwise verdicts. Bytes in it are PNG files.
+        tables: name → table, such as the comparison and its pairwise verdicts. Bytes in it are picture files.
         figures: name → PNG file, or a page with charts to be used as they are.
         summary: single values, such as the answer in words.
         manifest: the list of clips, kept as an artifact where `tracking.artifacts` says so.
@@ -208,7 +213,7 @@ def _did_not_finish(run: wandb.Run, name: str) -> None:
 
 def _start(tracking: TrackingConfig, folder: Path, **identity: Any) -> wandb.Run | None:
     """A W&B run, or None where tracking is off or W&B does not start."""
-    if not tracking.wandb or wanted_mode() == "disabled":
+    if not mirrored(tracking):
         return None
     try:
         if not in_trial():

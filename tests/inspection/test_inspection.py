@@ -14,7 +14,6 @@ from mmvideo.data.run_data import RunData
 from mmvideo.errors import InputError
 from mmvideo.inspection.opened import open_to_inspect, single_clip
 from mmvideo.inspection.overview import survey_manifest
-from mmvideo.inspection.picture import clip_pictures
 from mmvideo.inspection.views import view_examples
 from mmvideo.vocabulary import SPLITS
 
@@ -57,16 +56,6 @@ def call(*arguments) -> int:
         main([str(argument) for argument in arguments])
     assert isinstance(ended.value.code, int)
     return ended.value.code
-
-
-def test_small_pictures_of_clips_by_their_ids(clips, tmp_path):
-    data = CONFIG.data.model_copy(
-        update={"manifest": str(tmp_path / "m.jsonl"), "store": str(tmp_path / "store")}
-    )
-    config = CONFIG.model_copy(update={"data": data})
-    found = clip_pictures(config, ["again", "broken", "words <b>"], tmp_path / "nothing")
-    assert found.keys() == {"again", "words <b>"}
-    assert all(file.startswith(b"\x89PNG") and len(file) < 100_000 for file in found.values())
 
 
 def test_a_view_is_what_the_model_is_given_in_evaluation(clips, tmp_path):
