@@ -154,7 +154,7 @@ def carry_out(
 
 
 def default_workers(config: RunConfig) -> int:
-    """One where runs share a GPU; on a CPU, as many as its cores hold at `runtime.threads` for each of their processes."""
+    """One where runs share a GPU; on a CPU, as many as its cores hold at `runtime.threads` a process."""
     if config.runtime.device != "cpu":
         import torch
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -120,6 +121,19 @@ def test_every_objective_trains_and_resumes_there(name: str, tmp_path: Path) -> 
             records = fit(tmp_path, model, trained, Data(1, features=True), epochs=epochs)
             assert [r["epoch"] for r in records] == [epochs] * 2
             assert trained.state_dict().keys() == objective(name).state_dict().keys()
+
+
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_no_objective_waits_for_the_device_in_a_step(name: str) -> None:
+    trained = objective(name).to(META)
+    model = small_model("late", features=True, further=trained.reads).to(META)
+    session: Any = SimpleNamespace(model=model, backward=lambda loss, **given: loss.backward(**given))
+    with MetaDevice() as device:
+        batch = small_batch(features=True).to(META)
+        prediction = model(batch, trained.subsets)
+        trained.backward(trained(prediction, batch), prediction, batch, session)
+        assert device.operations > 50
+        assert device.reads == 0
 
 
 def test_a_step_waits_for_the_device_only_now_and_then(
