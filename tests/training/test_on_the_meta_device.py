@@ -20,9 +20,10 @@ from small_models import (
     small_batch,
     small_model,
 )
+from tiny_pretrained import picture_folder
 from torch import nn
 
-from mmvideo.components import FUSIONS, OBJECTIVES, ObjectiveChoice
+from mmvideo.components import FUSIONS, OBJECTIVES, EncoderChoice, ObjectiveChoice
 from mmvideo.config import TrainConfig
 from mmvideo.objectives import Objective, Setting
 from mmvideo.runs.costs import flops_per_clip, latency_ms, step_ms
@@ -90,6 +91,16 @@ def test_every_fusion_and_encoder_keeps_to_the_device() -> None:
         encoders |= encoder_classes(model)
     assert fusions == set(FUSIONS)
     assert encoders == REGISTERED_ENCODERS
+
+
+def test_a_pretrained_model_of_frames_keeps_to_the_device(tmp_path: Path) -> None:
+    options = {"model": str(picture_folder("clip", tmp_path)), "frozen": False}
+    encoder = EncoderChoice.of("frame_model", **options).build(None, WIDTH, frozenset({"clip"})).to(META)
+    with MetaDevice() as device:
+        clip = encoder(small_batch().inputs["visual"].to(META)).clip
+        clip.square().mean().backward()
+        assert device.operations > 50
+        assert device.reads == 0
 
 
 @pytest.mark.parametrize("pool", ["mean", "segments"])
