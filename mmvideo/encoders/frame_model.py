@@ -66,8 +66,11 @@ class FrameModel(PretrainedEncoder):
         if frames.ndim == 3:
             return inputs
         features = torch.zeros(*mask.shape, self.features, device=frames.device)
-        if mask.any():  # the model reads real frames only
-            features[mask] = self.frame_features(frames[mask]).to(features.dtype)
+        places = inputs.on_cpu()[0].nonzero().T  # a mask as an index would wait for the device
+        if places.shape[1]:  # the model reads real frames only
+            rows, columns = places.to(frames.device, non_blocking=True)
+            made = self.frame_features(frames[rows, columns])
+            features[rows, columns] = made.to(features.dtype)
         return inputs.replace_values(features)
 
     def frame_features(self, frames: UInt8[Tensor, "N 3 H W"]) -> Float[Tensor, "N F"]:

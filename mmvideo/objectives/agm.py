@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from itertools import combinations
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
-from mmvideo.objectives.base import Objective, Setting
+from mmvideo.objectives.base import Objective, Setting, mean_of_others
 from mmvideo.schema import NotNegative
 from mmvideo.types import Batch, Prediction
 
@@ -65,21 +65,19 @@ class Agm(Objective):
         return self.clip_loss(sum(scaled, nothing), batch.labels).mean()
 
     @torch.no_grad()
-    def _shares(self, losses: Float[Tensor, "M B"], present: Tensor) -> list[float]:
+    def _shares(self, losses: Float[Tensor, "M B"], present: Tensor) -> Float[Tensor, " M"]:
         """exp(α (r̂ - r)) for each modality; the running means take in this step's scores afterwards.
 
         Scores are over the clips that have the modality. One that no clip of the batch has takes no part.
         """
         counts = present.sum(dim=1)
         scores = (losses * present).sum(dim=1) / counts.clamp(min=1)
-        seen = (counts > 0).tolist()
-        now = ratios(scores.tolist(), seen)
-        usual = ratios(self.running.tolist(), seen)
+        now, usual = ratios(scores, counts > 0), ratios(self.running, counts > 0)
         if self.training:
             self.steps += counts > 0
             step = (scores - self.running) / self.steps.clamp(min=1)
             self.running += torch.where(counts > 0, step, torch.zeros_like(step))
-        return [math.exp(self.alpha * (u - n)) for u, n in zip(usual, now, strict=True)]
+        return torch.exp(self.alpha * (usual - now))
 
 
 def shapley(values: Mapping[Subset, Tensor], modality: str, modalities: Subset) -> Tensor:
@@ -94,10 +92,7 @@ def shapley(values: Mapping[Subset, Tensor], modality: str, modalities: Subset) 
     return response
 
 
-def ratios(scores: list[float], seen: list[bool]) -> list[float]:
+def ratios(scores: Float[Tensor, " M"], seen: Bool[Tensor, " M"]) -> Float[Tensor, " M"]:
     """exp(mean of the others' scores - own); 1 for what was not seen, or alone was."""
-    result = []
-    for own, score in enumerate(scores):
-        others = [s for other, s in enumerate(scores) if other != own and seen[other]]
-        result.append(math.exp(sum(others) / len(others) - score) if seen[own] and others else 1.0)
-    return result
+    others, compared = mean_of_others(scores, seen)
+    return torch.where(compared, torch.exp(others - scores), 1.0)

@@ -152,6 +152,19 @@ def encoder_parameters(model: nn.Module, modality: str) -> list[nn.Parameter]:
     return [p for p in encoder.parameters() if p.requires_grad]
 
 
+def mean_of_others(
+    values: Float[Tensor, " M"], known: Bool[Tensor, " M"]
+) -> tuple[Float[Tensor, " M"], Bool[Tensor, " M"]]:
+    """For each value the mean of the others that are known, 0 if none is; and whether it and another are.
+
+    Values stay on their device, in double precision.
+    """
+    others = known.double() * (1 - torch.eye(len(values), dtype=torch.double, device=values.device))
+    count = others.sum(dim=1)
+    total = others @ torch.where(known, values.double(), 0.0)
+    return total / count.clamp(min=1), known & (count > 0)
+
+
 def joined(gradients: list[Tensor]) -> Float[Tensor, " n"]:
     """Gradients as one vector."""
     return torch.cat([g.flatten() for g in gradients])

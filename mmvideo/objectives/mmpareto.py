@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -58,18 +59,15 @@ def combination(
 ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
     """Weights (a, b) of an encoder's two gradients in the one it follows."""
     joint, alone = joint.double(), alone.double()
-    one = joint.new_ones(())
-    if joint @ alone >= 0:
-        return (gamma * one).float(), (gamma * one).float()
-    difference = joint - alone
+    difference, one = joint - alone, joint.new_ones(())
     # the point nearest to 0 on the line between the two (Désidéri, 2012), within the segment
     share = ((-difference @ alone) / (difference @ difference)).clamp(0, 1)
     merged = 2 * (share * joint + (1 - share) * alone)
-    lengthened = one
-    if merged.norm() > OPPOSITE * (joint.norm() + alone.norm()):
-        lengthened = ((joint + alone).norm() / merged.norm()).clamp(min=1)
-    scale = 2 * gamma * lengthened
-    return (scale * share).float(), (scale * (1 - share)).float()
+    points = merged.norm() > OPPOSITE * (joint.norm() + alone.norm())
+    lengthened = torch.where(points, ((joint + alone).norm() / merged.norm()).clamp(min=1), one)
+    scale, agree = 2 * gamma * lengthened, joint @ alone >= 0
+    a, b = (torch.where(agree, gamma * one, scale * part) for part in (share, 1 - share))
+    return a.float(), b.float()
 
 
 def _take(parameter: Tensor) -> Tensor:

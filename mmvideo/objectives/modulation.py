@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
 from typing import Annotated
 
 import annotated_types as at
@@ -11,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from mmvideo.objectives.base import Session, Setting, UnimodalObjective, encoder_parameters
+from mmvideo.objectives.base import Session, Setting, UnimodalObjective, encoder_parameters, mean_of_others
 from mmvideo.schema import NotNegative
 from mmvideo.types import Batch, Prediction
 
@@ -37,7 +35,7 @@ class Ogm(UnimodalObjective):
     def __init__(self, config: Config, setting: Setting) -> None:
         super().__init__(config, setting)
         self.alpha, self.epochs, self.epoch = config.alpha, config.epochs, 0
-        self._kept: list[dict[str, float]] = []
+        self._kept: list[Tensor] = []
 
     def begin_epoch(self, epoch: int, session: Session) -> None:
         self.epoch = epoch
@@ -56,30 +54,31 @@ class Ogm(UnimodalObjective):
             return
         kept = coefficients(self._scores(prediction, batch), self.alpha)
         self._kept.append(kept)
-        for modality, share in kept.items():
+        for modality, share in zip(self.balanced, kept, strict=True):
             for parameter in encoder_parameters(session.model, modality):
                 if parameter.grad is not None:
                     self._modulate(parameter.grad, share)
 
     def report(self) -> dict[str, float]:
         """The mean k_m of the epoch's steps."""
-        return {
-            f"gradient_share_{m}": sum(kept[m] for kept in self._kept) / len(self._kept)
-            for m in self.balanced
-            if self._kept
-        }
+        if not self._kept:
+            return {}
+        means = torch.stack(self._kept).mean(dim=0).tolist()
+        return {f"gradient_share_{m}": mean for m, mean in zip(self.balanced, means, strict=True)}
 
-    def _modulate(self, gradient: Tensor, share: float) -> None:
+    def _modulate(self, gradient: Tensor, share: Tensor) -> None:
         gradient.mul_(share)
 
     @torch.no_grad()
-    def _scores(self, prediction: Prediction, batch: Batch) -> dict[str, float]:
+    def _scores(self, prediction: Prediction, batch: Batch) -> Float[Tensor, " M"]:
         """s_m over the clips that have the modality; NaN if none has."""
-        scores = {}
-        for modality, losses in self.alone(prediction.clips, batch).items():
-            present = self.present(batch, modality)
-            scores[modality] = torch.exp(-losses)[present].mean().item()
-        return scores
+        losses = self.alone(prediction.clips, batch)
+        return torch.stack(
+            [
+                torch.where(present := self.present(batch, m), torch.exp(-loss), 0.0).sum() / present.sum()
+                for m, loss in losses.items()
+            ]
+        ).double()
 
 
 class OgmGe(Ogm):
@@ -89,17 +88,14 @@ class OgmGe(Ogm):
     here for every trained parameter of the encoders with more than one element, not for convolutions only.
     """
 
-    def _modulate(self, gradient: Tensor, share: float) -> None:
+    def _modulate(self, gradient: Tensor, share: Tensor) -> None:
         deviation = gradient.std() if gradient.numel() > 1 else gradient.new_zeros(())
         gradient.mul_(share).add_(torch.randn_like(gradient) * deviation)
 
 
-def coefficients(scores: Mapping[str, float], alpha: float) -> dict[str, float]:
-    """k_m from the modalities' scores; 1 for a modality without a score, which no other is measured by."""
-    known = {m: score for m, score in scores.items() if not math.isnan(score)}
-    kept = dict.fromkeys(scores, 1.0)
-    for modality, score in known.items():
-        others = [other for m, other in known.items() if m != modality]
-        if others and score > (mean := sum(others) / len(others)):
-            kept[modality] = 1 - math.tanh(alpha * score / mean) if mean > 0 else 0.0
-    return kept
+def coefficients(scores: Float[Tensor, " M"], alpha: float) -> Float[Tensor, " M"]:
+    """k_m from the modalities' scores; 1 for a modality without a score (NaN), which no other is measured
+    by."""
+    others, compared = mean_of_others(scores, ~scores.isnan())
+    held = torch.where(others > 0, 1 - torch.tanh(alpha * scores / others), 0.0)
+    return torch.where(compared & (scores > others), held, 1.0)

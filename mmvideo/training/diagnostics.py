@@ -118,5 +118,6 @@ def validate_alone(
     score, device = TASKS[task].score, session.fabric.device
     reported = FusionMeans(list(session.model.encoders))
     whole, parts = predict_subsets(session.net, batches, device, alone, task, watch=reported.add)
-    scores = {f"{score}_only_{m}": parts[(m,)].metrics()[score] for (m,) in alone}
+    clip_scores, shown = TASKS[task].clip_scores, {m: parts[(m,)] for (m,) in alone}
+    scores = {f"{score}_only_{m}": float(clip_scores(p.outputs, p.labels).mean()) for m, p in shown.items()}
     return whole, scores | reported.means()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,9 +20,10 @@ from small_models import (
     small_batch,
     small_model,
 )
+from tiny_pretrained import picture_folder
 from torch import nn
 
-from mmvideo.components import FUSIONS, OBJECTIVES, ObjectiveChoice
+from mmvideo.components import FUSIONS, OBJECTIVES, EncoderChoice, ObjectiveChoice
 from mmvideo.config import TrainConfig
 from mmvideo.objectives import Objective, Setting
 from mmvideo.runs.costs import flops_per_clip, latency_ms, step_ms
@@ -91,6 +93,16 @@ def test_every_fusion_and_encoder_keeps_to_the_device() -> None:
     assert encoders == REGISTERED_ENCODERS
 
 
+def test_a_pretrained_model_of_frames_keeps_to_the_device(tmp_path: Path) -> None:
+    options = {"model": str(picture_folder("clip", tmp_path)), "frozen": False}
+    encoder = EncoderChoice.of("frame_model", **options).build(None, WIDTH, frozenset({"clip"})).to(META)
+    with MetaDevice() as device:
+        clip = encoder(small_batch().inputs["visual"].to(META)).clip
+        clip.square().mean().backward()
+        assert device.operations > 50
+        assert device.reads == 0
+
+
 @pytest.mark.parametrize("pool", ["mean", "segments"])
 def test_other_pools_keep_to_the_device(pool: str) -> None:
     with MetaDevice():
@@ -120,6 +132,19 @@ def test_every_objective_trains_and_resumes_there(name: str, tmp_path: Path) -> 
             records = fit(tmp_path, model, trained, Data(1, features=True), epochs=epochs)
             assert [r["epoch"] for r in records] == [epochs] * 2
             assert trained.state_dict().keys() == objective(name).state_dict().keys()
+
+
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_no_objective_waits_for_the_device_in_a_step(name: str) -> None:
+    trained = objective(name).to(META)
+    model = small_model("late", features=True, further=trained.reads).to(META)
+    session: Any = SimpleNamespace(model=model, backward=lambda loss, **given: loss.backward(**given))
+    with MetaDevice() as device:
+        batch = small_batch(features=True).to(META)
+        prediction = model(batch, trained.subsets)
+        trained.backward(trained(prediction, batch), prediction, batch, session)
+        assert device.operations > 50
+        assert device.reads == 0
 
 
 def test_a_step_waits_for_the_device_only_now_and_then(
