@@ -13,25 +13,40 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
+from typing import Any
+from unittest.mock import patch
 
 from mmvideo.config import RunConfig, load_config
+from mmvideo.runs.directory import RunDirectory
 from mmvideo.runs.execute import train_missing
 from mmvideo.studies.engines.base import Engine
 from mmvideo.studies.grid import GridReport, run_grid
 from mmvideo.studies.study import Arm, Study
 
 SEEDS = 6
-EPOCHS = 60
-PATIENCE = 300.0
+EPOCHS = 30
+SLOW = 0.3
+"""Seconds that a run waits at each line of its log until the first driver is gone."""
+PATIENCE = 120.0
 """Seconds that anything may take here."""
 
 
 def train(config: RunConfig, *, root: Path) -> bool:
     """A run that leaves marks beside its folder: which process began it, and that it was trained."""
-    marks = root / "marks" / f"s{config.seed}"
+    log, hurry, marks = RunDirectory.log_metrics, root / "hurry", root / "marks" / f"s{config.seed}"
+
+    def slowly(run: RunDirectory, metrics: Mapping[str, Any]) -> None:
+        time.sleep(0.0 if hurry.exists() else SLOW)
+        log(run, metrics)
+
+    with patch.object(RunDirectory, "log_metrics", slowly):
+        return _train(config, root, marks)
+
+
+def _train(config: RunConfig, root: Path, marks: Path) -> bool:
     mark(marks, f"began {os.getpid()}")
     trained = train_missing(config, root=root)
     mark(marks, "trained" if trained else "finished before")
@@ -111,10 +126,13 @@ def main(config: str, folder: Path) -> dict[str, int]:
         driver.kill()
         driver.wait()
         finished = results(root)
+        (root / "hurry").touch()
         left = under_way(root)
         subprocess.run([*command, cluster.address], check=True)
     finally:
         cluster.shutdown()
+    (folder / "local").mkdir()
+    (folder / "local" / "hurry").touch()
     carry_out(load_config(config, "the first argument"), folder / "local", None)
     found, expected = results(root), results(folder / "local")
     trained = {name: lines.count("trained") for name, lines in marks(root).items()}
