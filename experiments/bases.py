@@ -67,10 +67,13 @@ def planted(manifest: str = "data/planted/mixed/manifest.jsonl") -> RunConfig:
 def folder(manifest: str = "data/folder/manifest.jsonl") -> RunConfig:
     """Clips of one's own, 200 to 1,000 of them: plain encoders that hold what the floor holds, no download.
 
-    10 s windows; pixels at 16×16 and their change, MFCC, each beside its mean and deviation over the clip;
-    words from scratch. At least 400 steps, and the last epoch is kept: few clips can hardly choose one.
-    Where it matters *when* a sound comes, as in short clips of speech, means lose that (LOG.md); then
-    ARGS="--set inputs.audio.encoder.options.clip_pool=segments inputs.audio.encoder.options.hop_seconds=0.02"
+    10 s windows; pixels at 16×16 and their change in four parts of the clip, MFCC in twelve, each beside mean
+    and deviation over the clip; words from scratch. At least 400 steps, and the last epoch is kept: few clips
+    can hardly choose one. The vectors are kept; with redrawn noise or other changes in training, set
+    ARGS="--set inputs.audio.encoder.options.cached=false".
+    Expected (seed 0 alone, LOG.md): each modality alone at its floor or above, `linear` 8.6 to 11.4 points
+    above, on five classes of UCF101 (splits 1-3) and spoken digits at -10 dB; on these `early` is 41.5 below.
+    Cost: 42 s of CPU for three arms on 125 clips of UCF101, once vectors are kept.
     Command: make ablation DATASET=folder DATA=/path/to/clips
     """
     pixels = EncoderChoice.of("pixels", summary=True, parts=4, clip_pool="mean", cached=True, dropout=0.3)
