@@ -121,7 +121,7 @@ def test_help_after_a_choice_shows_that_choices_options(train: Train) -> None:
         (["--inputs.vision.kind", "features"], "--inputs.visual.kind"),
         (["--inputs.text.encoder.name", "transformr"], "Did you mean 'transformer'?"),
         (["--inputs.text.encoder.name", "cnn_lstm"], "reads what is visual, not text"),
-        (["--fusion.name", "mine:Sum"], "there is no module 'mine'"),
+        (["--fusion.name", "not_there:Sum"], "there is no module 'not_there'"),
         (
             ["--fusion.name", "late", "--fusion.options.dropout", "1.5"],
             "fusion 'late': dropout: Input should",

@@ -44,7 +44,7 @@ ALLOWED = {
     "layers": CORE,
     "evaluation": CORE,
     "store": CORE | {"clips"},
-    "modalities": CORE | STORED | {"layers"},
+    "modalities": CORE | STORED,
     "data": CORE | STORED | {"modalities", "evaluation"},
     "encoders": CORE | STORED | {"modalities", "layers"},
     "fusion": CORE | {"layers"},
