@@ -115,17 +115,24 @@ def _interval(
 
 
 def sign_notes(table: pd.DataFrame) -> list[str]:
-    """Where the stand-ins disagree in sign, a line each; told as certain where both intervals leave out 0."""
-    notes = []
+    """Where the stand-ins disagree in sign: a line each where both intervals leave out 0, and one for the
+    rest of an arm's."""
+    notes: list[str] = []
+    doubtful: dict[str, list[str]] = {}
     differing = table[table["signs_differ"]].groupby(["arm", "quantity", "of"], sort=False)
     for (arm, quantity, of), rows in differing:
-        certain = bool(((rows["low"] > 0) | (rows["high"] < 0)).all())
-        signs = " and ".join(
-            f"{'positive' if row['value'] > 0 else 'negative'} with '{row['stand_in']}'"
-            for row in rows.to_dict("records")
-        )
-        doubt = "" if certain else ", where an interval holds 0"
-        notes.append(f"{arm}: the {quantity} of {of} is {signs}{doubt}.")
+        if ((rows["low"] > 0) | (rows["high"] < 0)).all():
+            signs = " and ".join(
+                f"{'positive' if row['value'] > 0 else 'negative'} with '{row['stand_in']}'"
+                for row in rows.to_dict("records")
+            )
+            notes.append(f"{arm}: the {quantity} of {of} is {signs}.")
+        else:
+            doubtful.setdefault(str(arm), []).append(f"{quantity} of {of}")
+    notes += [
+        f"{arm}: the stand-ins also differ in sign where an interval holds 0: {', '.join(found)}."
+        for arm, found in doubtful.items()
+    ]
     return notes
 
 
