@@ -51,7 +51,10 @@ class MetricDisplay:
         return "–" if _lacks(score) else f"{self.factor * score:z.{self.digits}f}".replace("-", "−")
 
     def change(self, difference: float) -> str:
-        """A difference of two scores with its sign, which what rounds to zero has not; without its unit."""
+        """A difference of two scores with its sign, which what rounds to zero has not; without its unit. A
+        dash where there is none."""
+        if _lacks(difference):
+            return "–"
         text = f"{self.factor * difference:+z.{self.digits}f}"
         return (text if float(text) else text[1:]).replace("-", "−")
 

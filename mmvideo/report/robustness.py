@@ -203,6 +203,8 @@ def as_text(found: Robustness, display: MetricDisplay) -> str:
         write = display.change if change else display.value
         wide[title] = [
             f"{write(row[name])} [{write(row[f'{name}_low'])}, {write(row[f'{name}_high'])}]"
+            if pd.notna(row[name])
+            else "–"
             for row in areas.reindex(wide.index).to_dict("records")
         ]
     return str(wide.fillna("").reset_index().to_string(index=False))

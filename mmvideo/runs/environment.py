@@ -21,12 +21,13 @@ def describe_environment(config: RunConfig, data_fingerprint: str) -> Environmen
         InputError: mmvideo is not installed in this Python, so that its dependencies are not known.
     """
     sha, dirty = git_state()
+    devices = config.runtime.devices
     return Environment(
         git_sha=sha,
         git_dirty=dirty,
         python=platform.python_version(),
         platform=platform.platform(),
-        device=device_name(config.runtime.device),
+        device=device_name(config.runtime.device) + (f" × {devices}" if devices > 1 else ""),
         data_fingerprint=data_fingerprint,
         versions=versions(),
     )

@@ -12,4 +12,5 @@ from mmvideo.evaluation.tasks import TASKS
 def test_what_rounds_to_zero_has_no_sign(difference: float, text: str) -> None:
     wording = TASKS["single_label"].display
     assert wording.change(difference) == text
+    assert wording.change(float("nan")) == wording.value(float("nan")) == "–"
     assert wording.value(difference) == text.removeprefix("+")

@@ -50,6 +50,8 @@ def test_two_processes_make_the_run_of_one(config: RunConfig, tmp_path: Path) ->
     one = execute(config, root=tmp_path / "one")
     two = execute(config.model_copy(update={"runtime": TWO}), root=tmp_path / "two")
     assert two.name == one.name, "devices are not what decides a run"
+    made_with = [json.loads((run / "env.json").read_text())["device"] for run in (one, two)]
+    assert made_with[1] == f"{made_with[0]} × 2", "but they are told"
     for split in ("val", "test"):
         expected, found = rows(one, split), rows(two, split)
         assert [row["id"] for row in found] == [row["id"] for row in expected]
