@@ -11,8 +11,15 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from mmvideo.encoders.ahead import Ahead, encoded_frames
-from mmvideo.encoders.picture_models import FAMILIES, TIMM, PictureModel, load_picture_model, picture_of
-from mmvideo.encoders.pretrained_encoder import PretrainedEncoder
+from mmvideo.encoders.picture_models import (
+    FAMILIES,
+    TIMM,
+    PictureModel,
+    load_picture_model,
+    picture_of,
+    refuse_layer,
+)
+from mmvideo.encoders.pretrained_encoder import LayerConfig, PretrainedEncoder
 from mmvideo.modalities.pictures import Framing
 from mmvideo.modalities.visual import Pictures, Visual
 from mmvideo.pretrained import Family
@@ -30,7 +37,7 @@ class FrameModel(PretrainedEncoder):
     takes: ClassVar[str] = "visual"
     families: ClassVar[Mapping[str, Family]] = {**FAMILIES, "timm": TIMM}
 
-    class Config(PretrainedEncoder.Config):
+    class Config(LayerConfig):
         """Where the model is, how much of it is trained, and what stands on it."""
 
         model: WeightsFile = None
@@ -48,11 +55,12 @@ class FrameModel(PretrainedEncoder):
     @classmethod
     def refuse_unusable(cls, config: Config) -> None:
         picture_of(config.model, config.weights)
+        refuse_layer(config.model, config.weights, config.layer)
         super().refuse_unusable(config)
 
     @classmethod
     def load_model(cls, config: Config, told: None) -> PictureModel:
-        return load_picture_model(config.model, config.weights)
+        return load_picture_model(config.model, config.weights, config.layer)
 
     @classmethod
     def steady(cls, modality: Visual) -> bool:

@@ -17,12 +17,14 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from mmvideo.encoders.hidden_layers import Layer, layers_given, states_read
 from mmvideo.encoders.processors import Normalise, Picture, picture_of_processor, processor_of
 from mmvideo.errors import InputError, unknown
 from mmvideo.modalities.pictures import Framing
 from mmvideo.pretrained import (
     Family,
     config_settings,
+    load_pretrained,
     load_whole,
     model_config,
     model_file,
@@ -39,6 +41,7 @@ def _family(title: str, network: str, width: int, parameters: float, example: st
 
 CLIP = _family("CLIP", "CLIPVisionModel", 768, 87.5, "openai/clip-vit-base-patch32")
 SIGLIP = _family("SigLIP, SigLIP 2", "SiglipVisionModel", 768, 92.9, "google/siglip-base-patch16-224")
+WITHOUT_CLASS_TOKEN = ("siglip", "siglip_vision_model")
 REGISTERS = ("Dinov2WithRegistersModel", 768, 85.8, "facebook/dinov2-with-registers-base")
 FAMILIES = {
     "clip": CLIP,
@@ -55,13 +58,27 @@ TIMM = _family("any of timm's", "tf_efficientnet_lite0", 1280, 3.4, "timm/tf_eff
 
 
 class PictureModel(nn.Module):
-    """A picture's vector under a pretrained network."""
+    """A picture's vector under a pretrained network.
 
-    layers = 1
+    Args:
+        layer: whose vector, or `weighted` for those of all, one behind the other. Of the last one, what the
+            network gives; of another, its class token, or the mean over its patches if it has none (SigLIP).
+    """
 
-    def __init__(self, network: nn.Module, picture: Picture, made_by: dict[str, Any], name: str) -> None:
+    def __init__(
+        self,
+        network: nn.Module,
+        picture: Picture,
+        made_by: dict[str, Any],
+        name: str,
+        layer: Layer = "last",
+    ) -> None:
         super().__init__()
         self.network, self.picture, self.made_by = network, picture, {**made_by, **asdict(picture)}
+        self.layer, self.layers = layer, 1
+        if layer != "last":
+            self.layers = layers_given(layer, _blocks(network.config), name)
+            self.made_by["layer"] = layer
         self.normalise = Normalise(picture)
         self.eval()
         size = picture.framing.size
@@ -75,16 +92,22 @@ class PictureModel(nn.Module):
             ) from error
 
     def forward(self, frames: UInt8[Tensor, "N 3 H W"]) -> Float[Tensor, "N F"]:
-        found = self.network(self.normalise(frames))
-        return found if isinstance(found, Tensor) else found.pooler_output
+        given = self.normalise(frames)
+        if self.layer == "last":
+            found = self.network(given)
+            return found if isinstance(found, Tensor) else found.pooler_output
+        states = states_read(self.layer, self.network(given, output_hidden_states=True))
+        pooled = self.network.config.model_type in WITHOUT_CLASS_TOKEN
+        return torch.cat([state.mean(dim=1) if pooled else state[:, 0] for state in states], dim=1)
 
 
-def load_picture_model(model: str | None, weights: str | None) -> PictureModel:
+def load_picture_model(model: str | None, weights: str | None, layer: Layer = "last") -> PictureModel:
     """A network that gives a vector for each picture.
 
     Args:
         model: folder or hub name, of transformers' or of timm's models; with `weights`, timm's name.
         weights: a file of safetensors for the architecture that `model` names in timm.
+        layer: see `PictureModel`.
 
     Raises:
         InputError: unknown model, a file that is missing, or weights that do not fit.
@@ -95,7 +118,31 @@ def load_picture_model(model: str | None, weights: str | None) -> PictureModel:
         network, made_by = _timm_network(model, weights)
     else:
         network, made_by = _transformers_network(model)
-    return PictureModel(network, described, made_by, model)
+    return PictureModel(network, described, made_by, model, layer)
+
+
+def refuse_layer(model: str | None, weights: str | None, layer: Layer) -> None:
+    """
+    Raises:
+        InputError: the model has no such layer, or is one of timm's, whose layers are of different widths.
+    """
+    if layer == "last":
+        return
+    assert model is not None
+    if is_timm(model, weights):
+        raise InputError(
+            f"layer: of '{model}', one of timm's models, the last layer's vectors are read; got {layer}. "
+            "Leave it at `last`, or name a model of transformers"
+        )
+    import transformers
+
+    config = load_pretrained(transformers.AutoConfig.from_pretrained, model)
+    layers_given(layer, _blocks(config), model)
+
+
+def _blocks(config: Any) -> int:
+    """Of the part of a model that sees."""
+    return int(getattr(config, "vision_config", config).num_hidden_layers)
 
 
 @read_once

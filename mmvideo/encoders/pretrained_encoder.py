@@ -11,9 +11,10 @@ from torch import Tensor, nn
 
 from mmvideo.clips.manifest import Clip
 from mmvideo.encoders.ahead import Ahead, options_of, weights_digest
+from mmvideo.encoders.hidden_layers import Layer
 from mmvideo.encoders.tuning import TunedEncoder, tune_network
 from mmvideo.layers.trunk import Trunk, make_trunk
-from mmvideo.schema import WeightsFile
+from mmvideo.schema import WeightsFile, added
 from mmvideo.store.clip_format import OpenClip
 from mmvideo.types import Tokens
 from mmvideo.vocabulary import Level
@@ -92,8 +93,10 @@ class PretrainedEncoder(TunedEncoder):
 
     def made_by(self, modality: Any) -> dict[str, Any]:
         """What decides the vectors beside the clip and how the modality reads it."""
-        weights = weights_digest(self.model.network)
-        return {**options_of(self.config), **self.model.made_by, "weights": weights}
+        options = options_of(self.config)
+        if options.get("layer") == "last":  # what every model gives that says nothing of layers
+            del options["layer"]
+        return {**options, **self.model.made_by, "weights": weights_digest(self.model.network)}
 
     def encoding(self, modality: Any, device: torch.device) -> Ahead:
         """How the vectors of whole clips are made."""
@@ -123,3 +126,21 @@ class PretrainedEncoder(TunedEncoder):
     def trunk(self, stem: Tokens, inputs: Tokens) -> Tokens:
         assert self.on_top is not None
         return self.on_top(stem)
+
+
+class LayerConfig(PretrainedEncoder.Config):
+    """Options of an encoder that reads any layer of its model."""
+
+    layer: Layer = added("last", before="last")
+    """Which layer's vectors: the last one's, as the model gives them; a number as in transformers'
+    `hidden_states`, 0 before the first block; or `weighted`, a learnt softmax-weighted sum of all (Peters et
+    al., 2018, https://arxiv.org/abs/1802.05365)."""
+
+    @model_validator(mode="after")
+    def _what_is_trained_is_read(self) -> LayerConfig:
+        if isinstance(self.layer, int) and not self.unchanging:
+            raise ValueError(
+                f"layer {self.layer} is for a model that does not change: what is above it would be "
+                "trained in vain; set layer to last or weighted, or frozen, without tune"
+            )
+        return self

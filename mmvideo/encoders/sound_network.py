@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
-from mmvideo.errors import InputError
+from mmvideo.encoders.hidden_layers import layers_given, states_read
 from mmvideo.pretrained import config_settings, load_pretrained, load_whole
 
 Layer = Literal["last", "weighted"] | int
@@ -82,18 +82,8 @@ class SoundNetwork(nn.Module):
 
     @staticmethod
     def layer_count(config: Any, layer: Layer, name: str) -> int:
-        """How many layers are given of each token.
-
-        Raises:
-            InputError: there is no such layer.
-        """
-        there = int(config.num_hidden_layers) + 1
-        if isinstance(layer, int) and not -there <= layer < there:
-            raise InputError(
-                f"model '{name}' has layers 0 (before its blocks) to {there - 1} (its last block); got "
-                f"layer {layer}"
-            )
-        return there if layer == "weighted" else 1
+        """How many layers are given of each token, as `layers_given`."""
+        return layers_given(layer, int(config.num_hidden_layers), name)
 
     def load(self, name: str, kind: str) -> nn.Module:
         """The network with its weights."""
@@ -141,10 +131,7 @@ class SoundNetwork(nn.Module):
 
     def _asked(self, out: Any) -> Tensor:
         """The layers that are asked for, (B, T, layers, F)."""
-        if self.layer == "last":
-            return self.columns(out.last_hidden_state)[:, :, None]
-        chosen = out.hidden_states if self.layer == "weighted" else [out.hidden_states[self.layer]]
-        return torch.stack([self.columns(state) for state in chosen], dim=2)
+        return torch.stack([self.columns(state) for state in states_read(self.layer, out)], dim=2)
 
     def _cut(self, sound: Tensor) -> Iterator[_Piece]:
         sound, start = self.normalised(sound), 0

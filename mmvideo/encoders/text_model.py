@@ -8,13 +8,13 @@ from typing import Any, ClassVar
 
 import torch
 from jaxtyping import Float, Int
-from pydantic import model_validator
 from torch import Tensor
 
 from mmvideo.clips.manifest import Clip
-from mmvideo.encoders.pretrained_encoder import PretrainedEncoder
+from mmvideo.encoders.hidden_layers import Layer
+from mmvideo.encoders.pretrained_encoder import LayerConfig, PretrainedEncoder
 from mmvideo.encoders.text_files import Pooling, TextFiles, refuse_tokenizer, text_files
-from mmvideo.encoders.text_models import FAMILIES, Layer, WindowModel, load_text_model
+from mmvideo.encoders.text_models import FAMILIES, WindowModel, load_text_model
 from mmvideo.modalities.text import Text
 from mmvideo.modalities.text_windows import PROMPT, TEXT, TextFormat, TextWindows, Unit
 from mmvideo.schema import Positive
@@ -35,7 +35,7 @@ class TextModel(PretrainedEncoder):
     takes: ClassVar[str] = "text"
     families = FAMILIES
 
-    class Config(PretrainedEncoder.Config):
+    class Config(LayerConfig):
         """What the model makes of a text, and how much of it is trained."""
 
         unit: Unit = "words"
@@ -52,15 +52,6 @@ class TextModel(PretrainedEncoder):
         https://arxiv.org/abs/1802.05365)."""
         window: Positive | None = None
         """Word pieces of a window. None: as many as the model reads at once."""
-
-        @model_validator(mode="after")
-        def _what_is_trained_is_read(self) -> TextModel.Config:
-            if isinstance(self.layer, int) and not self.unchanging:
-                raise ValueError(
-                    f"layer {self.layer} is for a model that does not change: what is above it would be "
-                    "trained in vain; set layer to last or weighted, or frozen, without tune"
-                )
-            return self
 
     @classmethod
     def needs(cls, config: Config) -> TextWindows:

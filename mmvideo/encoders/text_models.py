@@ -6,19 +6,17 @@ Any text model of transformers' AutoModel; how a window becomes one vector is re
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Annotated, Any, Literal
+from typing import Any
 
-import annotated_types as at
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from mmvideo.encoders.hidden_layers import Layer, layers_given, states_read
 from mmvideo.encoders.text_files import TextFiles
 from mmvideo.errors import InputError
 from mmvideo.pretrained import Family, config_settings, load_whole
-
-Layer = Annotated[int, at.Ge(0)] | Literal["last", "weighted"]
 
 
 def _family(title: str, network: str, width: int, parameters: float, example: str, licence: str) -> Family:
@@ -53,9 +51,7 @@ class WindowModel(nn.Module):
         super().__init__()
         self.network, self.files, self.layer = network, files, layer
         blocks = network.config.num_hidden_layers
-        if isinstance(layer, int) and layer > blocks:
-            raise InputError(f"layer {layer}: '{name}' has {blocks} blocks; 0 is what they are given")
-        self.layers = blocks + 1 if layer == "weighted" else 1
+        self.layers = layers_given(layer, blocks, name)
         self.features: int = self.layers * network.config.hidden_size
         self.made_by = {
             **config_settings(network.config),
@@ -72,9 +68,7 @@ class WindowModel(nn.Module):
     def _states(self, ids: Tensor, there: Tensor) -> Tensor:
         every = self.layer != "last"
         out = self.network(input_ids=ids, attention_mask=there.long(), output_hidden_states=every)
-        if not every:
-            return out.last_hidden_state
-        return torch.cat(out.hidden_states, dim=-1) if self.layers > 1 else out.hidden_states[self.layer]
+        return torch.cat(list(states_read(self.layer, out)), dim=-1)
 
     def pool(
         self, states: Float[Tensor, "W L F"], there: Bool[Tensor, "W L"], prompt: Bool[Tensor, "W L"]

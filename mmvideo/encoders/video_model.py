@@ -12,8 +12,14 @@ from torch import Tensor
 
 from mmvideo.clips.manifest import Clip
 from mmvideo.encoders.ahead import FRAMES_AT_ONCE, Ahead
-from mmvideo.encoders.pretrained_encoder import PretrainedEncoder
-from mmvideo.encoders.video_models import FAMILIES, VideoNetwork, load_video_model, video_of
+from mmvideo.encoders.pretrained_encoder import LayerConfig, PretrainedEncoder
+from mmvideo.encoders.video_models import (
+    FAMILIES,
+    VideoNetwork,
+    load_video_model,
+    refuse_layer,
+    video_of,
+)
 from mmvideo.encoders.video_windows import Windows, cut_windows
 from mmvideo.errors import InputError
 from mmvideo.modalities.pictures import Framing
@@ -36,7 +42,7 @@ class VideoModel(PretrainedEncoder):
     repeated: list[str]
     """Ids of clips encoded ahead whose last frame was shown again."""
 
-    class Config(PretrainedEncoder.Config):
+    class Config(LayerConfig):
         """The windows that the model sees, how much of it is trained, and what stands on it."""
 
         stride: Positive | None = None
@@ -56,6 +62,7 @@ class VideoModel(PretrainedEncoder):
     @classmethod
     def refuse_unusable(cls, config: Config) -> None:
         window = video_of(config.model).frames
+        refuse_layer(config.model, config.layer)
         if config.stride is not None and config.stride > window:
             raise InputError(
                 f"stride: windows of {window} frames, {config.stride} apart, leave out frames; lower it, or "
@@ -65,7 +72,7 @@ class VideoModel(PretrainedEncoder):
 
     @classmethod
     def load_model(cls, config: Config, told: None) -> VideoNetwork:
-        return load_video_model(config.model)
+        return load_video_model(config.model, config.layer)
 
     @classmethod
     def steady(cls, modality: Visual) -> bool:

@@ -13,9 +13,10 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
+from mmvideo.encoders.hidden_layers import Layer, layers_given, states_read
 from mmvideo.encoders.processors import Normalise, Picture, picture_of_processor, processor_of
 from mmvideo.errors import InputError, unknown
-from mmvideo.pretrained import Family, config_settings, load_whole, model_config, read_once
+from mmvideo.pretrained import Family, config_settings, load_pretrained, load_whole, model_config, read_once
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,12 +96,16 @@ class Video:
 class VideoNetwork(nn.Module):
     """The vectors of a window of frames under a pretrained network, one for each tubelet."""
 
-    layers = 1
-
-    def __init__(self, network: nn.Module, family: VideoFamily, video: Video, name: str) -> None:
+    def __init__(
+        self, network: nn.Module, family: VideoFamily, video: Video, name: str, layer: Layer = "last"
+    ) -> None:
         super().__init__()
         self.network, self.family, self.video = network, family, video
         self.made_by: dict[str, Any] = {**config_settings(network.config), **asdict(video)}
+        self.layer, self.layers = layer, 1
+        if layer != "last":
+            self.layers = layers_given(layer, int(network.config.num_hidden_layers), name)
+            self.made_by["layer"] = layer
         self.normalise = Normalise(video.picture)
         self.eval()
         side = video.picture.framing.size
@@ -117,20 +122,24 @@ class VideoNetwork(nn.Module):
     def forward(self, windows: UInt8[Tensor, "W T 3 S S"]) -> Float[Tensor, "W N F"]:
         family, steps = self.family, windows.shape[1] // self.video.tubelet
         given = {family.pixels: self.normalise(windows), **dict(family.options)}
-        tokens = self.network(**given).last_hidden_state[:, family.before :]
+        asked = {} if self.layer == "last" else {"output_hidden_states": True}
+        states = [
+            state[:, family.before :] for state in states_read(self.layer, self.network(**given, **asked))
+        ]
         if family.order == "place first":
-            return tokens.unflatten(1, (-1, steps)).mean(dim=1)
-        return tokens.unflatten(1, (steps, -1)).mean(dim=2)
+            return torch.cat([state.unflatten(1, (-1, steps)).mean(dim=1) for state in states], dim=2)
+        return torch.cat([state.unflatten(1, (steps, -1)).mean(dim=2) for state in states], dim=2)
 
 
-def load_video_model(model: str | None) -> VideoNetwork:
+def load_video_model(model: str | None, layer: Layer = "last") -> VideoNetwork:
     """A network that gives vectors of windows of frames.
 
     Args:
         model: folder or hub name of a model of transformers.
+        layer: whose vectors, or `weighted` for those of all, one behind the other.
 
     Raises:
-        InputError: unknown model, a file that is missing, weights that do not fit, or that are no
+        InputError: unknown model or layer, a file that is missing, weights that do not fit, or that are no
             safetensors.
     """
     import transformers
@@ -141,7 +150,26 @@ def load_video_model(model: str | None) -> VideoNetwork:
     network: nn.Module = load_whole(cls.from_pretrained, model, **dict(family.build))
     if hasattr(network, "predictor"):  # of V-JEPA's pretraining: no vector comes from it
         del network.predictor
-    return VideoNetwork(network, family, video, model)
+    return VideoNetwork(network, family, video, model, layer)
+
+
+def refuse_layer(model: str | None, layer: Layer) -> None:
+    """
+    Raises:
+        InputError: the model has no such layer, or its blocks see places and times by turns (VideoPrism).
+    """
+    if layer == "last":
+        return
+    name = str(model)
+    if family_of(model).network == "VideoPrismVisionModel":
+        raise InputError(
+            f"layer: the blocks of '{name}' see the places of a frame first, then the times of a place, so "
+            f"only the last one's vectors are tubelets'; got {layer}. Leave it at `last`"
+        )
+    import transformers
+
+    config = load_pretrained(transformers.AutoConfig.from_pretrained, name)
+    layers_given(layer, int(config.num_hidden_layers), name)
 
 
 def family_of(model: str | None) -> VideoFamily:

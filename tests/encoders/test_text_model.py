@@ -374,7 +374,7 @@ class TestRefused:
         edit(tmp_path / "config.json", lambda file: file.update(num_hidden_layers=2))
         with pytest.raises(InputError, match=r"knows \d+ word pieces, its tokenizer 999"):
             TextModel(chosen(tmp_path), 999, 8, frozenset({"stem"}))
-        with pytest.raises(InputError, match=r"layer 3: .* has 2 blocks"):
+        with pytest.raises(InputError, match=r"got layer 3"):
             TextModel(chosen(tmp_path, layer=3), 0, 8, frozenset({"stem"}))
 
     def test_weights_that_would_be_unpickled(self, tmp_path: Path) -> None:
