@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Literal, get_args
 
 Level = Literal["stem", "trunk", "clip"]
@@ -40,6 +40,13 @@ def agreed(count: int, many: str) -> str:
     one = re.sub(r"(sse|)s\b", lambda found: "ss" if found[1] else "", many, count=1)
     verbs = {"are": "is", "have": "has", "were": "was", "hold": "holds"}
     return "1 " + re.sub(rf"\b({'|'.join(verbs)})\b", lambda found: verbs[found[1]], one)
+
+
+def first_of(names: Sequence[str], most: int = 6) -> str:
+    """`a, b, c`; of more than `most`, the first of them, and how many more there are."""
+    if len(names) <= most:
+        return ", ".join(names)
+    return f"{', '.join(names[: most - 1])} and {len(names) - most + 1} more"
 
 
 def presence_pattern(names: Iterable[str]) -> str:

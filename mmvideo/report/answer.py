@@ -26,6 +26,7 @@ from mmvideo.report.epochs import epoch_notes
 from mmvideo.report.floors import LINEAR, FloorTest
 from mmvideo.report.runs import StudyRuns
 from mmvideo.report.tuning import budget
+from mmvideo.vocabulary import first_of
 
 Test = Mapping[Any, Any]
 Tests = Mapping[str, Test]
@@ -273,7 +274,7 @@ def _among(pairs: pd.DataFrame, leader: str) -> str:
             others.setdefault({"better": "worse", "worse": "better"}.get(word, word), []).append(test["a"])
     links = {"better": "than", "worse": "than", "undecided": "against"}
     words = sorted(others, key=lambda word: (*links, word).index(word))
-    return "; ".join(f"{word} {links.get(word, 'with')} {', '.join(others[word])}" for word in words)
+    return "; ".join(f"{word} {links.get(word, 'with')} {first_of(others[word])}" for word in words)
 
 
 def rank_text(best: float, worst: float) -> str:

@@ -15,6 +15,7 @@ from mmvideo.evaluation.statistics import ALPHA, verdict
 from mmvideo.report import controls
 from mmvideo.report.rows import Row
 from mmvideo.report.runs import StudyRuns
+from mmvideo.vocabulary import first_of
 
 AGAINST_UNIMODAL = "fusion against the best single modality"
 AGAINST_PRESENCE = "fusion against the missingness baseline"
@@ -131,7 +132,7 @@ def bootstrap_notes(pairs: pd.DataFrame) -> list[str]:
     differing = pairs[~pairs["bootstrap_agrees"].astype(bool)]
     if differing.empty:
         return []
-    names = ", ".join(f"{pair['a']} against {pair['b']}" for pair in differing.to_dict("records"))
+    names = first_of([f"{pair['a']} against {pair['b']}" for pair in differing.to_dict("records")])
     return [
         "The pigeonhole bootstrap, a cross-check of each comparison by itself, takes another side about 0 in "
         f"{len(differing)} of {len(pairs)}: {names}. It does not allow for few seeds; no verdict follows it."

@@ -14,11 +14,14 @@ from rich.table import Table
 from mmvideo.evaluation.display import MetricDisplay
 from mmvideo.report.answer import p_text, rank_text
 from mmvideo.report.compare import Comparison, incomplete
-from mmvideo.report.comparisons import AGAINST_UNIMODAL
+from mmvideo.report.comparisons import AGAINST_UNIMODAL, BETWEEN_FUSIONS
 from mmvideo.report.epochs import epochs_text
 from mmvideo.terminal import escape
+from mmvideo.vocabulary import counted
 
 PLAIN_WIDTH = 120
+MOST_PAIRS = 60
+"""Comparisons that are all printed."""
 _COLOURS = {"better": "green", "worse": "red"}
 
 
@@ -40,7 +43,10 @@ def print_comparison(comparison: Comparison, console: Console | None = None) -> 
     for note in comparison.cost_notes:
         console.print(escape(note), highlight=False)
     if len(comparison.pairs):
-        console.print(_verdicts(comparison.pairs, wording))
+        console.print(_verdicts(shown := _to_read(comparison), wording))
+        if left := len(comparison.pairs) - len(shown):
+            told = f"{counted(left, 'comparison')} of fusions that validation does not pick"
+            console.print(f"{told}: in pairs.csv and on the page.", highlight=False)
     for note in comparison.notes:
         console.print(f"Note: {escape(note)}", highlight=False)
     if comparison.failed_clips:
@@ -161,6 +167,16 @@ def short(value: float) -> str:
         if value >= size:
             return f"{value / size:.3g}{unit}"
     return f"{value:.3g}"
+
+
+def _to_read(comparison: Comparison) -> pd.DataFrame:
+    """The comparisons to print: all, or of many those with a control or with the fusion that validation
+    picks."""
+    pairs = comparison.pairs
+    if len(pairs) <= MOST_PAIRS:
+        return pairs
+    of_leader = (pairs["a"] == comparison.leader) | (pairs["b"] == comparison.leader)
+    return pairs[(pairs["family"] != BETWEEN_FUSIONS) | of_leader]
 
 
 def _verdicts(pairs: pd.DataFrame, wording: MetricDisplay) -> Table:

@@ -10,6 +10,7 @@ import pandas as pd
 
 from mmvideo.records import RunResult
 from mmvideo.report.runs import ArmRuns
+from mmvideo.vocabulary import first_of
 
 LAST = "the last epoch that was run: training may have been too short (train.epochs)"
 FIRST = (
@@ -63,4 +64,4 @@ def epoch_notes(arms: Sequence[ArmRuns]) -> list[str]:
 def _note(arms: Sequence[ArmRuns], at: Callable[[RunResult], bool], where: str) -> str:
     counts = {arm.name: sum(at(run.result) for run in arm.runs) for arm in arms}
     named = [f"{arm.name} ({counts[arm.name]} of {len(arm.runs)} runs)" for arm in arms if counts[arm.name]]
-    return f"Validation chose {where}: {', '.join(named)}." if named else ""
+    return f"Validation chose {where}: {first_of(named)}." if named else ""

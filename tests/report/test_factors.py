@@ -14,6 +14,7 @@ from mmvideo.report.compare import compare
 from mmvideo.report.factors import effects
 from mmvideo.report.load import load_study
 from mmvideo.report.page import render
+from mmvideo.report.sections.factors import two_way
 from mmvideo.study_records import ComparisonRecord, StudyRecord
 
 ACCURACY = {("late", "va"): 0.5, ("late", "vat"): 0.6, ("early", "va"): 0.5, ("early", "vat"): 0.9}
@@ -60,3 +61,17 @@ def test_a_study_without_factors_says_nothing_of_them(make_study: Callable[..., 
     comparison = compare(load_study(make_study()))
     assert effects(comparison.study).empty
     assert "<h2>Factors</h2>" not in render(comparison, "")
+
+
+def test_two_factors_are_a_table_of_their_combinations(factorial: Path) -> None:
+    comparison = compare(load_study(factorial))
+    cells = two_way(comparison)
+    assert cells is not None
+    assert cells["factors"] == ("fusion", "modalities")
+    means = dict(zip(comparison.table["arm"], comparison.table["accuracy"], strict=True))
+    for fusion, read in ACCURACY:
+        assert cells["rows"][fusion][read]["accuracy"] == means[f"{fusion}-{read}"]
+    table = render(comparison, "").split('id="cells"')[1].split("</table>")[0]
+    assert table.count("<td") == 4
+    assert table.count(f">{means['early-vat'] * 100:.1f} <small>") == 1
+    assert 'class="better"' in table

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,6 +18,7 @@ from mmvideo.report.compare import Comparison, compare
 from mmvideo.report.comparisons import AGAINST_NO_INPUT, AGAINST_PRESENCE, AGAINST_UNIMODAL, SINGLES
 from mmvideo.report.console import print_comparison
 from mmvideo.report.controls import MISSINGNESS, WITH_MISSINGNESS, with_missingness
+from mmvideo.report.load import load_study
 from mmvideo.report.page import render
 from mmvideo.report.runs import StudyRuns
 from mmvideo.studies.loading import load_module
@@ -186,3 +189,21 @@ def test_the_gain_over_the_reference_is_tested_as_before(telling: Comparison) ->
     found = telling.pairs[telling.pairs["family"] == AGAINST_UNIMODAL]
     assert list(found["b"]) == [telling.best_unimodal]
     assert found["adjusted_p"].tolist() == pytest.approx(found["p"].tolist()), "a family of one"
+
+
+def test_the_terminal_has_the_comparisons_with_controls_and_with_the_leader(
+    make_study: Callable[..., Path], fake_arm: type[Any]
+) -> None:
+    fusions = [f"fusion-{number}" for number in range(12)]
+    arms = {name: fake_arm(0.5 + 0.02 * i) for i, name in enumerate(fusions)}
+    arms["visual"] = fake_arm(0.4, ("visual",), "control", "single")
+    comparison = compare(load_study(make_study(arms=arms)))
+    assert len(comparison.pairs) > 12 * 11 / 2
+    printed = io.StringIO()
+    print_comparison(comparison, Console(file=printed, width=200))
+    verdicts = printed.getvalue().split("Verdicts:")[1].split("of fusions that validation does not pick")[0]
+    pairs = [line.split()[:2] for line in verdicts.splitlines() if len(line.split()) > 1]
+    between = [pair for pair in pairs if set(pair) <= set(fusions)]
+    assert len(between) == 11
+    assert all(comparison.leader in pair for pair in between)
+    assert "\n55 comparisons of fusions that validation does not pick: in pairs.csv" in printed.getvalue()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from mmvideo.evaluation.factors import factor_levels
 from mmvideo.report.compare import Comparison
 from mmvideo.report.factors import INTERACTION, MAIN, effects
 from mmvideo.report.sections import Content
@@ -14,5 +17,23 @@ def content(comparison: Comparison) -> Content | None:
     if found.empty:
         return None
     arms = [arm for arm in comparison.study.arms if arm.factors]
+    cells = two_way(comparison)
     tables = {kind: found[found["kind"] == kind].to_dict("records") for kind in (MAIN, INTERACTION)}
-    return Content({"tables": {kind: rows for kind, rows in tables.items() if rows}, "n_arms": len(arms)})
+    shown = {kind: rows for kind, rows in tables.items() if rows}
+    return Content({"tables": shown, "n_arms": len(arms), "cells": cells})
+
+
+def two_way(comparison: Comparison) -> dict[str, Any] | None:
+    """Of a study of two factors the row of each combination in the table of results: `rows[a][b]`, with the
+    `columns` and the two `factors`; the one with more levels stands above. None of other studies."""
+    arms = {arm.name: arm.factors for arm in comparison.study.arms if arm.factors}
+    levels = factor_levels(list(arms.values()))
+    if len(levels) != 2:
+        return None
+    (down, rows), (across, columns) = sorted(levels.items(), key=lambda item: len(item[1]))
+    found: dict[str, dict[str, Any]] = {row: {} for row in rows}
+    for result in comparison.table.to_dict("records"):
+        if result["arm"] in arms:
+            own = arms[result["arm"]]
+            found[own[down]][own[across]] = result
+    return {"factors": (down, across), "columns": columns, "rows": found}
