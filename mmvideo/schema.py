@@ -15,6 +15,7 @@ from pydantic import AfterValidator, AllowInfNan, BaseModel, ConfigDict, Field, 
 Option = bool | int | float | str
 Fraction = Annotated[float, at.Ge(0), at.Le(1)]
 Positive = Annotated[int, at.Gt(0)]
+NotNegativeInt = Annotated[int, at.Ge(0)]
 Dropout = Annotated[float, at.Ge(0), at.Lt(1)]
 """A probability that leaves something."""
 WeightsFile = Annotated[str | None, Field(json_schema_extra={"mmvideo:content": True})]

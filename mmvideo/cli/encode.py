@@ -60,12 +60,12 @@ def run(arguments: list[str]) -> int:
             print(f"{name}: its encoder is trained, or not cached; there is nothing to encode")
             continue
         clips, todo = len(cache.encoded.clip_keys), cache.encoded.missing()
-        print(f"{name}: {counted(clips, 'clip')}, {clips - len(todo):,} encoded before", flush=True)
+        print(f"{cache.title}: {counted(clips, 'clip')}, {clips - len(todo):,} encoded before", flush=True)
         began = time.monotonic()
         if todo:
             failed = cache.fill(todo, options.workers or default_workers(cache.config))
             rate = len(todo) / (time.monotonic() - began)
-            print(f"{name}: {len(todo) - len(cache.encoded.missing()):,} encoded, {rate:.3g} a second")
+            print(f"{cache.title}: {len(todo) - len(cache.encoded.missing()):,} encoded, {rate:.3g} a second")
             if failed:
                 code = 1
                 print(f"mmvideo: error: {visible(failed)}", file=sys.stderr)

@@ -95,7 +95,7 @@ class ClipDataset(Dataset[Sample]):
         for m in self.modalities:
             read = partial(m.sample, clip, stored, window, training=self.training)
             # windows start at whole frames, at random where there is room for more than one
-            same = not self.training or not (moving or m.varies())
+            same = not self.training or not (moving or m.varies() or m.views)
             inputs[m.name] = self.memory.get((clip.id, view, m.name), read) if same else read()
         return Sample(clip.id, target(clip.label, self.classes), inputs)
 

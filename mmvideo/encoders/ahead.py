@@ -33,6 +33,7 @@ WAIT_SECONDS = 0.2
 NAMED = 3
 """Clips that a message names."""
 ON_TOP = {"model", "weights", "frozen", "tune", "cached", "half", "trunk", "clip_pool", "dropout"} | {
+    "views",
     "summary",
     "parts",
 }
@@ -58,6 +59,8 @@ class Ahead:
         it and how, and of `made_by`, so that a change of any of these is a miss, and never a stale hit."""
         beside = {clip.id: modality.beside(clip) for clip in source.clips}
         made_by = {**self.made_by, **modality.reading}
+        if modality.view is not None:
+            made_by |= {"view": modality.view, "changes": modality.config.model_dump(mode="json")}
         return EncodedClips(source.store.root, source.keys, made_by, modality.name, beside, self.half)
 
 
@@ -194,7 +197,7 @@ def encoded_frames(
         for indices in np.split(np.arange(len(times)), range(FRAMES_AT_ONCE, len(times), FRAMES_AT_ONCE)):
             if len(indices):
                 frames = torch.from_numpy(stored.frames(indices)).permute(0, 3, 1, 2)
-                parts.append(encoder.frame_features(visual.transforms[False](frames, 0).to(device)).cpu())
+                parts.append(encoder.frame_features(visual.squares(frames, clip).to(device)).cpu())
         return torch.cat(parts), times
 
     return Ahead(encode, made_by, half)

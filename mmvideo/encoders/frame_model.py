@@ -50,7 +50,8 @@ class FrameModel(PretrainedEncoder):
 
     @classmethod
     def needs(cls, config: Config) -> Pictures:
-        return Pictures(unchanging=config.cached is True, framing_of=partial(_framing, config))
+        framing, in_views = partial(_framing, config), config.views > 0
+        return Pictures(unchanging=config.keeps_one, in_views=in_views, framing_of=framing)
 
     @classmethod
     def refuse_unusable(cls, config: Config) -> None:

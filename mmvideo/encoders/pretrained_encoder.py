@@ -13,8 +13,9 @@ from mmvideo.clips.manifest import Clip
 from mmvideo.encoders.ahead import Ahead, options_of, weights_digest
 from mmvideo.encoders.hidden_layers import Layer
 from mmvideo.encoders.tuning import TunedEncoder, tune_network
+from mmvideo.errors import InputError
 from mmvideo.layers.trunk import Trunk, make_trunk
-from mmvideo.schema import WeightsFile, added
+from mmvideo.schema import NotNegativeInt, WeightsFile, added
 from mmvideo.store.clip_format import OpenClip
 from mmvideo.types import Tokens
 from mmvideo.vocabulary import Level
@@ -41,13 +42,28 @@ class PretrainedEncoder(TunedEncoder):
         those of what stands on the vectors."""
         half: bool = False
         """Keep those vectors in half precision."""
+        views: NotNegativeInt = added(0, before=0)
+        """Where training changes the input (crops, flips, noise …): keep the frozen model's vectors of each
+        clip in so many of these changes, beside those of the clip as it is. A sample in training shows one of
+        them, drawn from (seed, epoch, clip); the same ones serve all runs. 0: none; what changes is encoded
+        anew in every step."""
         trunk: Trunk = "none"
 
         @model_validator(mode="after")
         def _cached_is_frozen(self) -> PretrainedEncoder.Config:
             if self.cached and not self.unchanging:
                 raise ValueError("cached is for a model that does not change; set frozen too, without tune")
+            if self.views and (self.cached is False or not self.unchanging):
+                raise ValueError(
+                    "views are kept of a model that does not change; set frozen, without tune, and cached "
+                    "not to False"
+                )
             return self
+
+        @property
+        def keeps_one(self) -> bool:
+            """Whether the vectors of each clip are kept, and it has to be the same in every epoch for it."""
+            return self.cached is True and not self.views
 
     @classmethod
     def load_model(cls, config: Any, told: Any) -> Any:
@@ -67,7 +83,13 @@ class PretrainedEncoder(TunedEncoder):
 
     @classmethod
     def encode_ahead(cls, config: Any, modality: Any, device: torch.device) -> Ahead | None:
-        if not (config.unchanging and cls.steady(modality) if config.cached is None else config.cached):
+        if config.views and cls.steady(modality):
+            raise InputError(
+                f"inputs.{modality.name}: the encoder's views={config.views} keep what training changes, and "
+                "nothing of this input changes; switch a change on, or leave views at 0"
+            )
+        kept = config.unchanging and cls.steady(modality) if config.cached is None else config.cached
+        if not (kept or config.views):
             return None
         encoder = cls(config, modality.told, width=1, levels=frozenset({"stem"}))  # no width is used here
         return encoder.eval().to(device).encoding(modality, device)

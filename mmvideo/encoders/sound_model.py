@@ -56,7 +56,7 @@ class SoundModel(PretrainedEncoder):
 
     @classmethod
     def needs(cls, config: Config) -> Sound:
-        return Sound(unchanging=config.cached is True, of_model=partial(_rate_and_hop, config.model))
+        return Sound(unchanging=config.keeps_one, of_model=partial(_rate_and_hop, config.model))
 
     @classmethod
     def refuse_unusable(cls, config: Config) -> None:
@@ -74,7 +74,7 @@ class SoundModel(PretrainedEncoder):
     def encode_clip(
         self, clip: Clip, stored: OpenClip, modality: Audio, device: torch.device
     ) -> tuple[Tensor, Tensor]:
-        samples = torch.from_numpy(modality.samples(clip, stored)).to(device)
+        samples = torch.from_numpy(modality.heard(clip, stored)).to(device)
         if not len(samples):
             return torch.zeros(0, self.features), torch.zeros(0)
         columns: tuple[Tensor, Tensor] = self.model([samples])[0]

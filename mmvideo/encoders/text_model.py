@@ -55,7 +55,7 @@ class TextModel(PretrainedEncoder):
 
     @classmethod
     def needs(cls, config: Config) -> TextWindows:
-        return TextWindows(config.model, config.unit, partial(_format, config), config.cached is True)
+        return TextWindows(config.model, config.unit, partial(_format, config), config.keeps_one)
 
     @classmethod
     def refuse_unusable(cls, config: Config) -> None:

@@ -57,7 +57,8 @@ class VideoModel(PretrainedEncoder):
 
     @classmethod
     def needs(cls, config: Config) -> Pictures:
-        return Pictures(unchanging=config.cached is True, framing_of=partial(_framing, config))
+        framing, in_views = partial(_framing, config), config.views > 0
+        return Pictures(unchanging=config.keeps_one, in_views=in_views, framing_of=framing)
 
     @classmethod
     def refuse_unusable(cls, config: Config) -> None:
@@ -80,11 +81,11 @@ class VideoModel(PretrainedEncoder):
 
     @classmethod
     def encode_ahead(cls, config: Config, modality: Any, device: torch.device) -> Ahead | None:
-        if config.cached and not cls.steady(modality):
+        if (config.cached or config.views) and modality.config.sampling != "rate":
             raise InputError(
-                f"inputs.{modality.name}: `cached` keeps what the model makes of all stored frames, so "
-                f"sampling '{modality.config.sampling}' would not choose what it sees; leave it at 'rate', "
-                "or set cached=False"
+                f"inputs.{modality.name}: `cached` and `views` keep what the model makes of all stored "
+                f"frames, so sampling '{modality.config.sampling}' would not choose what it sees; leave it "
+                "at 'rate', or set cached=False and views=0"
             )
         return super().encode_ahead(config, modality, device)
 
@@ -112,7 +113,7 @@ class VideoModel(PretrainedEncoder):
         for some in windows.frames.split(_at_once(windows.frames)):
             shown, places = some.unique(return_inverse=True)
             frames = torch.from_numpy(stored.frames(shown.numpy())).permute(0, 3, 1, 2)
-            squares = modality.transforms[False](frames, 0).to(device)
+            squares = modality.squares(frames, clip).to(device)
             parts.append(self.model(squares[places.to(device)]).cpu())
         return torch.cat(parts)[windows.kept], windows.times
 

@@ -132,6 +132,14 @@ class Audio(MeasuredModality):
         times = (torch.arange(hops) + 0.5) * hop / rate
         return torch.from_numpy(padded).view(hops, hop), times
 
+    def heard(self, clip: Clip, stored: OpenClip) -> Samples:
+        """The whole clip's sound (S,) as a model hears it that encodes it ahead."""
+        if self.view is None:
+            return self.samples(clip, stored)
+        draw = self.view_draw(clip)
+        whole = self.samples(clip, stored, *((draw,) if self.config.redraw_noise else ()))
+        return augmented(whole, 0, len(whole), self.config, self.needs.sample_rate, draw)
+
     def samples(self, clip: Clip, stored: OpenClip, *draw: int) -> Samples:
         """The whole clip's sound (S,), corrupted as the options say; `draw` gives it another noise."""
         found = corrupt(stored.clip.samples, self.config.snr_db, clip.id, *draw)

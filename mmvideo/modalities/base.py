@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping
+from copy import copy
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, ClassVar, TypeVar, cast
+from typing import Any, ClassVar, Self, TypeVar, cast
 
 import numpy as np
 import torch
@@ -16,6 +17,7 @@ from torch import Tensor
 from mmvideo.clips.manifest import Clip, Manifest
 from mmvideo.modalities.corruptions import Corruption, Damage
 from mmvideo.schema import Part
+from mmvideo.seeding import derive_seed
 from mmvideo.store.clip_format import OpenClip
 from mmvideo.store.encoded import EncodedClips
 from mmvideo.store.store import Store
@@ -96,6 +98,10 @@ class Modality:
     """By name, what its input can be damaged by. The first is what is combined with other modalities'."""
     damage: Damage | None = None
     """How its input is corrupted, to test a finished model; None: it is as it is."""
+    view: int | None = None
+    """The changes of training in which whole clips are shown (`changed`); None: none, as in evaluation."""
+    views: tuple[EncodedClips, ...] = ()
+    """As `encoded`, of clips in so many changes of training: a sample in training shows one of them."""
     encode_now: EncodeNow | None = None
     """What makes a damaged clip's tokens where `encoded` has those of the clip as it is."""
     zeroed: int = 0
@@ -178,7 +184,10 @@ class Modality:
         clip, stored = self.damaged(clip, stored)
         if self.encoded is None:
             return self.read(clip, stored, window, training=training)
-        values, times = self.encode_now(clip, stored) if self.encode_now else self.encoded.read(clip.id)
+        kept = self.encoded
+        if training and self.views:
+            kept = self.views[derive_seed(window.draw, "view") % len(self.views)]
+        values, times = self.encode_now(clip, stored) if self.encode_now else kept.read(clip.id)
         inside = self.inside(times, stored, window, training=training)
         seconds = self.within(times[inside], window)
         return torch.from_numpy(values[inside]), torch.from_numpy(seconds.astype(np.float32))
@@ -203,5 +212,18 @@ class Modality:
         raise NotImplementedError(f"{type(self).__name__} defines no read")
 
     def whole(self, clip: Clip, stored: OpenClip) -> tuple[Tensor, Tensor]:
-        """All of the clip's items, as `read` gives them in evaluation."""
-        return self.read(clip, stored, Window(0.0, ENDLESS, 0.0, 0, View()), training=False)
+        """All of the clip's items, as `read` gives them in evaluation, or in the changes of `view`."""
+        changed = self.view is not None
+        window = Window(0.0, ENDLESS, 0.0, self.view_draw(clip), View())
+        return self.read(clip, stored, window, training=changed)
+
+    def changed(self, view: int) -> Self:
+        """The same, as it shows whole clips in one of the changes of training: always the same for a clip and
+        a number."""
+        other = copy(self)
+        other.view = view
+        return other
+
+    def view_draw(self, clip: Clip) -> int:
+        """The seed of a clip's changes in `view`; 0 where there is none."""
+        return 0 if self.view is None else derive_seed(self.view, "view", clip.id)

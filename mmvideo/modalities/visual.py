@@ -42,6 +42,8 @@ class Pictures:
     """0: what `framing_of` says."""
     unchanging: bool = False
     """Each frame the same whenever it is asked for, since what was made of it is kept."""
+    in_views: bool = False
+    """What was made of each frame is kept in several changes of training, and once as in evaluation."""
     whole: bool = False
     """All of each frame, squeezed into the square; else a crop."""
     measure: Measure | None = None
@@ -107,6 +109,11 @@ class Visual(MeasuredModality):
             )
         if needs.whole and config.eval_crops > 1:
             raise ValueError(f"the encoder sees whole frames, so there are no {config.eval_crops} eval_crops")
+        if needs.in_views and config.eval_crops > 1:
+            raise ValueError(
+                f"the encoder's `views` keep one crop of a frame for evaluation, and eval_crops is "
+                f"{config.eval_crops}; leave it at 1, or views at 0"
+            )
         changing = config.changes_frames
         if needs.unchanging and changing:
             raise ValueError(
@@ -130,6 +137,10 @@ class Visual(MeasuredModality):
 
     def damaged(self, clip: Clip, stored: OpenClip) -> tuple[Clip, OpenClip]:
         return clip, stored if self.damage is None else DamagedPictures.over(stored, self.damage, clip)
+
+    def squares(self, frames: Tensor, clip: Clip) -> Tensor:
+        """Frames of a clip (T, 3, H, W) as a model sees them that encodes it ahead, (T, 3, size, size)."""
+        return self.transforms[self.view is not None](frames, self.view_draw(clip))
 
     def varies(self) -> bool:
         # pictures that are changed at random, or so many that memory is better spent on smaller things

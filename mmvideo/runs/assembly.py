@@ -77,18 +77,33 @@ def encode_damaged(data: RunData, device: torch.device) -> None:
             modality.encode_now = encoding_now(ahead)
 
 
-def encode_ahead(data: RunData, device: torch.device) -> None:
+def encode_ahead(data: RunData, device: torch.device, *, views: bool = True) -> None:
     """Where what a frozen encoder makes of clips is kept: compute what is missing, and read it from now on in
     place of the input.
+
+    Args:
+        views: also of clips changed as in training, where that is kept.
 
     Raises:
         InputError: clips that cannot be encoded; the others are.
     """
     for name, modality in data.modalities.items():
         chosen = data.config.inputs[name].encoder
-        make = partial(_encoded, chosen, modality, data, device)
         key = (chosen, modality.config, _files_named(data.config))
-        modality.encoded = data.source.keep(("encoded ahead", name), key, make)
+
+        def kept(shown: Modality, slot: str, chosen: EncoderChoice = chosen, key: Any = key) -> Any:
+            make = partial(_encoded, chosen, shown, data, device)
+            return data.source.keep(("encoded ahead", slot), key, make)
+
+        modality.encoded = kept(modality, name)
+        if views:
+            shown = enumerate(changed_views(chosen, modality))
+            modality.views = tuple(kept(changed, f"{name}, view {view}") for view, changed in shown)
+
+
+def changed_views(chosen: EncoderChoice, modality: Modality) -> list[Modality]:
+    """The modality in each of the changes of training in which its encoder keeps clips."""
+    return [modality.changed(view) for view in range(getattr(chosen.options, "views", 0))]
 
 
 def _encoded(

@@ -24,13 +24,21 @@ from mmvideo.workers import NoAnswer, Pool, of_threads
 
 @dataclass(frozen=True)
 class Cache:
-    """An input of a configuration whose encoder is frozen, and its clips' tokens."""
+    """An input of a configuration whose encoder is frozen, and its clips' tokens.
+
+    `view`: in which of the changes of training they are shown; None: as they are.
+    """
 
     config: RunConfig
     name: str
+    view: int | None
     source: Opened
     ahead: Ahead
     encoded: EncodedClips
+
+    @property
+    def title(self) -> str:
+        return self.name if self.view is None else f"{self.name}, view {self.view}"
 
     @cached_property
     def clips(self) -> dict[str, Clip]:
@@ -49,10 +57,10 @@ class Cache:
             if at_once > 1
             else encode_missing(self.ahead, self.encoded, self.source, names)
         )
-        found = tracked(outcomes, len(names), f"Encoding {self.name}")
+        found = tracked(outcomes, len(names), f"Encoding {self.title}")
         failed = {name: reason for name, reason in found if reason}
         tell(self.name, self.ahead.notes)
-        return not_encoded(self.name, failed) if failed else None
+        return not_encoded(self.title, failed) if failed else None
 
     def _by(self, workers: int, names: Collection[str]) -> Iterator[tuple[str, str | None]]:
         """Each clip as a worker has ended with it; one that ends its worker is such a clip's reason."""
@@ -60,7 +68,7 @@ class Cache:
         threads = of_threads(self.config.runtime.threads)
         with Pool[Job, Answer | Unwritable](encode, workers=workers, environment=threads) as pool:
             for name in random.sample(list(names), len(names)):  # two commands seldom meet at a clip
-                pool.give(Job(config, self.name, name))
+                pool.give(Job(config, self.name, name, self.view))
             while pool.unfinished:
                 for job, answer in pool.ended():
                     if isinstance(answer, Unwritable):
@@ -86,23 +94,27 @@ def caches(configs: Iterable[RunConfig]) -> Iterator[tuple[str, Cache | None]]:
         for name in available_modalities(config, progress=True):
             if (which := (name, config.inputs[name].model_dump_json(), config.data)) not in seen:
                 seen.add(which)
-                yield name, _cache(config, name)
+                yield name, _cache(config, name, None)
+                for view in range(getattr(config.inputs[name].encoder.options, "views", 0)):
+                    yield name, _cache(config, name, view)
 
 
-def _cache(config: RunConfig, name: str) -> Cache | None:
+def _cache(config: RunConfig, name: str, view: int | None) -> Cache | None:
     given, source = config.inputs[name], open_data(config)
     modality: Modality = make_modality(name, given, config.data.frame_rate)
     modality.open(source)
+    if view is not None:
+        modality = modality.changed(view)
     encoder: type[Encoder] = given.encoder.component
     ahead = encoder.encode_ahead(given.encoder.options, modality, make_fabric(config).device)
     if ahead is None:
         return None
-    return Cache(config, name, source, ahead, ahead.place(modality, source))
+    return Cache(config, name, view, source, ahead, ahead.place(modality, source))
 
 
 @lru_cache(maxsize=1)
-def held(config: str, name: str) -> Cache:
+def held(config: str, name: str, view: int | None) -> Cache:
     """The cache of an input of a configuration, which is JSON; kept for the next clip of it."""
-    cache = _cache(load_config(config, "the configuration"), name)
+    cache = _cache(load_config(config, "the configuration"), name, view)
     assert cache is not None
     return cache

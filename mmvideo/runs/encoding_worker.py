@@ -16,11 +16,12 @@ BUSY_SECONDS = 0.05
 
 @dataclass(frozen=True)
 class Job:
-    """One clip of one input of a configuration, as JSON."""
+    """One clip of one input of a configuration, as JSON, in a view or as it is."""
 
     config: str
     name: str
     clip: str
+    view: int | None
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ def encode(job: Job) -> Answer | Unwritable:
     from mmvideo.encoders.ahead import encode_clip
     from mmvideo.runs.encoding import held
 
-    cache = held(job.config, job.name)
+    cache = held(job.config, job.name, job.view)
     try:
         reason = encode_clip(cache.ahead, cache.encoded, cache.source, cache.clips[job.clip])
     except Busy:

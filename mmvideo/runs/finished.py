@@ -60,7 +60,7 @@ class Finished:
                 f"{result.classes}"
             )
         fabric = make_fabric(config)
-        encode_ahead(data, fabric.device)
+        encode_ahead(data, fabric.device, views=False)
         model = trained_model(data)
         Checkpoints(run.checkpoints).load_best(model)
         model.deploy()
