@@ -278,6 +278,13 @@ def open_bound(
     """A record that binds the files beside it, of which it has digests of `always` at least; see
     `open_run`."""
     remedy = run_remedy(folder)
+    if not (
+        folder / file
+    ).exists():  # it may be anything, such as the folder of all studies: nothing to delete
+        raise Damaged(
+            f"'{folder}' is no finished run: it has no {file}. Give a finished run's own folder; one that "
+            "was interrupted goes on where its command is given again."
+        )
     result = read_record(folder / file, kind, remedy)
     name = folder.absolute().name
     if name != result.folder:

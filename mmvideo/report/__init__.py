@@ -22,8 +22,8 @@ __all__ = ["Comparison", "write_report"]
 
 
 def write_report(
-    study_dir: Path,
-    out_dir: Path,
+    study_dir: str | Path,
+    out_dir: str | Path,
     *,
     reproduce: str = "",
     keep: bool = False,
@@ -49,6 +49,7 @@ def write_report(
         InputError: the runs cannot be compared, and the message names what differs; or the report cannot be
             written.
     """
+    out_dir = Path(out_dir)
     comparison = compare(load_study(study_dir), margin)
     record, written, page = comparison.record().text(), out_dir / COMPARISON, out_dir / "report.html"
     if keep and page.exists() and _holds(written, record):
@@ -56,7 +57,7 @@ def write_report(
     from mmvideo.report.figures import write_figures
     from mmvideo.report.page import render
 
-    make_folder(out_dir)
+    make_folder(out_dir, "--out")
     remove_abandoned(out_dir)
     with writing(written):
         written.unlink(missing_ok=True)

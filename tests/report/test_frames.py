@@ -63,3 +63,19 @@ def test_a_run_that_was_edited_is_refused(make_study: MakeStudy) -> None:
         file.write("\n")
     with pytest.raises(Damaged, match="predictions_test"):
         mmvideo.load_run(folder)
+
+
+@pytest.mark.parametrize("place", ["", "demo"])
+def test_what_is_no_run_is_not_to_be_deleted(make_study: MakeStudy, place: str) -> None:
+    """Such as the folder of a study, or of all of them."""
+    study = make_study(n_clips=8)
+    with pytest.raises(Damaged, match="is no finished run") as told:
+        mmvideo.load_run(study.parent / place)
+    assert "elete" not in str(told.value)
+
+
+def test_a_report_is_written_wherever_text_says(make_study: MakeStudy, tmp_path: Path) -> None:
+    study = make_study(n_clips=20)
+    _, written = mmvideo.write_report(str(study), str(tmp_path / "out"))
+    assert written
+    assert (tmp_path / "out" / "report.html").is_file()
