@@ -20,7 +20,7 @@ def path_name(name: str) -> str:
     Raises:
         InputError: it could be a path or an option, or other machines would not take it.
     """
-    if _RESERVED.fullmatch(name) or not _ALLOWED.fullmatch(name):
+    if not isinstance(name, str) or _RESERVED.fullmatch(name) or not _ALLOWED.fullmatch(name):
         raise InputError(
             f"{name!r} cannot name a study or an arm: it names a folder too, so it starts with a letter or "
             "digit and goes on with letters, digits, '_', '.', '+' or '-', at most 100 in all (ASCII; no dot "

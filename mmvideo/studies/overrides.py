@@ -77,6 +77,8 @@ def _at(config: RunConfig, field: str) -> Any:
 def with_fields(config: RunConfig, values: Mapping[str, Any], told: str) -> RunConfig:
     """The configuration with fields, or whole sections, set: dotted names → values as they stand in JSON.
 
+    A section is set before fields in it, in whatever order they are given, so that each has its say.
+
     Args:
         told: what is being made, for messages.
 
@@ -84,7 +86,7 @@ def with_fields(config: RunConfig, values: Mapping[str, Any], told: str) -> RunC
         InputError: an unknown field (with the nearest match), or a value that it does not take.
     """
     record = config.model_dump(mode="json")
-    for field, value in values.items():
+    for field, value in sorted(values.items(), key=lambda given: given[0].count(".")):
         *path, last = field.split(".")
         section: Any = record
         for depth, key in enumerate(path):
@@ -93,11 +95,31 @@ def with_fields(config: RunConfig, values: Mapping[str, Any], told: str) -> RunC
             section = section[key]
         if not isinstance(section, dict) or (last not in section and not _open_ended(config, path)):
             raise _unknown(field, record, section, path)
-        section[last] = value
+        section[last] = _component(_in_json(value, f"{told}: {field}"), section.get(last))
     try:  # not as a file is read: options of a component that is named anew are today's defaults
-        return RunConfig.model_validate_json(json.dumps(record, default=_as_json))
+        return RunConfig.model_validate_json(json.dumps(record))
     except ValidationError as error:
         raise InputError(f"{told} is not a valid run configuration: {explain(error)}.") from error
+
+
+def _in_json(value: Any, told: str) -> Any:
+    """
+    Raises:
+        InputError: a value that JSON has not, such as a set or a class.
+    """
+    try:
+        return json.loads(json.dumps(value, default=_as_json))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InputError(f"{told} takes text, numbers, lists and tables of these: {error}.") from error
+
+
+def _component(value: Any, there: Any) -> Any:
+    """A component by its name alone as one with its options, which other fields may then set."""
+    if not isinstance(there, dict) or there.keys() != {"name", "options"}:
+        return value
+    if isinstance(value, str):
+        return {"name": value, "options": {}}
+    return {"options": {}, **value} if isinstance(value, dict) and "name" in value else value
 
 
 def _as_json(value: Any) -> Any:

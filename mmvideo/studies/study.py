@@ -96,7 +96,10 @@ class Study:
             "name and title, text": isinstance(self.name, str) and isinstance(self.title, str),
             "arms, a tuple of Arm": _all(self.arms, Arm),
             "axes and notes, tuples of text": all(_all(values, str) for values in names),
-            "seeds, a tuple of whole numbers": all(_all(values, int) for values in numbers),
+            "seeds, a tuple of whole numbers": all(
+                _all(values, int) and not any(isinstance(value, bool) for value in values)
+                for values in numbers
+            ),
             "tuning, a Tuning or None": self.tuning is None or isinstance(self.tuning, Tuning),
             "limits, a table or None": self.limits is None or isinstance(self.limits, Mapping),
         }

@@ -39,6 +39,28 @@ def test_axes_are_crossed_filtered_and_named_and_arms_know_their_levels() -> Non
     assert names(named)[0] == "early.lr0.001"
 
 
+def test_an_axis_by_itself_is_filtered_and_named() -> None:
+    fusions = Axis("fusion", ("early", "late", "late_sum"))
+    some = fusions.where(lambda cell: cell["fusion"] != "late")
+    assert names(made(some)) == ["early", "late_sum"]
+    assert names(made(some.named(lambda cell: f"f.{cell['fusion']}"))) == ["f.early", "f.late_sum"]
+    renamed = fusions.named(lambda cell: cell["fusion"].upper()).where(lambda cell: cell["fusion"] == "late")
+    assert names(made(renamed)) == ["LATE"]
+
+
+@pytest.mark.parametrize("swapped", ["cnn_lstm", {"name": "cnn_lstm"}, EncoderChoice.of("cnn_lstm")])
+def test_an_option_is_set_of_the_component_that_another_axis_chooses(swapped: object) -> None:
+    encoder = Axis("inputs.visual.encoder", {"cnn": swapped})
+    dropout = Axis("inputs.visual.encoder.options.dropout", (0.25, 0.5))
+    for design in (cross(encoder, dropout), cross(dropout, encoder)):
+        arms = made(design).arms[:2]
+        found = [arm.config.inputs["visual"].encoder for arm in arms]
+        assert [one.options.model_dump()["dropout"] for one in found] == [0.25, 0.5]
+        assert found[0].model_copy(update={"options": EncoderChoice.of("cnn_lstm").options}) == (
+            EncoderChoice.of("cnn_lstm")
+        )
+
+
 def test_zipped_axes_are_one_factor() -> None:
     study = made(zipped(Axis("width", (8, 16)), Axis("train.epochs", (4, 2))))
     assert [(arm.config.width, arm.config.train.epochs) for arm in study.arms[:2]] == [(8, 4), (16, 2)]
@@ -95,6 +117,24 @@ def test_an_axis_of_seeds_is_that_of_the_study() -> None:
         (lambda: Axis("width", {"a b": 8, "a-b": 16}), "a label of its own"),
         (lambda: cross(Axis("width", (8,)), Axis("width", (16,))), "have to do with width"),
         (lambda: made(Axis("width", (8,)).where(lambda cell: cell["fusion"] == "late")), "axis 'fusion'"),
+        (lambda: made(Axis("width", (8, 16)).where(lambda cell: False)), "keeps none of 2 combinations"),
+        (lambda: made(Axis("width", (8, 16)).named(lambda cell: None)), "cannot name"),
+        (lambda: Axis("fusion", ("mine:Fusion", "yours:Fusion")), "would be called 'Fusion'"),
+        (lambda: Axis("train.learning_rate", (0.1234567, 0.12345671)), "would be called '0.123457'"),
+        (lambda: Axis("width", (16, 16.0)), "would be called '16'"),
+        (lambda: Axis("fusion", "late"), "several values"),
+        (lambda: Axis("width", 8), "several values"),
+        (lambda: made(Axis("modalities", {"a": {"visual"}})), "arm 'a': modalities takes text"),
+        (lambda: made(Axis("width", {"a": object})), "arm 'a': width takes text"),
+        (
+            lambda: cross(Axis("train", {"a": {"epochs": 3}}), Axis("train.epochs", (1, 2))),
+            "have to do with train.epochs",
+        ),
+        (
+            lambda: cross(Axis("train.epochs", (1, 2)), Axis("train", {"a": {"epochs": 3}})),
+            "have to do with train.epochs",
+        ),
+        (lambda: made(Axis("width", (8,)), seeds=(True,)), "seeds, a tuple of whole numbers"),
     ],
 )
 def test_what_is_refused(make, message: str | None) -> None:
