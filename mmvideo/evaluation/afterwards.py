@@ -82,6 +82,16 @@ def read_afterwards(folder: Path, file: str, kind: type[R], result: RunResult, c
     return record
 
 
+def read_robustness(folder: Path, file: str, result: RunResult) -> RobustnessRecord:
+    """A record of robustness beside a run's result, in the file that is called as it says. Raises Damaged."""
+    record = read_afterwards(folder, file, RobustnessRecord, result, "robustness")
+    name = robustness_file(record.corruption, record.severity)
+    if file != name:
+        remedy = f"Delete it; `mmvideo robustness {folder}` makes it again."
+        raise Damaged(f"{folder / file} is a copy of the record {name}. {remedy}")
+    return record
+
+
 def by_id(ids: Sequence[str], scores: Float[ndarray, " n"]) -> tuple[float, ...]:
     """Clips' scores as records have them: in the order of the clips' ids, 6 decimals each."""
     return tuple(round(float(score), 6) for _, score in sorted(zip(ids, scores, strict=True)))

@@ -38,6 +38,12 @@ def contribution_frame(study: StudyRuns) -> pd.DataFrame:
         records = [_record(run.directory, run.result) for run in arm.runs]
         if all(records):
             measured[arm.name] = [record for record in records if record is not None]
+    newest = max((record.method for records in measured.values() for record in records), default=0)
+    measured = {  # those of an earlier version are of other numbers, and measured anew with the next command
+        arm: records
+        for arm, records in measured.items()
+        if all(record.method == newest for record in records)
+    }
     return contribution_table(measured, study.clips.units)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 from pathlib import Path
 
@@ -13,7 +13,7 @@ import pandas as pd
 from jaxtyping import Float
 from numpy import ndarray
 
-from mmvideo.evaluation.afterwards import ROBUSTNESS, RobustnessRecord, read_afterwards
+from mmvideo.evaluation.afterwards import ROBUSTNESS, RobustnessRecord, read_robustness
 from mmvideo.evaluation.display import MetricDisplay
 from mmvideo.evaluation.robustness import area, effective_robustness
 from mmvideo.evaluation.simultaneous import compare_family
@@ -31,9 +31,9 @@ AREAS = (
 PAIRS = (
     "corruption", "a", "b", "difference", "low", "high", "p", "adjusted_p", "verdict",
 )  # fmt: skip
-Severities = dict[int, tuple[float, tuple[float, ...]]]
+Severities = dict[int, RobustnessRecord]
 Found = dict[str, Severities]
-"""Corruption → severity → level of the (first) damage, and each clip's score."""
+"""Corruption → severity → what was measured."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +68,8 @@ class _Arm:
             shared = [s for s in sorted(of) if all(s in run.get(corruption, {}) for run in self.runs)]
             if shared:
                 self.damaged[corruption] = {
-                    s: (of[s][0], np.array([run[corruption][s][1] for run in self.runs])) for s in shared
+                    s: (of[s].levels[0], np.array([run[corruption][s].scores for run in self.runs]))
+                    for s in shared
                 }
 
     def curve(self, corruption: str) -> Float[ndarray, "V S n"]:
@@ -87,24 +88,45 @@ def robustness_frames(study: StudyRuns) -> Robustness:
         Damaged: a record that was changed, or measured of another run.
     """
     task = study.task
+    measured = [[_found(run.directory, run.result) for run in arm.runs] for arm in study.arms]
+    mixed = _without_mixed([run for runs in measured for run in runs])
     arms = [
         _Arm(
             arm.name,
             task.clip_scores(arm.outputs, study.clips.labels).astype(float),
-            [_found(run.directory, run.result) for run in arm.runs],
+            runs,
             not arm.unimodal,
         )
-        for arm in study.arms
+        for arm, runs in zip(study.arms, measured, strict=True)
     ]
-    return _tables(arms, task, study.clips.units)
+    found = _tables(arms, task, study.clips.units)
+    return replace(found, notes=(*mixed, *found.notes))
 
 
 def _found(folder: Path, result: RunResult) -> Found:
     found: Found = defaultdict(dict)
     for path in sorted((folder / ROBUSTNESS).glob("*.json")):
-        record = read_afterwards(folder, f"{ROBUSTNESS}/{path.name}", RobustnessRecord, result, "robustness")
-        found[record.corruption][record.severity] = (record.levels[0], record.scores)
+        record = read_robustness(folder, f"{ROBUSTNESS}/{path.name}", result)
+        found[record.corruption][record.severity] = record
     return dict(found)
+
+
+def _without_mixed(runs: Sequence[Found]) -> list[str]:
+    """Take out the corruptions of which runs, or severities, have seen other draws than the rest; a note on
+    each."""
+    notes = []
+    for corruption in dict.fromkeys(corruption for run in runs for corruption in run):
+        records = [record for run in runs for record in run.get(corruption, {}).values()]
+        if len(draws := sorted({(record.method, record.seed) for record in records})) > 1:
+            for run in runs:
+                run.pop(corruption, None)
+            seeds = " and ".join(map(str, dict.fromkeys(seed for _, seed in draws)))
+            notes.append(
+                f"{corruption} is left out: it was measured with other draws of the damage in some runs or "
+                f"severities than in others (--seed {seeds}; or by an earlier version). `mmvideo robustness "
+                f"STUDY --kinds {corruption} --seed {draws[-1][1]}` measures what is to be the same."
+            )
+    return notes
 
 
 def _tables(arms: Sequence[_Arm], task: Task, units: ndarray) -> Robustness:
@@ -184,8 +206,10 @@ def measured_in(place: Path) -> tuple[str, Robustness, MetricDisplay]:
     result = open_run(place, READ)
     clips, task = read_clips(place, result), TASKS[result.task]
     clean = task.clip_scores(read_run(place, result, clips).outputs, clips.labels).astype(float)
-    arm = _Arm(result.arm, clean[None], [_found(place, result)])
-    return place.name, _tables([arm], task, clips.units), task.display
+    measured = _found(place, result)
+    mixed = _without_mixed([measured])
+    found = _tables([_Arm(result.arm, clean[None], [measured])], task, clips.units)
+    return place.name, replace(found, notes=(*mixed, *found.notes)), task.display
 
 
 def as_text(found: Robustness, display: MetricDisplay) -> str:

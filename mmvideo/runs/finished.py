@@ -85,8 +85,11 @@ def finished_runs(places: Iterable[Path]) -> list[Path]:
     Of a study, those that belong to it as it is now.
 
     Raises:
-        InputError: a place that is neither, or a study without a finished run.
+        InputError: no place, one that is neither, or a study without a finished run.
     """
+    places = list(places)
+    if not places:
+        raise InputError("Give the folder of at least one finished run or study, such as runs/mixed.")
     found: list[Path] = []
     for place in places:
         if (place / RESULT).is_file():

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from mmvideo.config import RunConfig
 from mmvideo.errors import InputError, unknown
-from mmvideo.evaluation.afterwards import RobustnessRecord, by_id, read_afterwards, robustness_file
+from mmvideo.evaluation.afterwards import RobustnessRecord, by_id, read_robustness, robustness_file
 from mmvideo.evaluation.tasks import TASKS
 from mmvideo.files import Damaged, write_whole
 from mmvideo.modalities.corruptions import SEVERITIES, Damage
@@ -38,18 +38,23 @@ def corruptions_of(config: RunConfig, named: Sequence[str] | None = None) -> lis
             those of modalities that the run lacks are left out, since they change nothing. None: all of each
             modality, and the first of the first two at once.
 
+    Returns:
+        Each once, its modalities in the order of the run's.
+
     Raises:
-        InputError: an unknown corruption or modality.
+        InputError: none, an unknown corruption or modality, or two corruptions of one modality at once.
     """
     inputs = {m: given.component.corruptions for m, given in config.inputs.items()}
     if named is None:
         first = [(m, next(iter(inputs[m]))) for m in config.modalities if inputs[m]]
         found = [{m: name} for m in config.modalities for name in inputs[m]]
         return [*found, dict(first[:2])] if len(first) > 1 else list(found)
+    if not named:
+        raise InputError("--kinds are corruptions such as audio.white_noise, or a modality; got none.")
     asked: list[Kinds] = []
     for text in named:
         if text in inputs:
-            asked += [{text: name} for name in inputs[text]]
+            asked += [kinds for name in inputs[text] if (kinds := {text: name}) not in asked]
             continue
         pairs = [part.partition(".")[::2] for part in text.split("+")]
         for modality, name in pairs:
@@ -57,7 +62,15 @@ def corruptions_of(config: RunConfig, named: Sequence[str] | None = None) -> lis
                 raise unknown("modality", modality, inputs)
             if name not in inputs[modality]:
                 raise unknown(f"corruption of {modality}", name, inputs[modality])
-        asked.append(dict(pairs))
+        together = dict(pairs)
+        if len(together) < len(pairs):
+            raise InputError(
+                f"--kinds {text} damages a modality twice; at once, each has one corruption, as in "
+                "visual.blur+audio.white_noise."
+            )
+        kinds = {modality: together[modality] for modality in inputs if modality in together}
+        if kinds not in asked:
+            asked.append(kinds)
     return [kinds for kinds in asked if kinds.keys() <= set(config.modalities)]
 
 
@@ -83,12 +96,14 @@ class Robustness:
         """Each `corruption-severity` once it is there, and whether it was measured now.
 
         Raises:
-            InputError: an unknown corruption, or a severity that is not 1 to 5.
+            InputError: no corruption or severity, an unknown one, or a severity that is not 1 to 5.
         """
+        if not severities:
+            raise InputError(f"--severities are some of {', '.join(map(str, SEVERITIES))}; got none.")
         if strange := sorted(set(severities) - set(SEVERITIES)):
             raise InputError(f"--severities are some of {', '.join(map(str, SEVERITIES))}; got {strange}.")
         for kinds in corruptions_of(self.config, named):
-            for severity in severities:
+            for severity in dict.fromkeys(severities):
                 file = robustness_file(corruption_name(kinds), severity)
                 made = not self._kept(file)
                 if made:
@@ -97,7 +112,7 @@ class Robustness:
 
     def _kept(self, file: str) -> bool:
         try:
-            record = read_afterwards(self.path, file, RobustnessRecord, self.result, "robustness")
+            record = read_robustness(self.path, file, self.result)
         except Damaged:  # or there is none; it is measured anew
             return False
         return (record.method, record.seed) == (METHOD, self.seed)

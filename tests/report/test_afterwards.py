@@ -73,6 +73,28 @@ def test_contributions_and_where_stand_ins_disagree(study: Path) -> None:
     assert not [note for note in told if "shapley of visual" in note]
 
 
+def test_runs_that_saw_other_draws_of_the_damage_are_not_compared(study: Path) -> None:
+    """As `mmvideo robustness --seed 1` leaves them, interrupted."""
+    run = next(study.glob("late-s1-*"))
+    for severity in (1, 2, 3):
+        file = run / robustness_file(NOISE, severity)
+        record = RobustnessRecord.model_validate_json(file.read_text())
+        rewrite(file, record.model_copy(update={"seed": 1}))
+    found = robustness_frames(load_study(study))
+    assert found.curves.empty
+    assert found.pairs.empty
+    assert [note for note in found.notes if "left out" in note and "--seed 0 and 1" in note]
+    _, alone, _ = measured_in(run)
+    assert alone.curves["severity"].tolist() == [0, 1, 2, 3], "all of a run by itself are the same"
+
+
+def test_contributions_of_an_earlier_version_are_not_compared(study: Path) -> None:
+    for run in study.glob("late-s1-*"):
+        record = ContributionRecord.model_validate_json((run / CONTRIBUTION).read_text())
+        rewrite(run / CONTRIBUTION, record.model_copy(update={"method": 0}))
+    assert set(contribution_frame(load_study(study))["arm"]) == {"hierarchical", "hierarchical twin"}
+
+
 def test_curves_areas_and_pairs(study: Path) -> None:
     loaded = load_study(study)
     found = robustness_frames(loaded)

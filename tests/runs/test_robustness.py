@@ -53,6 +53,39 @@ def test_what_a_run_is_tested_by(configure: Callable[..., RunConfig]) -> None:
         corruptions_of(config, ["adio.white_noise"])
 
 
+def test_each_damage_is_asked_for_once_and_by_one_name(configure: Callable[..., RunConfig]) -> None:
+    config = configure()
+    both = {"visual": "blur", "audio": "white_noise"}
+    asked = ["audio.white_noise+visual.blur", "visual.blur+audio.white_noise"]
+    (found,) = corruptions_of(config, asked)
+    assert list(found.items()) == list(both.items())
+    assert len(corruptions_of(config, ["audio", "audio.white_noise"])) == len(corruptions("audio"))
+    with pytest.raises(InputError, match="damages a modality twice"):
+        corruptions_of(config, ["audio.white_noise+audio.clipping"])
+    with pytest.raises(InputError, match="got none"):
+        corruptions_of(config, [])
+
+
+@pytest.mark.parametrize("command", ["robustness", "contribute"])
+def test_without_a_folder_there_is_nothing_to_measure(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([command])
+    assert ended.value.code == 2
+    assert "at least one finished run or study" in capsys.readouterr().err
+
+
+def test_a_record_in_anothers_file_is_measured_anew(run: Path) -> None:
+    list(Robustness(run).measure([NOISE], (1,)))
+    kept = run / f"{ROBUSTNESS}/{NOISE}-1.json"
+    (run / f"{ROBUSTNESS}/{NOISE}-2.json").write_bytes(kept.read_bytes())
+    with pytest.raises(InputError, match=f"is a copy of the record {ROBUSTNESS}/{NOISE}-1"):
+        measured_in(run)
+    assert dict(Robustness(run).measure([NOISE], (1, 2))) == {f"{NOISE}-1": False, f"{NOISE}-2": True}
+    assert measured_in(run)[1].curves["severity"].tolist() == [0, 1, 2]
+
+
 def test_goes_on_where_it_stopped(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = dict(Robustness(run).measure([NOISE], (1, 5)))
     assert first == {f"{NOISE}-1": True, f"{NOISE}-5": True}
@@ -63,6 +96,8 @@ def test_goes_on_where_it_stopped(run: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert not any(made for _, made in Robustness(run).measure([NOISE], (1, 5)))
     with pytest.raises(InputError, match="severities"):
         list(Robustness(run).measure([NOISE], (0, 6)))
+    with pytest.raises(InputError, match="got none"):
+        list(Robustness(run).measure([NOISE], ()))
 
 
 def test_damage_that_changes_nothing_changes_no_number(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
