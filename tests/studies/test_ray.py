@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -95,10 +96,12 @@ def test_runs_are_tasks_and_a_lost_one_is_a_row(
 ) -> None:
     study = toy.toy_study("good", "broken", "lost", "other", seeds=(0,))
     cluster = put(Cluster({"CPU": 3.0, "GPU": 2.0}, lose="toy/lost-s0"), monkeypatch)
-    engine = RayEngine(RayEngine.Config(address="head:6379", retries=5))
-    where: dict[str, Any] = {"root": Path("runs"), "data_fingerprint": toy.DATA, "engine": engine}
-    report = run_grid(study, partial(toy.train, root=Path("runs")), workers=2, **where)
-    assert cluster.address == "head:6379"
+    with socket.create_server(("127.0.0.1", 0)) as head:
+        address = f"127.0.0.1:{head.getsockname()[1]}"
+        engine = RayEngine(RayEngine.Config(address=address, retries=5))
+        where: dict[str, Any] = {"root": Path("runs"), "data_fingerprint": toy.DATA, "engine": engine}
+        report = run_grid(study, partial(toy.train, root=Path("runs")), workers=2, **where)
+    assert cluster.address == address
     assert not cluster.connected
     assert cluster.asked == {"num_cpus": 1, "num_gpus": 0.0, "max_retries": 5}, "its device is the CPU"
     assert cluster.most == 2
@@ -108,6 +111,25 @@ def test_runs_are_tasks_and_a_lost_one_is_a_row(
     assert reasons["toy/lost-s0"] == "RuntimeError: The worker died unexpectedly"
     details = next(tmp_path.glob("runs/toy/lost-s0-*/error.txt")).read_text()
     assert "its logs say why" in details
+
+
+@pytest.mark.parametrize("given", ["by option", "by environment"])
+def test_an_address_where_nothing_answers_is_told_at_once(
+    given: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ray asks for minutes, with lines of its own."""
+    put(Cluster({"CPU": 1.0}), monkeypatch)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+    monkeypatch.setenv("RAY_ADDRESS", "" if given == "by option" else address)
+    engine = RayEngine(RayEngine.Config(address=address if given == "by option" else None))
+    with pytest.raises(InputError, match=f"no Ray cluster at '{address}'.*refused"):
+        engine.check()
+    with (
+        pytest.raises(InputError, match="no Ray cluster"),
+        engine.open([RunConfig()], Path("runs"), None),
+    ):
+        pass
 
 
 @pytest.mark.parametrize(
@@ -193,10 +215,8 @@ def test_without_ray_or_a_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
     cluster = put(Cluster({}), monkeypatch)
     monkeypatch.setattr(cluster, "init", refuse)
     with (
-        pytest.raises(
-            InputError, match="no Ray cluster at 'head:6379': nobody listens at head:6379 Start one"
-        ),
-        RayEngine(RayEngine.Config(address="head:6379")).open([RunConfig()], Path("runs"), None),
+        pytest.raises(InputError, match=r"no Ray cluster at 'auto': nobody listens at head:6379\. Start one"),
+        RayEngine(RayEngine.Config(address="auto")).open([RunConfig()], Path("runs"), None),
     ):
         pass
     monkeypatch.undo()

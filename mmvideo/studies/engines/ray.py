@@ -7,6 +7,7 @@ tasks, nodes and this process.
 from __future__ import annotations
 
 import os
+import socket
 import sys
 import time
 from collections import deque
@@ -23,6 +24,8 @@ from mmvideo.schema import NotNegative, PositiveFloat
 from mmvideo.studies.engines.base import Attempt, Ended, Engine, Workers
 from mmvideo.studies.engines.parcel import carry_out, pack
 from mmvideo.workers import NoAnswer, of_threads
+
+SECONDS_TO_ANSWER = 10.0
 
 
 class RayEngine(Engine):
@@ -46,6 +49,7 @@ class RayEngine(Engine):
 
     def check(self) -> None:
         _library()
+        _reach(self.options.address)
 
     def at_once(self, config: RunConfig, workers: int | None) -> int | None:
         return workers
@@ -55,6 +59,7 @@ class RayEngine(Engine):
         ray = _library()
         ours = not ray.is_initialized()
         if ours:
+            _reach(self.options.address)
             _connect(ray, self.options.address)
         threads = max(config.runtime.threads for config in configs)
         cpus = self.options.cpus or threads + max(config.runtime.loader_workers for config in configs)
@@ -134,17 +139,37 @@ def _library() -> Any:
     return ray
 
 
+def _reach(address: str | None) -> None:
+    """See whether anything answers at a cluster's address: Ray itself would ask for minutes.
+
+    Raises:
+        InputError: nothing does.
+    """
+    where = address or os.environ.get("RAY_ADDRESS", "")
+    host, _, port = where.removeprefix("ray://").rpartition(":")
+    if not (host and port.isdecimal()):  # `auto`, `local`
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=SECONDS_TO_ANSWER).close()
+    except (OSError, OverflowError, UnicodeError) as error:
+        raise InputError(_no_cluster(f"at '{where}'", str(error))) from error
+
+
+def _no_cluster(where: str, reason: str) -> str:
+    return (
+        f"There is no Ray cluster {where}: {reason}. Start one with `ray start --head`, or leave "
+        "--engine.address (RAY_ADDRESS) out."
+    )
+
+
 def _connect(ray: Any, address: str | None) -> None:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # of a cluster that is started here
     try:
         ray.init(address=address, log_to_driver=False, logging_level="ERROR")
     except (ConnectionError, RuntimeError, ValueError) as error:
         where = f"at '{address}'" if address else "here"
-        reason = str(error).strip().partition("\n")[0]
-        raise InputError(
-            f"There is no Ray cluster {where}: {reason} Start one with `ray start --head`, or leave "
-            "--engine.address out."
-        ) from error
+        reason = str(error).strip().partition("\n")[0].rstrip(".")
+        raise InputError(_no_cluster(where, reason)) from error
 
 
 def _tell_of_room(ray: Any, cpus: float, gpus: float) -> None:
