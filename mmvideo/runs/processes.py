@@ -9,9 +9,10 @@ from functools import partial
 from typing import Any
 
 from lightning_fabric import Fabric
-from torch.multiprocessing.spawn import ProcessRaisedException
+from torch.multiprocessing.spawn import ProcessExitedException, ProcessRaisedException
 
 from mmvideo.config import RunConfig
+from mmvideo.errors import InputError, TrainingError
 from mmvideo.runs.assembly import START, make_fabric
 
 
@@ -22,9 +23,16 @@ def on_devices(config: RunConfig, work: Callable[[Fabric], None]) -> None:
         work: to be had in other processes, if there are any; it writes in the first of them only.
 
     Raises:
+        InputError: more devices than a batch has clips.
+        TrainingError: a process was killed, as for want of memory.
         whatever the work raised, in the process that failed first; the others are ended.
     """
     devices = config.runtime.devices
+    if devices > config.train.batch_size:
+        raise InputError(
+            f"runtime.devices is {devices}, but a batch has {config.train.batch_size} clips to share among "
+            "them; ask for fewer, or raise train.batch_size."
+        )
     fabric = make_fabric(config, devices)
     if devices == 1:
         work(fabric)
@@ -37,6 +45,11 @@ def on_devices(config: RunConfig, work: Callable[[Fabric], None]) -> None:
         if errors.empty():
             raise
         raise errors.get() from error
+    except ProcessExitedException as error:
+        raise TrainingError(
+            f"A process of the run was ended from outside ({error}), as for want of memory. What it had "
+            "trained is kept; the same command goes on from there, with fewer runtime.devices if need be."
+        ) from error
     finally:
         os.environ.pop("MASTER_PORT", None)
         if port is not None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
+import signal
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -16,7 +18,7 @@ from planted_runs import small_inputs
 
 from mmvideo.components import FusionChoice
 from mmvideo.config import RunConfig, RuntimeConfig, TrainConfig
-from mmvideo.errors import TrainingError
+from mmvideo.errors import InputError, TrainingError
 from mmvideo.runs import assembly
 from mmvideo.runs.directory import RunDirectory
 from mmvideo.runs.execute import _execute, execute
@@ -82,6 +84,24 @@ def diverge(fabric: Fabric) -> None:
 def test_a_failure_of_one_process_is_the_runs(config: RunConfig) -> None:
     with pytest.raises(TrainingError, match="the loss is nan"):
         on_devices(config.model_copy(update={"runtime": TWO}), diverge)
+
+
+def die(fabric: Fabric) -> None:
+    """One process is killed, as for want of memory; the other waits for it."""
+    if fabric.global_rank == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    fabric.barrier()
+
+
+def test_a_process_that_is_killed_is_told_without_a_trace(config: RunConfig) -> None:
+    with pytest.raises(TrainingError, match=r"ended from outside.*SIGKILL"):
+        on_devices(config.model_copy(update={"runtime": TWO}), die)
+
+
+def test_a_batch_is_not_shared_by_more_processes_than_it_has_clips(config: RunConfig) -> None:
+    many = RuntimeConfig(device="cpu", devices=1000)
+    with pytest.raises(InputError, match=r"runtime\.devices is 1000, but a batch has 15 clips"):
+        on_devices(config.model_copy(update={"runtime": many}), die)
 
 
 def test_the_work_can_be_had_in_new_processes(config: RunConfig, tmp_path: Path) -> None:
