@@ -20,7 +20,7 @@ from mmvideo.schema import Option
 from mmvideo.studies.space import Among, Sampler, Tuning, values_from
 from mmvideo.studies.study import Study
 from mmvideo.studies.sweep_file import write_sweeps
-from mmvideo.studies.tuning import keys_of, trial_runs
+from mmvideo.studies.tuning import keys_of, refuse_given, trial_runs
 
 LEFT_OUT = {"--export": 1, "--workers": 1, "--out": 1, "--dry-run": 0}
 """Options that a single trial has no use for, with the number of words behind each."""
@@ -59,6 +59,8 @@ def run(arguments: list[str]) -> int:
         for file in write_sweeps(study, options.export, ["mmvideo", "sweep", *_of_a_trial(own)], of_study):
             print(file)
         return 0
+    if options.arm is not None and options.dry_run:
+        raise InputError("--dry-run tells the plan of a whole sweep; a trial, --arm, is carried out.")
     if options.arm is not None:
         return _one_trial(study, options, options.arm)
     if options.try_:
@@ -107,6 +109,7 @@ def _one_trial(study: Study, options: Sweep, name: str) -> int:
         raise unknown(f"arm of '{study.name}'", name, arms)
     setting = {field: _one(field, text) for field, text in _assigned(options.try_, "--try").items()}
     for field in setting:
+        refuse_given(field)
         if not keys_of(arms[name].config, field):
             raise unknown("field to try", field, study.tuning.space if study.tuning else ())
     root = options.root / study.name

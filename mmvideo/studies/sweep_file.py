@@ -28,7 +28,7 @@ def write_sweeps(study: Study, folder: Path, command: Sequence[str], own: Sequen
     """
     import yaml
 
-    make_folder(folder)
+    make_folder(folder, "--export")
     written = []
     for arm in study.arms:
         text = yaml.safe_dump(sweep_of(study, arm, command, own), sort_keys=False, allow_unicode=True)

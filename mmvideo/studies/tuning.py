@@ -31,6 +31,8 @@ from mmvideo.tuning_record import ArmTuning, Setting, TrialRow, TuningRecord, se
 from mmvideo.vocabulary import counted
 
 FOLDER = "trials"
+GIVEN, AROUND = ("study", "arm", "seed"), ("data.", "runtime.", "tracking.")
+"""What is no setting of an arm: a trial's name and seed, which clips it is judged on, where it is run."""
 
 
 @dataclass(frozen=True)
@@ -51,12 +53,14 @@ def tunable(study: Study, fixed: Collection[str] = ()) -> Study:
     where all are of one, and the width where encoders come from earlier runs.
 
     Raises:
-        InputError: a name that no arm has, or nothing is left to tune.
+        InputError: a name that no arm has or that is none to choose by validation, or nothing is left to
+            tune.
     """
     if study.tuning is None:
         return study
     out: dict[str, str] = {}
     for name in study.tuning.space:
+        refuse_given(name)
         keys = {key for arm in study.arms for key in keys_of(arm.config, name)}
         if not keys:
             known = {key for arm in study.arms for key in flatten(arm.config.model_dump(mode="json"))}
@@ -74,9 +78,21 @@ def tunable(study: Study, fixed: Collection[str] = ()) -> Study:
     space = {name: values for name, values in study.tuning.space.items() if name not in out}
     told = "; ".join(f"{name} ({why})" for name, why in out.items())
     if not space:
-        raise InputError(f"Nothing of '{study.name}' can be tuned: {told}. Leave --tune out.")
+        raise InputError(f"Nothing of '{study.name}' can be tuned: {told}. Tune something else, or nothing.")
     tuning = replace(study.tuning, space=space)
     return replace(study, tuning=tuning, notes=(*study.notes, f"Not tuned: {told}."))
+
+
+def refuse_given(name: str) -> None:
+    """
+    Raises:
+        InputError: a field that is no setting of an arm.
+    """
+    if name in GIVEN or name.startswith(AROUND):
+        raise InputError(
+            f"'{name}' is not tuned: validation can choose among ways to train on the same clips, not among "
+            "names, seeds, data or machines. Leave it out of the space."
+        )
 
 
 def keys_of(config: RunConfig, name: str) -> list[str]:

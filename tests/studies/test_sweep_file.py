@@ -73,3 +73,20 @@ def test_what_the_agent_starts_is_a_command_of_ours() -> None:
         "mmvideo", "sweep", "experiments/fusion_strategies.py",
         "--arm", "late", "--try", "width=64", "train.learning_rate=0.001",
     ]  # fmt: skip
+
+
+def test_flags_that_cannot_be_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    (tmp_path / "file").touch()
+    study = str(REPOSITORY / "experiments" / "fusion_strategies.py")
+    for flags, told in (
+        (["--export", str(tmp_path / "file")], "another folder with --export"),
+        (["--arm", "late", "--try", "width=64", "--dry-run"], "--dry-run tells the plan"),
+        (["--arm", "late", "--try", "seed=3"], "'seed' is not tuned"),
+    ):
+        with pytest.raises(SystemExit) as ended:
+            main(["sweep", study, *flags])
+        assert ended.value.code == 2
+        assert told in capsys.readouterr().err

@@ -119,6 +119,11 @@ class TestSpace:
         assert sized.tuning is not None
         assert list(sized.tuning.space) == list(SPACE)
 
+    @pytest.mark.parametrize("name", ["seed", "arm", "data.manifest", "data.frame_rate", "runtime.device"])
+    def test_what_is_no_way_to_train_is_refused(self, name: str) -> None:
+        with pytest.raises(InputError, match=f"'{name}' is not tuned"):
+            tunable(study_of("late", tuning=Tuning(2, {name: Among((1, 2))})))
+
     def test_a_name_that_no_arm_has_is_refused(self) -> None:
         with pytest.raises(InputError, match=r"field to tune 'train.rate'.*train\."):
             tunable(study_of("late", tuning=Tuning(2, {"train.rate": Among((1,))})))
