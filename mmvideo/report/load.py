@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from itertools import combinations
+from math import isnan
 from pathlib import Path
 
 import numpy as np
@@ -170,7 +171,7 @@ def _labels(rows: Sequence[Prediction], classes: Sequence[str]) -> Shaped[ndarra
 
 def read_clips(folder: Path, result: RunResult) -> Clips:
     """The study's test clips as one run predicted them."""
-    return _clips(_read_predictions(folder), result)
+    return _clips(folder, _read_predictions(folder), result)
 
 
 def read_scores(folder: Path) -> tuple[Clips, Shaped[ndarray, " n"]]:
@@ -181,11 +182,14 @@ def read_scores(folder: Path) -> tuple[Clips, Shaped[ndarray, " n"]]:
     """
     result = open_run(folder, [PREDICTIONS])
     rows = _read_predictions(folder)
-    clips = _clips(rows, result)
+    clips = _clips(folder, rows, result)
     return clips, TASKS[result.task].clip_scores(_outputs(folder, rows, clips), clips.labels)
 
 
-def _clips(rows: Sequence[Prediction], result: RunResult) -> Clips:
+def _clips(folder: Path, rows: Sequence[Prediction], result: RunResult) -> Clips:
+    (name, count), *_ = Counter(row.id for row in rows).most_common(1)
+    if count > 1:
+        raise Damaged(f"{folder / PREDICTIONS} has clip {name} {count} times. {run_remedy(folder)}")
     return Clips(
         ids=tuple(row.id for row in rows),
         groups=np.array([row.group for row in rows]),
@@ -250,6 +254,10 @@ def _outputs(folder: Path, rows: Sequence[Prediction], clips: Clips, file: str =
         if getattr(row, task.outputs) is None or len(row.outputs) != width:
             raise Damaged(
                 f"{folder / file}: clip {row.id} needs {width} {task.outputs}. {run_remedy(folder)}"
+            )
+        if any(isnan(output) for output in row.outputs):
+            raise Damaged(
+                f"{folder / file}: clip {row.id} has outputs that are no numbers. {run_remedy(folder)}"
             )
     return np.array([row.outputs for row in rows], dtype=float)
 

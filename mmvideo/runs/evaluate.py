@@ -66,6 +66,7 @@ def evaluate_splits(net: Any, data: RunData, run: RunDirectory, fabric: Fabric) 
     for split, subsets in parts.items():
         batches = gathered(data.evaluated(split, share=share), fabric)
         predictions, restricted = predict_subsets(net, batches, fabric.device, subsets, data.task)
+        predictions.refuse_nan()
         if fabric.is_global_zero:
             run.write_predictions(split, _rows(predictions, data))
         result[split] = predictions.metrics()

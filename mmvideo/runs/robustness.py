@@ -132,6 +132,7 @@ class Robustness:
             levels = tuple(m.damage.level for m in data.modalities.values() if m.damage is not None)
             for modality in data.modalities.values():
                 modality.damage = modality.encode_now = None
+        found.refuse_nan()
         return RobustnessRecord(
             run=self.result.folder,
             result=str(self.result.seal),

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from mmvideo.errors import TrainingError
 from mmvideo.evaluation.tasks import TASKS
 from mmvideo.evaluation.views import first_views, mean_over_views
 from mmvideo.types import Batch
@@ -27,6 +28,20 @@ class Predictions:
     labels: np.ndarray
     outputs: np.ndarray
     task: TaskKind = "single_label"
+
+    def refuse_nan(self) -> None:
+        """The likeliest of classes that are no numbers would be the first, and counted.
+
+        Raises:
+            TrainingError: outputs that are no numbers; the message names a clip.
+        """
+        lost = np.isnan(self.outputs).any(axis=1)
+        if lost.any():
+            raise TrainingError(
+                f"The model's outputs are no numbers (NaN) for {lost.sum()} of {len(lost)} clips, such as "
+                f"{self.ids[int(lost.argmax())]}, so they have no score. Look at that clip with `mmvideo "
+                "inspect`; in train.precision 32-true outputs do not overflow."
+            )
 
     def metrics(self) -> dict[str, float]:
         """All metrics of the task."""

@@ -191,3 +191,24 @@ def test_presence_goes_by_name(make_study: MakeStudy) -> None:
     assert list(present) == ["visual", "audio", "text"]
     assert present["audio"].tolist() == [i % 10 != 0 for i in range(40)]
     assert study.modalities == ("visual", "audio", "text")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda rows: [*rows, rows[0]], "has clip clip0000 2 times"),
+        (lambda rows: [{**rows[0], "log_probabilities": [float("nan")] * 4}, *rows[1:]], "are no numbers"),
+    ],
+    ids=["twice", "NaN"],
+)
+def test_predictions_that_cannot_be_scored_are_refused(
+    make_study: MakeStudy, change: Callable[[list[Any]], list[Any]], message: str
+) -> None:
+    study = make_study(n_clips=20)
+    for folder in study.glob("*-s*-*"):
+        file = folder / "predictions_test.jsonl"
+        rows = [json.loads(line) for line in file.read_text().splitlines()]
+        file.write_text("".join(json.dumps(row) + "\n" for row in change(rows)))
+        reseal(folder)
+    with pytest.raises(InputError, match=message):
+        load_study(study)

@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from mmvideo.errors import TrainingError
 from mmvideo.training.predict import predict
 from mmvideo.types import Batch, Tokens
 
@@ -43,3 +44,12 @@ def test_without_views_nothing_is_averaged() -> None:
     logits = torch.randn(3, 4)
     plain = predict(Echo(), [batch("abc", logits)], CPU)
     assert torch.equal(torch.tensor(plain.outputs), logits.double().log_softmax(dim=1))
+
+
+def test_outputs_that_are_no_numbers_have_no_score() -> None:
+    """Their likeliest class would be the first, and sometimes right."""
+    logits = torch.randn(3, 4)
+    predict(Echo(), [batch("abc", logits)], CPU).refuse_nan()
+    logits[1, 2] = float("nan")
+    with pytest.raises(TrainingError, match="for 1 of 3 clips, such as b"):
+        predict(Echo(), [batch("abc", logits)], CPU).refuse_nan()
