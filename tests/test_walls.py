@@ -93,8 +93,10 @@ NAME_KNOWN = {
         "recipes/mmsa.py planted/tasks.py": "of its data",
         "store/clip_format.py": "the format's arrays",
         "report/charts/theme.py transcribe/whisper.py": "another library's word",
+        "clips/notices.py": "what metadata would be read as",
     },
     "features": {
+        "studies/base.py": "`+flow` behind a base's name",
         "encoders/features.py": "the kind its encoders take",
         "contract/check.py contract/inputs.py": "made-up batches",
         "inspection/opened.py inspection/panels.py": "drawn in a way of its own",

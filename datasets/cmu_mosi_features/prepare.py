@@ -1,4 +1,4 @@
-"""CMU-MOSI as tables of utterance features: one vector of sight, sound and words for each utterance.
+"""CMU-MOSI as tables of utterance features: one vector of visual, audio and text for each utterance.
 
 mmvideo prepare cmu_mosi_features --source ~/downloads/cmu_mosi_features --out data/cmu_mosi_features --check
 """

@@ -38,7 +38,7 @@ class Options(CarvedOptions):
     """Write the transcript as subtitles (.srt, below the manifest's folder), or into the manifest as the
     metadata field `transcript`."""
     visual: Literal["frames", "mouth"] = "frames"
-    """Whether sight is the video's frames, or precomputed features: the grey pixels around the mouth, each
+    """Whether visual is the video's frames, or precomputed features: the grey pixels around the mouth, each
     clip's own mean taken off (.npy, below the manifest's folder; `visual.name` is then `features`)."""
 
 

@@ -42,6 +42,9 @@ class Options(CarvedOptions):
     group (speaker, source video …) must not be in two splits; without it, rows of one file are a group."""
     metadata: tuple[str, ...] = ()
     """Columns with free text (title, tags, transcript) that a model may read."""
+    features: tuple[str, ...] = ()
+    """Pairs modality=column, such as flow=flow_file: columns that name files of vectors made before, a
+    modality by any name. After #, the part of a file that is the clip's (docs/data.md)."""
     files: Path | None = None
     """Folder that paths in the table are relative to. None: the table's own folder."""
     task: TaskKind = "single_label"
@@ -62,11 +65,15 @@ def listing(options: Options) -> Listing:
     """One clip a row, divided by group where the table has no split column."""
     table = read_rows(options.source, "--source is the table's path.", encoding=options.encoding)
     columns = _columns(options, table.columns)
+    features = _pairs(options.features, "--features", "modality=column, such as flow=flow_file")
+    for column in features.values():
+        if column not in table.columns:
+            raise unknown(f"column of {options.source.name}", column, table.columns)
     clips: list[Clip] = []
     problems: list[str] = []
     for number, (line, row) in enumerate(zip(table.lines, table.rows, strict=True), start=1):
         try:
-            clips.append(_clip(row, number, columns, options))
+            clips.append(_clip(row, number, columns, features, options))
         except (InputError, ValidationError) as error:
             reason = explain_row(error) if isinstance(error, ValidationError) else error
             problems.append(f"{options.source}:{line}: {reason}")
@@ -85,10 +92,9 @@ def _columns(options: Options, existing: Sequence[str]) -> dict[str, str]:
         InputError: a pair that is none, an unknown field or column, no label, or no media and no text.
     """
     columns = {field: field for field in FIELDS if field in existing}
-    for pair in options.columns:
-        field, equals, column = pair.partition("=")
-        if not equals:
-            raise InputError(f"--columns takes pairs field=column, such as label=emotion; got '{pair}'.")
+    for field, column in _pairs(options.columns, "--columns", "field=column, such as label=emotion").items():
+        if field == "features":
+            raise InputError(f"--columns features={column}: say --features MODALITY={column}.")
         if field not in FIELDS:
             raise unknown("field of a clip", field, FIELDS)
         columns[field] = column
@@ -99,15 +105,41 @@ def _columns(options: Options, existing: Sequence[str]) -> dict[str, str]:
         raise InputError(
             f"Which column is the label? Say --columns label=…; there are: {', '.join(existing)}."
         )
-    if not options.metadata and not any(field in columns for field in PATHS):
+    if not (options.metadata or options.features) and not any(field in columns for field in PATHS):
         raise InputError(
-            f"Nothing to see, hear or read: say --columns video=… (or audio, subtitles) or --metadata …; "
-            f"there are: {', '.join(existing)}."
+            f"Nothing to see, hear or read: say --columns video=… (or audio, subtitles), --metadata … or "
+            f"--features …; there are: {', '.join(existing)}."
         )
     return columns
 
 
-def _clip(row: Mapping[str, Any], number: int, columns: Mapping[str, str], options: Options) -> Clip:
+def _pairs(given: Sequence[str], flag: str, example: str) -> dict[str, str]:
+    """`name=column` of a flag.
+
+    Raises:
+        InputError: one that is no pair.
+    """
+    pairs = {}
+    for pair in given:
+        name, _, column = pair.partition("=")
+        if not (name and column):
+            raise InputError(f"{flag} takes pairs {example}; got '{pair}'.")
+        pairs[name] = column
+    return pairs
+
+
+def _clip(
+    row: Mapping[str, Any],
+    number: int,
+    columns: Mapping[str, str],
+    features: Mapping[str, str],
+    options: Options,
+) -> Clip:
+    """A row as a clip.
+
+    Args:
+        features: modality → column of the file of its vectors.
+    """
     root = options.source.parent if options.files is None else options.files.expanduser().absolute()
     cells = {field: row[column] for field, column in columns.items() if not _empty(row[column])}
     texts = {field: stripped(_text(cell, field)) for field, cell in cells.items() if field != "label"}
@@ -126,6 +158,11 @@ def _clip(row: Mapping[str, Any], number: int, columns: Mapping[str, str], optio
         label=_label(cells.get("label", ""), options),
         group=next((texts[field] for field in ("group", "video", "audio") if field in cells), name),
         split=split or "train",
+        features={
+            name: str(root / stripped(_text(row[column], name)))
+            for name, column in features.items()
+            if not _empty(row[column])
+        },
         metadata={
             column: _text(row[column], column) for column in options.metadata if not _empty(row[column])
         },

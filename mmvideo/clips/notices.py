@@ -16,6 +16,8 @@ MOSTLY = 0.5
 """Share of a split's clips above which blank ones are told."""
 ASSOCIATED = 0.01
 """p below which blankness and class are said to go together."""
+FEW_GROUPS = 6
+"""Groups of test clips below which a difference that all of them share may still be chance (sign test)."""
 _ALONE: dict[Split, str] = {
     "train": "it is all there is to learn from",
     "val": "the checkpoint is chosen on it alone",
@@ -37,6 +39,7 @@ def split_notices(clips: Sequence[Clip]) -> list[str]:
             f"All {counted(len(test), 'test clip')} are of one group ({test[0].group}): intervals are over "
             "clips, and tell nothing of what another group would give."
         )
+    found += _few_groups(test)
     trained, tested = (
         {name for clip in of[split] for name in classes_of(clip.label)} for split in ("train", "test")
     )
@@ -47,6 +50,24 @@ def split_notices(clips: Sequence[Clip]) -> list[str]:
             f"{'has' if len(lacking) == 1 else 'have'} no test clip: {shown(lacking)}."
         )
     return found
+
+
+def _few_groups(test: Sequence[Clip]) -> list[str]:
+    """Where intervals over groups of test clips will leave nearly everything open."""
+    groups = len({clip.group for clip in test})
+    if not 1 < groups < FEW_GROUPS:
+        return []
+    perfect = (
+        ""
+        if isinstance(test[0].label, float)
+        else (
+            f", and even of a model that is right on every clip begin at {100 * 0.025 ** (1 / groups):.0f} %"
+        )
+    )
+    return [
+        f"The {counted(len(test), 'test clip')} are of {groups} groups: 95 % intervals over so few are wide"
+        f"{perfect}. Test on at least {FEW_GROUPS}, better on some dozens."
+    ]
 
 
 def _alike(clips: Sequence[Clip]) -> list[str]:
@@ -117,6 +138,29 @@ def presence_notices(clips: Sequence[Clip], present: Mapping[str, Collection[str
         for split in SPLITS[1:]:
             if trained & set(ids) and not any(clip.id in ids for clip in clips if clip.split == split):
                 found.append(f"No {split} clip has {name}, which training clips have.")
+    return found
+
+
+def unread_notices(clips: Sequence[Clip], present: Mapping[str, Collection[str]]) -> list[str]:
+    """What the manifest names and no input of a configuration reads: features, and metadata of clips without
+    other text.
+
+    Args:
+        present: by input, ids of the clips that have it.
+    """
+    found = []
+    having = Counter(name for clip in clips for name in clip.features if name not in present)
+    for name, number in having.items():
+        found.append(
+            f"{counted(number, 'clip names', 'clips name')} features of {name}, which no input reads. "
+            f"A base called with +{name} reads them too, as `--base folder+{name}`."
+        )
+    fields = sorted({name for clip in clips for name in clip.metadata})
+    if fields and "text" in present and not present["text"]:
+        found.append(
+            f"Clips have metadata ({shown(fields)}) and no other text, and no input reads them. To have them "
+            f"read: --set 'inputs.text.options.metadata_fields=[\"{fields[0]}\"]'."
+        )
     return found
 
 

@@ -11,6 +11,7 @@ from mmvideo.clips.notices import (
     blank_notices,
     presence_notices,
     split_notices,
+    unread_notices,
     untrained_notices,
 )
 from mmvideo.config import RunConfig
@@ -59,6 +60,7 @@ def content_of(
     words = {name: BLANK.get(config.inputs[name].kind, "") for name in present}
     notices = (
         *split_notices(clips),
+        *unread_notices(clips, present),
         *presence_notices(clips, present),
         *absence_notices(clips, present),
         *untrained_notices(clips, {name: present[name] for name in config.modalities}),

@@ -11,7 +11,7 @@ import numpy as np
 from mmvideo.clips.audit import audit
 from mmvideo.clips.labels import classes_of
 from mmvideo.clips.manifest import check_files
-from mmvideo.clips.notices import absence_notices, blank_notices, split_notices
+from mmvideo.clips.notices import absence_notices, blank_notices, split_notices, unread_notices
 from mmvideo.errors import InputError
 from mmvideo.inspection.opened import Inspected
 from mmvideo.inspection.views import media_seconds
@@ -102,6 +102,7 @@ def _notices(inspected: Inspected, blank: Mapping[str, frozenset[str]]) -> list[
     present = inspected.present
     return [
         *split_notices(clips),
+        *unread_notices(clips, present),
         *absence_notices(clips, present),
         *blank_notices(clips, present, blank, words),
     ]

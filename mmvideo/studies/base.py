@@ -10,9 +10,13 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from mmvideo.config import RunConfig, load_config
+from pydantic import ValidationError
+
+from mmvideo.config import Input, RunConfig, load_config
 from mmvideo.errors import InputError, unknown
+from mmvideo.schema import explain
 from mmvideo.studies.loading import load_function, load_module, own_functions
+from mmvideo.vocabulary import in_order
 
 BASES = "bases.py"
 BASES_MODULE = "mmvideo.experiments.bases"
@@ -32,13 +36,21 @@ def study_base(spec: str, manifest: str | None = None, *, beside: str) -> Base:
     """The base that a study's `--base` names, on the given clips. No data are read.
 
     Args:
-        spec: a function of the bases.py beside the study; or what `load_base` takes.
+        spec: a function of the bases.py beside the study; or what `load_base` takes. `+flow` behind it adds
+            an input that reads the manifest's features of that name.
         manifest: list of clips; None: the base's own.
         beside: the study's own `__file__`.
 
     Raises:
         InputError: there is no such configuration.
     """
+    spec, added = _features_named(spec)
+    found = _found(spec, manifest, beside)
+    name = "+".join((found.name, *added)) if added else found.name
+    return Base(_with_features(found.config, added, spec), name)
+
+
+def _found(spec: str, manifest: str | None, beside: str) -> Base:
     if spec.isidentifier() and not Path(spec, "config.json").is_file():
         known = known_bases(Path(beside).parent)
         if spec not in known:
@@ -62,17 +74,53 @@ def study_base(spec: str, manifest: str | None = None, *, beside: str) -> Base:
 
 def load_base(spec: str) -> RunConfig:
     """The configuration that a function "path/to/file.py:function" or "package.module:function" returns
-    (`base` if only the file or module is given), or of the directory or config.json of an earlier run.
+    (`base` if only the file or module is given), or of the directory or config.json of an earlier run; with
+    further inputs for features, as `path/to/file.py:function+flow`.
 
     Raises:
         InputError: no such file, module or function, or what it holds or returns is no configuration.
     """
+    spec, added = _features_named(spec)
+    return _with_features(_loaded(spec), added, spec)
+
+
+def _loaded(spec: str) -> RunConfig:
     if not is_record(spec):
         return _returned(load_function(spec, "base")(), spec)
     path = Path(spec) / "config.json" if Path(spec).is_dir() else Path(spec)
     if not path.is_file():
         raise InputError(f"There is no configuration '{path}'. Give the config.json of an earlier run.")
     return load_config(path.read_text(encoding="utf-8"), str(path))
+
+
+def _features_named(spec: str) -> tuple[str, list[str]]:
+    """The base, and the features that `+` names behind it; a path that is there is taken as it is."""
+    folder, slash, last = spec.rpartition("/")
+    if Path(spec).exists():
+        return spec, []
+    first, *added = last.split("+")
+    return f"{folder}{slash}{first}", added
+
+
+def _with_features(config: RunConfig, added: list[str], spec: str) -> RunConfig:
+    """The configuration, with an input for each of these of the manifest's features.
+
+    Raises:
+        InputError: it has an input of that name, or a modality cannot be called so.
+    """
+    if not added:
+        return config
+    if taken := [name for name in added if name in config.inputs]:
+        raise InputError(
+            f"'{spec}' has an input called {taken[0]}; to have it read features instead: "
+            f"--set inputs.{taken[0]}=features"
+        )
+    inputs = config.inputs | {name: Input.of("features") for name in added}
+    given = in_order((*config.modalities, *added))
+    try:
+        return RunConfig(**{**dict(config), "inputs": inputs, "modalities": given})
+    except ValidationError as error:
+        raise InputError(f"'{'+'.join((spec, *added))}' is no configuration: {explain(error)}.") from error
 
 
 def is_record(spec: str) -> bool:

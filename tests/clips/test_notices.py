@@ -10,6 +10,7 @@ from mmvideo.clips.notices import (
     blank_notices,
     presence_notices,
     split_notices,
+    unread_notices,
     untrained_notices,
 )
 from mmvideo.errors import InputError
@@ -47,9 +48,35 @@ def test_small_and_narrow_splits_are_told() -> None:
     ]
 
 
+def test_few_groups_are_told_with_what_they_leave_open() -> None:
+    train = clips("train", 20)
+    three = [*train, *(row for at in "xyz" for row in clips("test", 4, group=at))]
+    assert split_notices(three) == [
+        "The 12 test clips are of 3 groups: 95 % intervals over so few are wide, and even of a model that is "
+        "right on every clip begin at 29 %. Test on at least 6, better on some dozens."
+    ]
+    numbers = [clip.model_copy(update={"label": 0.5}) for clip in three]
+    assert "over so few are wide. Test on" in split_notices(numbers)[0]
+    assert split_notices([*train, *clips("test", 6)]) == []
+
+
+def test_what_no_input_reads_is_told() -> None:
+    given = {"features": {"flow": "f.npy"}, "metadata": {"title": "t"}}
+    rows = [clip.model_copy(update=given) for clip in clips("train", 3)]
+    inputs: dict[str, set[str]] = {"visual": {"train0"}, "text": set()}
+    assert unread_notices(rows, inputs) == [
+        "3 clips name features of flow, which no input reads. A base called with +flow reads them too, as "
+        "`--base folder+flow`.",
+        "Clips have metadata (title) and no other text, and no input reads them. To have them read: "
+        "--set 'inputs.text.options.metadata_fields=[\"title\"]'.",
+    ]
+    assert unread_notices(rows, {"flow": {"train0"}, "text": {"train0"}}) == []
+    assert unread_notices(clips("train", 3), inputs) == []
+
+
 def test_one_class_and_classes_that_differ_in_capitals_are_told() -> None:
-    (note,) = split_notices(clips("train", 4, labels="a") + clips("test", 4, labels="a"))
-    assert note == "All 8 clips are of one class, 'a': there is nothing to tell apart."
+    (note,) = split_notices(clips("train", 4, labels="a") + clips("test", 6, labels="a"))
+    assert note == "All 10 clips are of one class, 'a': there is nothing to tell apart."
     (note,) = split_notices([*clips("train", 6, labels="abA"), *clips("test", 6, labels="abA")])
     assert note.startswith("Classes differ in capitals alone: 'A' and 'a'. If each is one class")
 

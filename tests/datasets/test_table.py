@@ -204,3 +204,22 @@ def test_what_is_wrong_with_a_row_is_said_with_its_column(table, tmp_path, write
     source = write("t.csv", csv(tuple(row), tuple(row.values())))
     with pytest.raises(InputError, match=rf"^1 bad row in the table:\n.*t\.csv:2: {said}"):
         run(table, source, tmp_path / "out")
+
+
+def test_columns_may_name_files_of_features(table, tmp_path, rows, write):
+    """Until now the only way was to write the manifest by hand."""
+    (tmp_path / "flow.csv").write_text("1,2\n3,4\n")
+    lines = [(f"v{i}", "ab"[i % 2], f"flow.csv#{i % 2}" if i else "") for i in range(10)]
+    source = write("t.csv", csv(("id", "label", "vectors"), *lines))
+    with pytest.raises(InputError, match="say --features MODALITY=vectors"):
+        run(table, source, tmp_path / "out", columns=("features=vectors",))
+    with pytest.raises(InputError, match=r"Unknown column of t\.csv 'vector'\. Did you mean 'vectors'"):
+        run(table, source, tmp_path / "out", features=("flow=vector",))
+    with pytest.raises(InputError, match=r"--features takes pairs modality=column.*got 'flow'"):
+        run(table, source, tmp_path / "out", features=("flow",))
+    with pytest.raises(InputError, match="needs at least one of video"):
+        run(table, source, tmp_path / "out", features=("flow=vectors",))
+    source = write("t.csv", csv(("id", "label", "vectors"), *lines[1:]))
+    clips = rows(run(table, source, tmp_path / "out", features=("flow=vectors",)))
+    assert clips["v3"].features == {"flow": "../flow.csv#1"}
+    assert clips["v3"].group == "v3"

@@ -122,6 +122,9 @@ def test_a_module_that_lacks_another_keeps_its_error(here: Path) -> None:
         ("base", None, "mine"),
         ("base", "data/cats/half.jsonl", "cats-half"),
         ("package.deep:base", "data/cats/manifest.jsonl", "cats"),
+        ("mine+flow", "data/cats/manifest.jsonl", "mine-cats+flow"),
+        ("bases.py:fixed+flow+gaze", None, "fixed+flow+gaze"),
+        ("run+flow", None, "run+flow"),
     ],
 )
 def test_a_study_is_called_by_its_base_and_data(
@@ -132,7 +135,10 @@ def test_a_study_is_called_by_its_base_and_data(
     found = study_base(spec, manifest, beside=str(here / "fusions.py"))
     assert found.name == name
     assert manifest in (None, found.config.data.manifest)
-    assert found.config.data.frame_rate == (3.0 if spec in ("run", "bases.py:fixed") else 8.0)
+    assert found.config.data.frame_rate == (3.0 if spec.startswith(("run", "bases.py")) else 8.0)
+    added = spec.split("+")[1:]
+    assert found.config.modalities[-len(added or "x") :] == tuple(added) or not added
+    assert {found.config.inputs[name].kind for name in added} <= {"features"}
 
 
 @pytest.mark.parametrize(
@@ -142,6 +148,9 @@ def test_a_study_is_called_by_its_base_and_data(
         ("none", "it returned NoneType"),
         ("bases.py:fixde", "Did you mean 'fixed'"),
         ("nowhere.json", "There is no configuration 'nowhere.json'"),
+        ("mine+text", "has an input called text; .* --set inputs.text=features"),
+        ("mine+two words", r"'mine\+two words' is no configuration: .*two words"),
+        ("mien+flow", "Did you mean 'mine'"),
     ],
 )
 def test_what_is_no_base(here: Path, spec: str, message: str) -> None:
