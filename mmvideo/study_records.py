@@ -44,6 +44,8 @@ class StudyRecord(Sealed):
     """What a reader must know beside the numbers, such as modalities that the data lack."""
     tuning: TuningRecord | None = None
     """The arms' trials on validation, before these runs; None: none were made."""
+    command: str = ""
+    """What made it; empty where it was made from Python."""
 
 
 class ComparisonRecord(Sealed):

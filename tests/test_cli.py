@@ -189,6 +189,9 @@ def test_an_earlier_run_is_a_base(given: str, here: Path, capsys: pytest.Capture
         (("prepare", "plantd"), "Unknown data set 'plantd'. Did you mean 'planted'?"),
         (("prepare",), "prepare needs the name of a data set"),
         (("compare",), "compare needs at least one study's folder"),
+        (("contribute",), "Give the folder of a finished run, or that of a study"),
+        (("robustness",), "Give the folder of a finished run, or that of a study"),
+        (("contribute", "runs/none"), "There is no folder runs/none. Give that of a run, or of a study."),
         (("ablate", "fusions.py:studies"), "Did you mean 'study'?"),
         (("ablate", "fusions.py", "--", "--width", "0"), "width: Input should be greater than 0"),
     ],
@@ -391,6 +394,7 @@ def test_a_study_ends_in_a_report_and_fails_if_a_run_did(
     def grid(study: Study, run_one: object, **options: object) -> GridReport:
         calls["engine"] = options.pop("engine")
         calls["grid"] = (len(study.runs()), options)
+        calls["recorded"] = study.command
         return GridReport(Path("runs/demo"), reused=1, trained=3 - len(failures), failures=failures)
 
     def report(study_dir: Path, out: Path, command: str, *, keep: bool) -> tuple[None, bool]:
@@ -411,6 +415,7 @@ def test_a_study_ends_in_a_report_and_fails_if_a_run_did(
     assert isinstance(calls["engine"], LocalEngine)
     command = "mmvideo ablate fusions.py --workers 2 --root r -- --width 16"
     assert calls["report"] == (Path("runs/demo"), Path("reports"), command)
+    assert calls["recorded"] == command
     assert calls["keep"] is False, "something was trained"
     shown = capsys.readouterr()
     assert "total time:" in shown.out

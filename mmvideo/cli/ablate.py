@@ -64,7 +64,7 @@ def carry_out(study: Study, options: StudyOptions, command: str) -> int:
     """Run what is missing of a study and report on it, or print the plan; the command's exit code.
 
     Args:
-        command: what makes the study again, for its report.
+        command: what makes the study again, for its record and report.
 
     Raises:
         InputError: a folder that cannot be written to, or data that cannot be read or compared on.
@@ -78,6 +78,7 @@ def carry_out(study: Study, options: StudyOptions, command: str) -> int:
         engine.check()
         return 0
     engine.check()
+    study = dataclasses.replace(study, command=command)
     make_folder(options.root)  # before the study's data are decoded, not after
     make_folder(options.out, "--out")
     for arm in study.arms:

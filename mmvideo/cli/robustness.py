@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -9,6 +10,7 @@ from typing import Annotated
 import tyro
 
 from mmvideo.cli.options import parse
+from mmvideo.study_records import STUDY
 from mmvideo.terminal import note, visible
 
 
@@ -51,4 +53,6 @@ def run(arguments: list[str]) -> int:
             print(f"\n{visible(title)}: {display.axis}\n{visible(as_text(found, display))}")
         for told in found.notes:
             note(told)
+    if studies := [place for place in by_study(options.places) if (place / STUDY).is_file()]:
+        print(f"To have these on the page: mmvideo compare {shlex.join(map(str, studies))}")
     return 0

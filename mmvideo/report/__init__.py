@@ -37,7 +37,7 @@ def write_report(
 
     Args:
         study_dir: the folder with study.json and the run directories.
-        reproduce: the command that made the study, to show on the page.
+        reproduce: the command that makes this report, to show on the page beside that of the study.
         keep: leave a report as it is if it says the same already.
         margin: of equivalence, in the score's unit; None: the task's own.
         stills: gives, of a study's clips so named, those that can be shown; None: none can.

@@ -95,6 +95,7 @@ def load_study(directory: str | Path) -> StudyRuns:
         notes=record.notes,
         floors=_read_floors(directory, record.seeds, arms[0].runs[0].result.data_fingerprint),
         tuning=record.tuning,
+        command=record.command,
     )
 
 

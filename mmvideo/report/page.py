@@ -27,7 +27,7 @@ def render(comparison: Comparison, reproduce: str, stills: Mapping[str, Still] =
     """The page's HTML. All that comes from the runs is escaped; Vega is embedded.
 
     Args:
-        reproduce: the command that made the study, shown as is; empty to leave it out.
+        reproduce: the command that makes the page, shown as is; empty to leave it out.
         stills: by their ids, what the hardest clips look, sound and read like, where that is known.
     """
     import vl_convert

@@ -161,6 +161,8 @@ class StudyRuns:
     """Those of its data, for each seed, in their order; empty: they were not made."""
     tuning: TuningRecord | None = None
     """How its arms' settings were chosen; None: they were given."""
+    command: str = ""
+    """What made it; empty where that is not known."""
 
     @property
     def task(self) -> Task:

@@ -138,6 +138,12 @@ class RunDirectory:
             InputError: the run is not finished, or a file of it was changed (see `mmvideo.records.open_run`).
         """
         if not self.finished:
+            runs = sorted(file.parent.name for file in self.path.glob(f"*/{RESULT}"))
+            if runs:
+                raise InputError(
+                    f"{self.path} is no run, but a folder of {len(runs)} finished ones. Give one of them, "
+                    f"such as {self.path / runs[0]}."
+                )
             raise InputError(f"The run '{self.path}' is not finished (no result.json). Train it first.")
         return open_run(self.path)
 

@@ -91,7 +91,12 @@ def finished_runs(places: Iterable[Path]) -> list[Path]:
     if not places:
         raise InputError("Give the folder of at least one finished run or study, such as runs/mixed.")
     found: list[Path] = []
+    places = list(places)
+    if not places:
+        raise InputError("Give the folder of a finished run, or that of a study, such as runs/mixed.")
     for place in places:
+        if not place.is_dir():
+            raise InputError(f"There is no folder {place}. Give that of a run, or of a study.")
         if (place / RESULT).is_file():
             found.append(place)
             continue

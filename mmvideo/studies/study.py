@@ -58,6 +58,8 @@ class Study:
     """What each arm is tuned by on validation before it is run; None: its settings are as they are."""
     tuned: TuningRecord | None = None
     """What came of that, once it is done."""
+    command: str = ""
+    """What makes the study again, for its record."""
 
     def __post_init__(self) -> None:
         self._check_types()
@@ -148,6 +150,7 @@ class Study:
             manifest=self.manifest,
             notes=self.notes,
             tuning=self.tuned,
+            command=self.command,
         )
 
     @property

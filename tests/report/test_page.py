@@ -50,6 +50,20 @@ class Elements(HTMLParser):
             self.text += data
 
 
+def test_a_page_that_is_made_again_still_says_how_the_study_was_made(
+    make_study: MakeStudy, tmp_path: Path
+) -> None:
+    folder, out = make_study(), tmp_path / "out"
+    record = StudyRecord.model_validate_json((folder / "study.json").read_text())
+    rewrite(folder / "study.json", record.model_copy(update={"command": "mmvideo ablate mine.py --seeds 3"}))
+    write_report(folder, out, reproduce="mmvideo compare runs/demo --margin 0.02")
+    page = (out / "report.html").read_text()
+    assert page.count("<pre>mmvideo ablate mine.py --seeds 3</pre>") == 1
+    assert "<pre>mmvideo compare runs/demo --margin 0.02</pre>" in page
+    write_report(folder, out, reproduce="mmvideo ablate mine.py --seeds 3")
+    assert (out / "report.html").read_text().count("mmvideo ablate mine.py --seeds 3") == 1
+
+
 def test_writes_everything(make_study: MakeStudy, tmp_path: Path) -> None:
     comparison, _ = write_report(make_study(), tmp_path / "out", reproduce="make ablation SEEDS=3")
     names = {

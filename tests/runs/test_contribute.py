@@ -83,6 +83,15 @@ def test_a_single_modality_has_it_all(configure: Callable[..., RunConfig], tmp_p
     assert not (run / CONTRIBUTION).exists()
 
 
+def test_a_folder_of_runs_is_no_run(run: Path) -> None:
+    with pytest.raises(InputError, match=rf"{run.parent} is no run, but .* such as {run}\."):
+        RunDirectory(run.parent).result()
+
+
 def test_what_holds_no_run_is_told(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="Give the folder of a finished run"):
+        finished_runs([])
+    with pytest.raises(InputError, match="There is no folder"):
+        finished_runs([tmp_path / "none"])
     with pytest.raises(InputError, match="holds no finished run"):
         finished_runs([tmp_path])

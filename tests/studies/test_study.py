@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -76,6 +77,7 @@ def test_written_study_holds_what_a_report_needs(tmp_path: Path) -> None:
     two = study(
         arm("late"), Arm("text", arm("late").config, "control"), limits={"task": "mixed"}, notes=("no sound",)
     )
+    two = replace(two, command="mmvideo ablate mine.py")
     folder = two.write(tmp_path, "data", ["late-s0-0123456789"])
     assert folder == tmp_path / "demo"
     record = json.loads((folder / "study.json").read_text())
@@ -96,6 +98,7 @@ def test_written_study_holds_what_a_report_needs(tmp_path: Path) -> None:
         "data_fingerprint": "data",
         "notes": ["no sound"],
         "tuning": None,
+        "command": "mmvideo ablate mine.py",
     }
 
 
