@@ -55,27 +55,40 @@ def power(design: Spread, effect: float, alpha: float) -> float:
     return float(found.mean())
 
 
-def smallest_detectable(spread: Spread, alpha: float, power_wanted: float = POWER) -> float:
+def smallest_detectable(
+    spread: Spread, alpha: float, power_wanted: float = POWER, *, most: float = math.inf
+) -> float:
     """The smallest true difference that a study of the same design finds with this power; NaN of one seed,
-    which decides nothing, and where there is no spread to estimate from."""
+    which decides nothing, where there is no spread to estimate from, and where it finds none.
+
+    Args:
+        most: the largest difference there can be.
+    """
     if spread.n_seeds == 1 or spread.alike:
         return math.nan
     design = spread.planned(spread.n_seeds)
-    high = 4 * design.half_width(alpha) + 1e-12
+    if power(design, most, alpha) < power_wanted:
+        return math.nan
+    high = min(4 * design.half_width(alpha) + 1e-12, most)
     while power(design, high, alpha) < power_wanted:
         high *= 2
     return float(optimize.brentq(lambda effect: power(design, effect, alpha) - power_wanted, 0.0, high))
 
 
-def next_dollar(spread: Spread, alpha: float) -> NextDollar:
-    """Half the interval as measured, and as expected with twice the seeds and on twice the clips."""
+def next_dollar(spread: Spread, alpha: float, *, most: float = math.inf) -> NextDollar:
+    """Half the interval as measured, and as expected with twice the seeds and on twice the clips.
+
+    Args:
+        most: the largest difference there can be, at which half an interval ends.
+    """
     if spread.alike:
         return NextDollar(math.nan, math.nan, math.nan, MORE_CLIPS)
     now, clips = spread.half_width(alpha), spread.planned(spread.n_seeds, 2.0).half_width(alpha)
     if spread.n_seeds == 1:
-        return NextDollar(now, math.nan, clips, MORE_SEEDS)
+        return NextDollar(min(now, most), math.nan, min(clips, most), MORE_SEEDS)
     seeds = spread.planned(2 * spread.n_seeds).half_width(alpha)
-    return NextDollar(now, seeds, clips, MORE_SEEDS if seeds < clips else MORE_CLIPS)
+    advice = MORE_SEEDS if seeds < clips else MORE_CLIPS
+    return NextDollar(min(now, most), min(seeds, most), min(clips, most), advice)
 
 
 def seeds_needed(spread: Spread, alpha: float) -> int | None:

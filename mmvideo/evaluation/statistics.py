@@ -118,13 +118,13 @@ class PairedComparison:
 
     @property
     def detectable(self) -> float:
-        """The smallest true difference that this design finds with 80 % power."""
-        return smallest_detectable(self.spread, self.levels.alpha)
+        """The smallest true difference that this design finds with 80 % power; NaN where it finds none."""
+        return smallest_detectable(self.spread, self.levels.alpha, most=self.width)
 
     @property
     def next_dollar(self) -> NextDollar:
         """What more seeds or more clips would make of the interval."""
-        return next_dollar(self.spread, self.levels.alpha)
+        return next_dollar(self.spread, self.levels.alpha, most=self.width)
 
 
 def interval_for_arm(

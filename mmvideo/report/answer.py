@@ -178,10 +178,12 @@ def _design(study: StudyRuns, test: Test) -> Iterator[Point]:
     def size(key: str) -> str:
         return wording.value(test[key])
 
-    if math.isnan(test["detectable"]):
+    if math.isnan(test["half_width_twice_seeds"]):  # of one seed, or without any spread
         return
     first = test["next"].removeprefix("more ")
-    text = f"finds a difference of {size('detectable')}{wording.change_unit} to {test['b']} with power 0.8"
+    least = f"a difference of {size('detectable')}{wording.change_unit}"
+    found = "no difference, however large," if math.isnan(test["detectable"]) else least
+    text = f"finds {found} to {test['b']} with power 0.8"
     seeds, clips = size("half_width_twice_seeds"), size("half_width_twice_clips")
     later = f"{seeds} with twice the seeds, {clips} on twice the clips: {first} first"
     yield "this design", f"{text}; half its interval, {size('half_width')}, would be {later}"

@@ -44,7 +44,9 @@ def _values(study: StudyRuns, rows: list[Row], best: str | None) -> Iterator[tup
 
 def _described(study: StudyRuns, what: str, values: ndarray) -> dict[str, Any]:
     units = study.clips.units
-    later = next_dollar(spread_of(values, units, float(np.abs(values).max(initial=0))), ALPHA)
+    lowest, highest = study.task.range
+    spread = spread_of(values, units, float(np.abs(values).max(initial=0)))
+    later = next_dollar(spread, ALPHA, most=highest - lowest)
     variances = asdict(components(values, units))
     return {
         "what": what,

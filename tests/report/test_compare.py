@@ -112,6 +112,18 @@ def test_what_would_narrow_the_interval_is_told(comparison: Comparison) -> None:
     assert "this design" in dict(comparison.answer.points)
 
 
+def test_no_difference_is_named_that_there_cannot_be(make_study: MakeStudy) -> None:
+    """Of three groups and two seeds it said to find a difference of 300 points of accuracy."""
+    found = compare(load_study(make_study(n_clips=15, seeds=(0, 1))))
+    assert found.pairs["detectable"].isna().any()
+    halves = ["half_width", "half_width_twice_seeds", "half_width_twice_clips"]
+    for table in (found.pairs[["detectable", *halves]], found.variance[halves]):
+        assert not (table > 1).any(axis=None)
+    told = dict(found.answer.points)["this design"]
+    assert told.startswith("finds no difference, however large, to ")
+    assert re.search(r"with power 0\.8; half its interval, \d\d\.\d, would be", told)
+
+
 def test_limits_costs_and_permutation_are_carried(comparison: Comparison) -> None:
     assert row(comparison, "late")["bayes_accuracy"] == 0.87
     assert row(comparison, "text")["bayes_accuracy"] == 0.52
