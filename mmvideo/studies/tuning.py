@@ -33,6 +33,8 @@ from mmvideo.vocabulary import counted
 FOLDER = "trials"
 GIVEN, AROUND = ("study", "arm", "seed"), ("data.", "runtime.", "tracking.")
 """What is no setting of an arm: a trial's name and seed, which clips it is judged on, where it is run."""
+NOT_TUNED = "Not tuned:"
+"""How a note begins that says what was left out of a space."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,7 @@ def tunable(study: Study, fixed: Collection[str] = ()) -> Study:
     if not space:
         raise InputError(f"Nothing of '{study.name}' can be tuned: {told}. Tune something else, or nothing.")
     tuning = replace(study.tuning, space=space)
-    return replace(study, tuning=tuning, notes=(*study.notes, f"Not tuned: {told}."))
+    return replace(study, tuning=tuning, notes=(*study.notes, f"{NOT_TUNED} {told}."))
 
 
 def refuse_given(name: str) -> None:
@@ -150,7 +152,7 @@ def with_setting(config: RunConfig, setting: Setting) -> RunConfig:
 
 
 def plan_text(study: Study) -> list[str]:
-    """What tuning will do, in lines: how many trials, and the settings."""
+    """What tuning will do, in lines: how many trials, the settings, and what was left out of the space."""
     assert study.tuning is not None
     tuning = study.tuning
     given = [(len(study.arms), "arm"), (tuning.trials, "trial"), (len(tuning.seeds), "tuning seed")]
@@ -163,7 +165,7 @@ def plan_text(study: Study) -> list[str]:
     ]
     if shared < tuning.trials:
         lines.append(f"  trials {shared} to {tuning.trials - 1}  each arm's own, by TPE on its scores so far")
-    return lines
+    return [*lines, *(f"  {told}" for told in study.notes if told.startswith(NOT_TUNED))]
 
 
 def tune(

@@ -105,6 +105,9 @@ class TestSpace:
         assert study.tuning is not None
         assert list(study.tuning.space) == ["dropout"]
         assert study.notes == ("Not tuned: train.learning_rate (arms differ in it).",)
+        assert plan_text(study)[-1].strip() == study.notes[0], (
+            "told before the trials, not only in the report"
+        )
 
     def test_what_is_set_is_not_tuned(self) -> None:
         study = tunable(study_of("late"), ["train.learning_rate"])
