@@ -23,12 +23,17 @@ def tracked(items: Iterable[Item], total: int, title: str, show: bool = True) ->
 
         class Rate(ProgressColumn):
             def render(self, task: Task) -> str:
-                return "" if task.speed is None else f"{task.speed:.3g} a second"
+                return "" if task.speed is None else f"{_rate(task.speed)} a second"
 
         with Progress(*Progress.get_default_columns(), Rate(), console=Console(stderr=True)) as progress:
             yield from progress.track(items, total, description=title)
     else:
         yield from _with_lines(items, total, title)
+
+
+def _rate(number: float) -> str:
+    """With three digits, and never as a power of ten: 5,513 and 29.6."""
+    return f"{number:,.0f}" if number >= 100 else f"{number:.3g}"
 
 
 def _with_lines(items: Iterable[Item], total: int, title: str) -> Iterator[Item]:
@@ -39,7 +44,7 @@ def _with_lines(items: Iterable[Item], total: int, title: str) -> Iterator[Item]
             printed = now
             each = (now - started) / done
             print(
-                f"{title}: {done:,} of {total:,}, {1 / each if each else 0:.3g} a second, about "
+                f"{title}: {done:,} of {total:,}, {_rate(1 / each if each else 0)} a second, about "
                 f"{each * (total - done):.0f} s left",
                 file=sys.stderr,
                 flush=True,
