@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import jinja2
 import pytest
+from chromium import CHROMIUM, browser
 
+import mmvideo.report
 from mmvideo.report.compare import compare
 from mmvideo.report.load import load_study
 from mmvideo.report.page import render
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 PROBE = """<script>
 addEventListener("load", () => setTimeout(() => {
   const heads = [...document.querySelectorAll("table.choose")][0].tHead.rows[0].cells;
@@ -58,3 +59,22 @@ def test_it_draws_sorts_and_tells_its_numbers_without_a_request(
     first_rows = dom[dom.index('aria-sort="ascending"') :]
     assert first_rows.index("majority class") < first_rows.index("hierarchical"), "the least comes first"
     assert re.search(r"The numbers of this chart</summary><div class=\"scroll\"><table>", dom)
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")
+def test_a_wide_tables_caption_is_read_without_scrolling(tmp_path: Path) -> None:
+    """In the middle of a table that is wider than a phone, captions were cut off."""
+    cells = "".join(f"<td>a long cell {number}</td>" for number in range(20))
+    style = jinja2.Template(Path(mmvideo.report.__file__).with_name("page.css.j2").read_text()).render()
+    table = f"<div class='scroll'><table><caption>{'word ' * 40}</caption><tr>{cells}</tr></table></div>"
+    file = tmp_path / "page.html"
+    phone = "<!doctype html><meta name='viewport' content='width=device-width'>"
+    file.write_text(f"{phone}<style>{style}</style><main>{table}</main>")
+    with browser(tmp_path / "profile") as tab:
+        tab.open(f"file://{file}")
+        tab.wait("document.querySelector('caption')")
+        box = "document.querySelector('caption').getBoundingClientRect()"
+        assert tab.value("document.querySelector('table').getBoundingClientRect().width") > 1000
+        assert tab.value(f"{box}.left") >= 0
+        assert tab.value(f"{box}.right") <= 390
+        assert tab.value(f"{box}.width") > 300
