@@ -31,6 +31,11 @@ class Range:
         if self.whole and (self.low % 1 or self.high % 1):
             raise InputError(f"A range of whole numbers has whole ends; got {self}.")
 
+    @property
+    def extremes(self) -> tuple[Option, ...]:
+        """The values between which all others lie."""
+        return self.at(0.0), self.at(1.0)
+
     def at(self, share: float) -> float:
         """The value that `share` of all draws lie below."""
         if self.log:
@@ -56,6 +61,11 @@ class Among:
     def __post_init__(self) -> None:
         if not self.values:
             raise InputError("Values to tune among are at least one.")
+
+    @property
+    def extremes(self) -> tuple[Option, ...]:
+        """All values: none lies between others."""
+        return self.values
 
     def at(self, share: float) -> Option:
         return self.values[min(int(share * len(self.values)), len(self.values) - 1)]

@@ -67,6 +67,7 @@ def tunable(study: Study, fixed: Collection[str] = ()) -> Study:
         if not keys:
             known = {key for arm in study.arms for key in flatten(arm.config.model_dump(mode="json"))}
             raise unknown("field to tune", name, known)
+        refuse_impossible(study, name)
         if keys & set(fixed):
             out[name] = "it is set"
         elif _arms_differ(study, name):
@@ -95,6 +96,26 @@ def refuse_given(name: str) -> None:
             f"'{name}' is not tuned: validation can choose among ways to train on the same clips, not among "
             "names, seeds, data or machines. Leave it out of the space."
         )
+
+
+def refuse_impossible(study: Study, name: str) -> None:
+    """
+    Raises:
+        InputError: a value to try, or an end of a range, that no arm can have. What only some cannot have is
+            a failed trial of theirs.
+    """
+    assert study.tuning is not None
+    values = study.tuning.space[name]
+    having = [arm.config for arm in study.arms if keys_of(arm.config, name)]
+    for value in values.extremes:
+        reasons = []
+        for config in having:
+            try:
+                with_setting(config, {name: value})
+            except InputError as error:
+                reasons.append(str(error))
+        if len(reasons) == len(having):
+            raise InputError(f"'{name}' cannot be tuned over {values}: no arm can have {value}. {reasons[0]}")
 
 
 def keys_of(config: RunConfig, name: str) -> list[str]:

@@ -127,6 +127,19 @@ class TestSpace:
         with pytest.raises(InputError, match=f"'{name}' is not tuned"):
             tunable(study_of("late", tuning=Tuning(2, {name: Among((1, 2))})))
 
+    @pytest.mark.parametrize(
+        ("name", "values"),
+        [
+            ("dropout", Range(0.0, 2.0)),
+            ("train.learning_rate", Among((1e-3, "fast"))),
+            ("width", Range(64, 80, whole=False)),
+            ("train.epochs", Range(0, 8, whole=True)),
+        ],
+    )
+    def test_values_that_no_arm_can_have_are_refused(self, name: str, values: Range | Among) -> None:
+        with pytest.raises(InputError, match=f"'{name}' cannot be tuned over .*: no arm can have"):
+            tunable(study_of("late", "text", tuning=Tuning(3, {name: values})))
+
     def test_a_name_that_no_arm_has_is_refused(self) -> None:
         with pytest.raises(InputError, match=r"field to tune 'train.rate'.*train\."):
             tunable(study_of("late", tuning=Tuning(2, {"train.rate": Among((1,))})))
