@@ -48,6 +48,8 @@ NAMES = {
 }
 """What can be had of the package itself, and where it is. Each is imported when it is first asked for."""
 
+__all__ = [*NAMES]
+
 
 def __getattr__(name: str) -> Any:
     if name not in NAMES:

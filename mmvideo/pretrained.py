@@ -47,7 +47,7 @@ class Family:
     width: int
     parameters: float
     example: str
-    licence: str = "see the checkpoint's card"
+    licence: str = "on its card"
 
 
 def read_once(read: Callable[P, T]) -> Callable[P, T]:

@@ -117,7 +117,7 @@ def encode_missing(
         if not left and elsewhere:
             if not waiting:
                 last = counted(len(elsewhere), "clip")
-                print(f"Another process encodes the last {last}; waiting.", file=sys.stderr)
+                print(f"Waiting for {last} that another process encodes.", file=sys.stderr)
             waiting = True
             time.sleep(WAIT_SECONDS)
             left.extend(elsewhere)

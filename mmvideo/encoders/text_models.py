@@ -32,7 +32,7 @@ FAMILIES = {
     "modernbert": _family("ModernBERT", "ModernBertModel", 768, 149.0, "answerdotai/ModernBERT-base", FREE),
     "qwen3": _family("Qwen3-Embedding", "of Qwen3", 1024, 595.8, "Qwen/Qwen3-Embedding-0.6B", FREE),
     "sentences": _family(
-        "any text model of AutoModel, or sentence-transformers folder", "AutoModel, any", 384, 22.6,
+        "any of AutoModel or sentence-transformers", "AutoModel, any", 384, 22.6,
         "sentence-transformers/all-MiniLM-L6-v2", FREE,
     ),
 }  # fmt: skip

@@ -153,6 +153,15 @@ def inputs_of(manifest: Manifest) -> dict[str, Input]:
     return {name: Input.of(name) for name in FILES} | features
 
 
+def _no_file(path: Path) -> str:
+    """What is told of a path at which no file is."""
+    if not path.is_dir():
+        return f"There is no clip or manifest '{path}'."
+    manifest = path / "manifest.jsonl"
+    instead = f"name its manifest: {manifest}" if manifest.is_file() else "name a clip or a manifest in it"
+    return f"'{path}' is a folder; {instead}."
+
+
 def single_clip(path: Path, subtitles: Path | None) -> Manifest:
     """A manifest of one file, with the subtitles given, those beside it, or its own subtitle track.
 
@@ -160,7 +169,7 @@ def single_clip(path: Path, subtitles: Path | None) -> Manifest:
         InputError: there is no such file, or it is no media file.
     """
     if not path.is_file():
-        raise InputError(f"There is no clip or manifest '{path}'.")
+        raise InputError(_no_file(path))
     beside = None if subtitles else subtitles_beside(path)
     found = Path(beside) if beside else subtitles
     try:

@@ -92,8 +92,9 @@ class Outcome:
         lines += [*split_notices(self.clips), *absence_notices(self.clips, self.present)]
         if len({clip.group for clip in self.clips}) == len(self.clips) > 1:
             lines.append(
-                "Each clip is a group of its own: if some show the same person, scene or source, name their "
-                "group, or the splits leak and nothing here can see it."
+                "Each clip is a group of its own: if some show the same person, scene or source, tell their "
+                "group (an option of the recipe, such as --group, or `group` in the manifest), or the splits "
+                "leak and nothing here can see it."
             )
         if checked:
             lines += self._verdict()

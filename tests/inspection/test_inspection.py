@@ -251,6 +251,12 @@ def test_which_subtitles_a_single_clip_takes(clips, tmp_path):
 
 
 def test_mistakes_are_told_in_one_line(clips, tmp_path, capsys):
+    (tmp_path / "made" / "empty").mkdir(parents=True)
+    (tmp_path / "made" / "manifest.jsonl").touch()
+    with pytest.raises(InputError, match=r"is a folder; name its manifest: .*manifest\.jsonl"):
+        single_clip(tmp_path / "made", None)
+    with pytest.raises(InputError, match="is a folder; name a clip or a manifest in it"):
+        single_clip(tmp_path / "made" / "empty", None)
     with pytest.raises(InputError, match="no clip or manifest"):
         single_clip(tmp_path / "gone.mp4", None)
     for arguments, told in (
