@@ -20,12 +20,12 @@ from mmvideo.components import (
     FusionChoice,
     ObjectiveChoice,
     Table,
-    load,
 )
 from mmvideo.config import Input, RunConfig, load_config
 from mmvideo.errors import InputError
 from mmvideo.fusion.base import Fusion
 from mmvideo.fusion.late import LateFusion
+from mmvideo.importing import load
 from mmvideo.schema import Part
 
 TABLES = (FUSIONS, OBJECTIVES, MODALITY_KINDS, ENCODERS)

@@ -13,7 +13,6 @@ from mmvideo.components import EncoderChoice, FusionChoice, ObjectiveChoice, nam
 from mmvideo.config import (
     DataConfig,
     Input,
-    Rates,
     RunConfig,
     RuntimeConfig,
     TrackingConfig,
@@ -24,6 +23,7 @@ from mmvideo.config_diff import check_axes, differing_keys
 from mmvideo.errors import InputError
 from mmvideo.modalities.visual import Visual
 from mmvideo.runs.identity import signature
+from mmvideo.train_config import Rates
 from mmvideo.vocabulary import MODALITIES
 
 CONFIG = RunConfig()

@@ -18,6 +18,8 @@ CORE = {
     "errors",
     "types",
     "config",
+    "train_config",
+    "importing",
     "config_diff",
     "component_code",
     "components",

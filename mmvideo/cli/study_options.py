@@ -14,8 +14,9 @@ from typing import Annotated, Any, TypeVar
 import tyro
 
 from mmvideo.cli.options import first_positional, flags_given, parse, split
-from mmvideo.components import ENGINES, EngineChoice, as_module
+from mmvideo.components import ENGINES, EngineChoice
 from mmvideo.errors import InputError
+from mmvideo.importing import as_module
 from mmvideo.schema import Part
 from mmvideo.studies.loading import load_function, load_study
 from mmvideo.studies.overrides import overridden

@@ -11,12 +11,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mmvideo.components import Choice, EncoderChoice, FusionChoice, ObjectiveChoice, as_module, load
+from mmvideo.components import Choice, EncoderChoice, FusionChoice, ObjectiveChoice
 from mmvideo.contract import encoders, fusions, inputs, objectives
 from mmvideo.encoders.base import Encoder
 from mmvideo.errors import InputError, unknown
 from mmvideo.files import read_json, update_json
 from mmvideo.fusion.base import Fusion
+from mmvideo.importing import as_module, load
 from mmvideo.objectives.base import Objective
 from mmvideo.types import FeatureInput
 

@@ -12,9 +12,9 @@ from pathlib import Path
 from types import ModuleType
 
 from mmvideo.clips.hashing import ContentHashes
-from mmvideo.components import load
 from mmvideo.errors import InputError
 from mmvideo.files import digest_of
+from mmvideo.importing import load
 
 STANDARD_LIBRARY = sysconfig.get_paths()["stdlib"]
 HASHES = ContentHashes()

@@ -10,8 +10,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from mmvideo.components import raised_in_import, working_directory_importable
 from mmvideo.errors import InputError, unknown
+from mmvideo.importing import raised_in_import, working_directory_importable
 from mmvideo.studies.study import Study
 
 

@@ -14,9 +14,10 @@ from tiny_training import Fitted
 from torch import nn
 
 from mmvideo.components import OBJECTIVES, EncoderChoice, FusionChoice
-from mmvideo.config import Input, Rates, RunConfig, TrainConfig
+from mmvideo.config import Input, RunConfig, TrainConfig
 from mmvideo.model import FusionModel, build_model
 from mmvideo.objectives import Setting
+from mmvideo.train_config import Rates
 from mmvideo.training.optimization import make_optimizer, make_schedule, trained_parts
 
 
