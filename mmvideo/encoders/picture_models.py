@@ -97,7 +97,8 @@ class PictureModel(nn.Module):
             found = self.network(given)
             return found if isinstance(found, Tensor) else found.pooler_output
         states = states_read(self.layer, self.network(given, output_hidden_states=True))
-        pooled = self.network.config.model_type in WITHOUT_CLASS_TOKEN
+        config: Any = self.network.config
+        pooled = config.model_type in WITHOUT_CLASS_TOKEN
         return torch.cat([state.mean(dim=1) if pooled else state[:, 0] for state in states], dim=1)
 
 

@@ -104,7 +104,8 @@ class VideoNetwork(nn.Module):
         self.made_by: dict[str, Any] = {**config_settings(network.config), **asdict(video)}
         self.layer, self.layers = layer, 1
         if layer != "last":
-            self.layers = layers_given(layer, int(network.config.num_hidden_layers), name)
+            config: Any = network.config
+            self.layers = layers_given(layer, int(config.num_hidden_layers), name)
             self.made_by["layer"] = layer
         self.normalise = Normalise(video.picture)
         self.eval()

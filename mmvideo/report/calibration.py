@@ -7,6 +7,7 @@ from dataclasses import asdict
 
 import numpy as np
 import pandas as pd
+from jaxtyping import Float
 
 from mmvideo.evaluation.calibration import (
     calibration,
@@ -16,6 +17,7 @@ from mmvideo.evaluation.calibration import (
     risk_coverage,
     with_temperature,
 )
+from mmvideo.evaluation.simultaneous import compare_family
 from mmvideo.report.runs import ArmRuns, Clips, FinishedRun, StudyRuns
 
 COVERAGES = np.linspace(0.05, 1, 39)
@@ -35,6 +37,32 @@ def calibration_frame(study: StudyRuns) -> pd.DataFrame:
         temperature = float(np.exp(np.log(runs["temperature"]).mean()))
         rows.append({"arm": arm.name, **runs.mean().to_dict(), "temperature": temperature})
     return pd.DataFrame(rows)
+
+
+def proper_score_differences(study: StudyRuns, reference: str) -> pd.DataFrame:
+    """What each arm's `nll` and `brier` (of the predicted class's probability, as in `calibration_frame`)
+    differ by from an arm's: `arm`, and of each score `…_difference`, `…_low`, `…_high`. Paired by seed and
+    clip; intervals over seeds and groups, which hold for all arms together (max-t). Both are means over
+    clips, which smooth ECE, AUGRC and CORP's parts are not. Negative: the arm is better.
+    """
+    names, units = [arm.name for arm in study.arms], study.clips.units
+    others = [(names.index(name), names.index(reference)) for name in names if name != reference]
+    found = pd.DataFrame({"arm": [names[arm] for arm, _ in others]})
+    for score, of_clips, most in (("nll", _nll, np.inf), ("brier", _brier, 1.0)):
+        scores = np.stack([[of_clips(run, study.clips) for run in arm.runs] for arm in study.arms])
+        tests = compare_family(scores, others, units, limits=(0.0, most))
+        for part in ("difference", "low", "high"):
+            found[f"{score}_{part}"] = [getattr(test, part) for test in tests]
+    return found
+
+
+def _nll(run: FinishedRun, clips: Clips) -> Float[np.ndarray, " n"]:
+    return -run.outputs[np.arange(len(clips.labels)), clips.labels]
+
+
+def _brier(run: FinishedRun, clips: Clips) -> Float[np.ndarray, " n"]:
+    sure, right = confidences(run.outputs, clips.labels)
+    return (sure - right) ** 2
 
 
 def reliability_curves(study: StudyRuns, arms: Collection[str]) -> pd.DataFrame:

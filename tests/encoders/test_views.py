@@ -18,6 +18,7 @@ from mmvideo.config import Input, RunConfig
 from mmvideo.data.run_data import RunData
 from mmvideo.encoders.pretrained_encoder import PretrainedEncoder
 from mmvideo.errors import InputError
+from mmvideo.modalities.visual import Visual
 from mmvideo.runs.assembly import encode_ahead
 from mmvideo.runs.encoding import caches
 from mmvideo.runs.evaluate import evaluate_run
@@ -111,6 +112,7 @@ def test_evaluation_shows_the_clip_as_it_is(reading: Callable[..., RunConfig], n
 def test_a_view_is_what_the_model_makes_of_changed_frames(reading: Callable[..., RunConfig]) -> None:
     data = encoded(reading("visual"))
     clip, visual = first(data, "visual"), data.modalities["visual"]
+    assert isinstance(visual, Visual)
     chosen = data.config.inputs["visual"].encoder
     model = chosen.component(chosen.options, None, 8, frozenset({"stem"})).eval()
     assert isinstance(model, PretrainedEncoder)

@@ -11,11 +11,17 @@ from made_records import reseal
 
 from mmvideo.evaluation.calibration import fit_temperature
 from mmvideo.records import predictions_file
-from mmvideo.report.calibration import calibration_frame, reliability_curves, risk_coverage_curves
+from mmvideo.report.calibration import (
+    calibration_frame,
+    proper_score_differences,
+    reliability_curves,
+    risk_coverage_curves,
+)
 from mmvideo.report.charts import calibration
 from mmvideo.report.charts.theme import specification
 from mmvideo.report.compare import compare
 from mmvideo.report.load import load_study
+from mmvideo.report.page import render
 
 
 def test_every_arm_has_its_calibration(make_study: Callable[..., Path]) -> None:
@@ -59,3 +65,21 @@ def test_the_temperature_is_that_of_validation(make_study: Callable[..., Path]) 
     for arm, row in zip(study.arms, calibration_frame(study).to_dict("records"), strict=True):
         assert row["temperature"] == pytest.approx(fit_temperature(arm.outputs[0], study.clips.labels))
         assert row["nll_scaled"] <= row["nll"]
+
+
+def test_proper_scores_are_compared_with_intervals(make_study: Callable[..., Path]) -> None:
+    comparison = compare(load_study(make_study()))
+    study, reference = comparison.study, comparison.best_unimodal
+    assert reference is not None
+    rows = calibration_frame(study).set_index("arm")
+    found = proper_score_differences(study, reference).set_index("arm")
+    assert set(found.index) == set(rows.index) - {reference}
+    for score in ("nll", "brier"):
+        expected = rows[score] - rows.loc[reference, score]
+        assert found[f"{score}_difference"].to_dict() == pytest.approx(expected.drop(reference).to_dict())
+        assert (found[f"{score}_low"] < found[f"{score}_difference"]).all()
+        assert (found[f"{score}_difference"] < found[f"{score}_high"]).all()
+    shown = render(comparison, "").split("<h2>Calibration</h2>")[1].split("</table>")[0]
+    assert f"<th>NLL vs {reference}</th>" in shown
+    (arm, difference) = next(iter(found["nll_difference"].items()))
+    assert f"{difference:+.3f}".replace("-", "−") in shown, arm

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from itertools import combinations
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
@@ -118,7 +119,7 @@ def test_an_axis_of_seeds_is_that_of_the_study() -> None:
         (lambda: cross(Axis("width", (8,)), Axis("width", (16,))), "have to do with width"),
         (lambda: made(Axis("width", (8,)).where(lambda cell: cell["fusion"] == "late")), "axis 'fusion'"),
         (lambda: made(Axis("width", (8, 16)).where(lambda cell: False)), "keeps none of 2 combinations"),
-        (lambda: made(Axis("width", (8, 16)).named(lambda cell: None)), "cannot name"),
+        (lambda: made(Axis("width", (8, 16)).named(lambda cell: cast("Any", None))), "cannot name"),
         (lambda: Axis("fusion", ("mine:Fusion", "yours:Fusion")), "would be called 'Fusion'"),
         (lambda: Axis("train.learning_rate", (0.1234567, 0.12345671)), "would be called '0.123457'"),
         (lambda: Axis("width", (16, 16.0)), "would be called '16'"),

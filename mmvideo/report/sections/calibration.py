@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mmvideo.report.calibration import calibration_frame
+from mmvideo.report.calibration import calibration_frame, proper_score_differences
 from mmvideo.report.charts import calibration
 from mmvideo.report.charts.roles import key_arms
 from mmvideo.report.compare import Comparison
@@ -17,7 +17,10 @@ def content(comparison: Comparison) -> Content | None:
     study = comparison.study
     names = [arm.name for arm in study.arms]
     shown = [name for name in key_arms(comparison) if name in names] or names[:3]
+    rows, reference = calibration_frame(study), comparison.best_unimodal
+    if reference in names and len(names) > 1:
+        rows = rows.merge(proper_score_differences(study, reference), on="arm", how="left")
     return Content(
-        {"rows": calibration_frame(study).to_dict("records")},
+        {"rows": rows.to_dict("records"), "reference": reference},
         {"calibration": calibration.chart(comparison, shown)},
     )
