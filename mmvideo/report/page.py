@@ -18,9 +18,7 @@ from mmvideo.report.charts.theme import specification
 from mmvideo.report.clips import Still
 from mmvideo.report.compare import Comparison
 from mmvideo.report.console import short
-
-LIBRARIES = "window.vegaEmbed = vegaEmbed;"
-"""What the page's script is given of Vega."""
+from mmvideo.report.vega import vega
 
 
 def render(comparison: Comparison, reproduce: str, stills: Mapping[str, Still] = MappingProxyType({})) -> str:
@@ -30,8 +28,6 @@ def render(comparison: Comparison, reproduce: str, stills: Mapping[str, Still] =
         reproduce: the command that makes the page, shown as is; empty to leave it out.
         stills: by their ids, what the hardest clips look, sound and read like, where that is known.
     """
-    import vl_convert
-
     environment = Environment(
         loader=FileSystemLoader([Path(__file__).parent, *sections.__path__]),
         autoescape=True,
@@ -57,9 +53,7 @@ def render(comparison: Comparison, reproduce: str, stills: Mapping[str, Still] =
         if content := section.content(comparison):
             shown.append(Markup(environment.get_template(f"{name}.html.j2").render(content.values)))
             charts |= {id: _script_data(specification(chart)) for id, chart in content.charts.items()}
-    return environment.get_template("page.html.j2").render(
-        sections=shown, charts=charts, vega=Markup(vl_convert.javascript_bundle(LIBRARIES))
-    )
+    return environment.get_template("page.html.j2").render(sections=shown, charts=charts, vega=vega())
 
 
 def _script_data(data: object) -> Markup:

@@ -89,7 +89,7 @@ def test_a_folder_of_runs_is_no_run(run: Path) -> None:
 
 
 def test_what_holds_no_run_is_told(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="Give the folder of a finished run"):
+    with pytest.raises(InputError, match="Give the folder of at least one finished run or study"):
         finished_runs([])
     with pytest.raises(InputError, match="There is no folder"):
         finished_runs([tmp_path / "none"])

@@ -2,8 +2,8 @@
 
 Every attempt is a fork of this process, so that what a run imports is imported once. `writes`: the run is
 killed as it makes its first change to a file, its second, …; each time it is carried on, and must leave what
-an undisturbed run does. `moments`: three runs, one after another in a process group, that is killed at 20
-random moments.
+an undisturbed run does. `moments`: three runs, one after another in a process group, that is killed at 8
+random moments, or as many as MMVIDEO_KILLS says.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import Any
 from mmvideo.config import RunConfig, load_config
 from mmvideo.runs.execute import execute
 
-MOMENTS = 20
+MOMENTS = int(os.environ.get("MMVIDEO_KILLS", "8"))
 
 
 def main(config: RunConfig, folder: Path, kind: str) -> None:

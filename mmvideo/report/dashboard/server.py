@@ -14,6 +14,7 @@ from mmvideo.report.dashboard.intervals import Intervals
 from mmvideo.report.dashboard.runs import held_files
 from mmvideo.report.dashboard.studies import Studies
 from mmvideo.report.dashboard.views import study_detail, study_row
+from mmvideo.report.vega import vega
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -124,7 +125,7 @@ def _vega(request: Request) -> Response:
     from starlette.responses import PlainTextResponse
 
     held = HEADERS | {"Cache-Control": "max-age=86400"}
-    return PlainTextResponse(_bundle(), headers=held, media_type="text/javascript")
+    return PlainTextResponse(str(vega()), headers=held, media_type="text/javascript")
 
 
 def _report(reports: Path, wanted: str) -> Response:
@@ -149,10 +150,3 @@ def _rendered(name: str) -> str:
     here = Path(__file__).parent
     environment = Environment(loader=FileSystemLoader([here, here.parent]), autoescape=True, trim_blocks=True)
     return environment.get_template(f"{name}.j2").render()
-
-
-@cache
-def _bundle() -> str:
-    import vl_convert
-
-    return str(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;"))
