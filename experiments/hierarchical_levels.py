@@ -3,8 +3,8 @@
 Protocol: stems, trunks and clip embeddings, each alone, in pairs and all three (seven arms), and each
 modality alone; the same clips, encoders and budget.
 Cost: 50 runs with five seeds and three modalities; 10 min for three seeds on planted `mixed` (2 CPU cores).
-Result: on `mixed`, 3 seeds (LOG.md, results/planted-levels), every choice with clip embeddings has 93 to 94 %;
-without them two of three seeds of each stay 17 points or more below, and none of the three gets a verdict.
+Result: on `mixed`, 3 seeds (LOG.md, results/planted-levels), every choice with clip embeddings has 93 to
+94 %; without them at least two of three seeds stay 18 points or more below, so no verdict.
 Command: mmvideo ablate experiments/hierarchical_levels.py -- --base planted
 """
 
