@@ -5,8 +5,8 @@ each modality), and each modality alone. Missing at test: every run's result.jso
 subset of the modalities (`test_subsets`), all on the same test clips; the table's are with all that a clip
 has.
 Cost: 55 runs with five seeds and three modalities; 7 min for three seeds on planted `mixed` (2 CPU cores).
-Result: on `mixed`, 3 seeds (LOG.md, results/planted-missing), dropout of 0.3 helps most where sight is missing
-and costs where nothing is (`hierarchical` 93.2 to 79.3 in the same budget); no effect of it has a verdict.
+Result: on `mixed`, 3 seeds (LOG.md, results/planted-missing), dropout of 0.3 helps where sight is missing and
+costs where nothing is (`hierarchical` 93.2 to 79.3 in the same budget); no effect of it has a verdict.
 Command: mmvideo ablate experiments/missing_modality.py -- --base planted
 """
 
