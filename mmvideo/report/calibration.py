@@ -48,11 +48,11 @@ def proper_score_differences(study: StudyRuns, reference: str) -> pd.DataFrame:
     names, units = [arm.name for arm in study.arms], study.clips.units
     others = [(names.index(name), names.index(reference)) for name in names if name != reference]
     found = pd.DataFrame({"arm": [names[arm] for arm, _ in others]})
-    for score, of_clips, most in (("nll", _nll, np.inf), ("brier", _brier, 1.0)):
+    for prefix, of_clips, most in (("nll_", _nll, np.inf), ("brier_", _brier, 1.0)):
         scores = np.stack([[of_clips(run, study.clips) for run in arm.runs] for arm in study.arms])
         tests = compare_family(scores, others, units, limits=(0.0, most))
         for part in ("difference", "low", "high"):
-            found[f"{score}_{part}"] = [getattr(test, part) for test in tests]
+            found[f"{prefix}{part}"] = [getattr(test, part) for test in tests]
     return found
 
 
