@@ -5,14 +5,30 @@ Shape letters: B batch, N tokens of one modality, D width, M modalities, C class
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, Self
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
+
+
+class Pending(Protocol):
+    """What is still to be done to a batch's values, a clip a row, once they are on the device."""
+
+    def together(self, others: Sequence[Self]) -> Self:
+        """This and the others', in order, as those of one batch."""
+
+    def to(self, device: torch.device | str) -> Self: ...
+
+    def pin_memory(self) -> Self: ...
+
+    def tensors(self) -> Iterator[Tensor]: ...
+
+    def apply(self, values: Tensor) -> Tensor:
+        """Values as the model is given them, of which masked items and absent clips, all zeros, stay so."""
 
 
 @dataclass(frozen=True)
@@ -28,11 +44,18 @@ class Tokens:
     time: Float[Tensor, "B N"]  # seconds from the clip's start: centre of what the item covers
     host: tuple[Tensor, Tensor] | None = field(default=None, kw_only=True)
     """Mask and time as they are on the CPU, of tokens that were moved from there."""
+    pending: Pending | None = field(default=None, kw_only=True)
+    """What `finished` does to the values. None: nothing."""
 
     def to(self, device: torch.device | str) -> Tokens:
         values, mask, time = (_moved(part, device) for part in (self.values, self.mask, self.time))
         here = (self.mask, self.time) if self.mask.device.type == "cpu" else self.host
-        return Tokens(values, mask, time, host=here if mask.device.type != "cpu" else None)
+        pending = None if self.pending is None else self.pending.to(device)
+        return Tokens(values, mask, time, host=here if mask.device.type != "cpu" else None, pending=pending)
+
+    def finished(self) -> Tokens:
+        """The same, with nothing pending."""
+        return self if self.pending is None else self.replace_values(self.pending.apply(self.values))
 
     def on_cpu(self) -> tuple[Bool[Tensor, "B N"], Float[Tensor, "B N"]]:
         """Mask and time on the CPU, for what has to know lengths or seconds to go on. Nothing waits for the
@@ -40,7 +63,9 @@ class Tokens:
         return self.host or (self.mask.cpu(), self.time.cpu())
 
     def pin_memory(self) -> Tokens:
-        return Tokens(self.values.pin_memory(), self.mask.pin_memory(), self.time.pin_memory())
+        pending = None if self.pending is None else self.pending.pin_memory()
+        values, mask, time = (part.pin_memory() for part in (self.values, self.mask, self.time))
+        return Tokens(values, mask, time, pending=pending)
 
     def replace_values(self, values: Tensor) -> Tokens:
         return Tokens(values, self.mask, self.time, host=self.host)
@@ -58,7 +83,12 @@ class Tokens:
         rows = keep.view(-1, *[1] * (self.values.ndim - 1))
         zero = torch.zeros((), dtype=self.values.dtype, device=self.values.device)
         values, mask = torch.where(rows, self.values, zero), self.mask & keep[:, None]
-        return Tokens(values, mask, self.time * keep[:, None], host=host)
+        return Tokens(values, mask, self.time * keep[:, None], host=host, pending=self.pending)
+
+    def tensors(self) -> Iterator[Tensor]:
+        """All that is moved with it."""
+        yield from (self.values, self.mask, self.time)
+        yield from () if self.pending is None else self.pending.tensors()
 
 
 @dataclass(frozen=True)
@@ -150,11 +180,18 @@ class Batch:
         moved = {name: tokens.to(device) for name, tokens in self.inputs.items()}
         return Batch(self.ids, moved, _moved(self.labels, device))
 
+    def finished(self) -> Batch:
+        """The same, with nothing pending of its inputs."""
+        if all(tokens.pending is None for tokens in self.inputs.values()):
+            return self
+        inputs = {name: tokens.finished() for name, tokens in self.inputs.items()}
+        return Batch(self.ids, inputs, self.labels)
+
     def tensors(self) -> Iterator[Tensor]:
         """All that was moved with it."""
         yield self.labels
         for tokens in self.inputs.values():
-            yield from (tokens.values, tokens.mask, tokens.time)
+            yield from tokens.tensors()
 
     def pin_memory(self) -> Batch:
         """The same in memory that a GPU can copy from while others compute; the loader calls this."""
@@ -188,7 +225,7 @@ class EncodedBatch(Batch):
         yield from super().tensors()
         for features in self.features.values():
             for part in features.parts().values():
-                yield from (part.values, part.mask, part.time) if isinstance(part, Tokens) else (part,)
+                yield from part.tensors() if isinstance(part, Tokens) else (part,)
 
 
 @dataclass(frozen=True)

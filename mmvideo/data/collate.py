@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 
 import torch
@@ -31,7 +32,13 @@ def collate(samples: Sequence[Sample], pad_to: Mapping[str, int] = AS_LONG_AS_NE
 
     Labels become (B,) int64 class indices, (B, C) float of 0 and 1 (multi-label), or (B,) float (regression).
     """
-    inputs = {m: _pad([sample.inputs[m] for sample in samples], pad_to.get(m, 1)) for m in samples[0].inputs}
+    inputs = {}
+    for m in samples[0].inputs:
+        tokens = _pad([sample.inputs[m] for sample in samples], pad_to.get(m, 1))
+        if m in samples[0].pending:
+            first, *others = (sample.pending[m] for sample in samples)
+            tokens = replace(tokens, pending=first.together(others))
+        inputs[m] = tokens
     labels = torch.tensor([sample.label for sample in samples])
     return Batch(tuple(sample.id for sample in samples), inputs, labels)
 
@@ -46,13 +53,17 @@ def _pad(items: list[tuple[Tensor, Tensor]], multiple: int) -> Tokens:
 def _stack(parts: Sequence[Tensor], length: int) -> Tensor:
     """The parts (n, ...) above each other, zeros behind each up to `length`. (B, length, ...).
 
-    Pictures whose channels lie last in memory, as the store has them, stay so.
+    Pictures whose channels lie last in memory, as the store has them, stay so. Of pictures of several sizes
+    smaller ones have zeros below and to the right.
     """
     if parts[0].ndim == 4 and parts[0].stride(1) == 1:
         return _stack([part.movedim(1, 3) for part in parts], length).movedim(4, 2)
-    if all(len(part) == length for part in parts):
+    if all(part.shape == (length, *parts[0].shape[1:]) for part in parts):
         return torch.stack(list(parts))  # in one go, where there is nothing to fill up
-    stacked = parts[0].new_zeros(len(parts), length, *parts[0].shape[1:])
+    sizes = [
+        max(length for length in lengths) for lengths in zip(*(part.shape[1:] for part in parts), strict=True)
+    ]
+    stacked = parts[0].new_zeros(len(parts), length, *sizes)
     for row, part in zip(stacked, parts, strict=True):
-        row[: len(part)] = part
+        row[tuple(map(slice, part.shape))] = part
     return stacked

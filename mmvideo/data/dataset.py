@@ -6,7 +6,7 @@ A sample is a function of (seed, epoch, clip) and of nothing else.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import product
 
@@ -22,6 +22,7 @@ from mmvideo.modalities.base import ClipSource, Modality, View, Window
 from mmvideo.seeding import derive_seed
 from mmvideo.store.clip_format import OpenClip, StoredClip
 from mmvideo.store.keys import StoreSettings
+from mmvideo.types import Pending
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,8 @@ class Sample:
     label: Target
     inputs: Mapping[str, tuple[Tensor, Tensor]]
     """Modality → values (N, ...) and times (N,) in seconds from the window's start."""
+    pending: Mapping[str, Pending] = field(default_factory=dict)
+    """Modality → what its values still have to undergo, of those that have something."""
 
 
 class ClipDataset(Dataset[Sample]):
@@ -97,7 +100,11 @@ class ClipDataset(Dataset[Sample]):
             # windows start at whole frames, at random where there is room for more than one
             same = not self.training or not (moving or m.varies() or m.views)
             inputs[m.name] = self.memory.get((clip.id, view, m.name), read) if same else read()
-        return Sample(clip.id, target(clip.label, self.classes), inputs)
+        if not self.training:
+            return Sample(clip.id, target(clip.label, self.classes), inputs)
+        left = {m.name: m.pending(inputs[m.name][0], window) for m in self.modalities}
+        pending = {name: changes for name, changes in left.items() if changes is not None}
+        return Sample(clip.id, target(clip.label, self.classes), inputs, pending)
 
     def _window(self, seconds: float, draw: int, view: View) -> Window:
         """The part of the clip that is used; the clip lasts `seconds`."""

@@ -57,5 +57,8 @@ class Part(Batch):
     def to(self, device: torch.device | str) -> Part:
         return Part(self.own.to(device), self.whole)
 
+    def finished(self) -> Part:
+        return Part(self.own.finished(), self.whole)
+
     def tensors(self) -> Iterator[Tensor]:
         return self.own.tensors()

@@ -20,7 +20,7 @@ from mmvideo.encoders.picture_models import (
     refuse_layer,
 )
 from mmvideo.encoders.pretrained_encoder import LayerConfig, PretrainedEncoder
-from mmvideo.modalities.pictures import Framing
+from mmvideo.modalities.picture_changes import Framing
 from mmvideo.modalities.visual import Pictures, Visual
 from mmvideo.pretrained import Family
 from mmvideo.schema import WeightsFile, added

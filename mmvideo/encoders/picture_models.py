@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from mmvideo.encoders.hidden_layers import Layer, layers_given, states_read
 from mmvideo.encoders.processors import Normalise, Picture, picture_of_processor, processor_of
 from mmvideo.errors import InputError, unknown
-from mmvideo.modalities.pictures import Framing
+from mmvideo.modalities.picture_changes import Framing
 from mmvideo.pretrained import (
     Family,
     config_settings,

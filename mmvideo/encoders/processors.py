@@ -14,7 +14,7 @@ from PIL.Image import Resampling
 from torch import Tensor, nn
 
 from mmvideo.errors import InputError
-from mmvideo.modalities.pictures import Framing
+from mmvideo.modalities.picture_changes import Framing
 from mmvideo.pretrained import preprocessor
 
 

@@ -22,7 +22,7 @@ from mmvideo.encoders.video_models import (
 )
 from mmvideo.encoders.video_windows import Windows, cut_windows
 from mmvideo.errors import InputError
-from mmvideo.modalities.pictures import Framing
+from mmvideo.modalities.picture_changes import Framing
 from mmvideo.modalities.visual import Pictures, Visual
 from mmvideo.schema import Positive
 from mmvideo.store.clip_format import OpenClip

@@ -21,6 +21,7 @@ from mmvideo.seeding import derive_seed
 from mmvideo.store.clip_format import OpenClip
 from mmvideo.store.encoded import EncodedClips
 from mmvideo.store.store import Store
+from mmvideo.types import Pending
 
 T = TypeVar("T")
 EncodeNow = Callable[[Clip, OpenClip], tuple[NDArray[np.float32], NDArray[np.float64]]]
@@ -210,6 +211,11 @@ class Modality:
         """The window's items: values (N, ...) and times (N,) in seconds from its start; N is 0 where
         absent."""
         raise NotImplementedError(f"{type(self).__name__} defines no read")
+
+    def pending(self, values: Tensor, window: Window) -> Pending | None:
+        """What a training sample's values still have to undergo, together with the batch's others, on the
+        device; None, for all samples of a run: nothing."""
+        return None
 
     def whole(self, clip: Clip, stored: OpenClip) -> tuple[Tensor, Tensor]:
         """All of the clip's items, as `read` gives them in evaluation, or in the changes of `view`."""

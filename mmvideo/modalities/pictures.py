@@ -1,74 +1,17 @@
-"""Augmentation of clips in training: one draw for all frames, replayable from (seed, epoch, clip)."""
+"""Pictures cut to what a model sees and, in training, changed: a clip at a time, where it is loaded."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Annotated
 
-import annotated_types as at
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import grid_sample
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional as F
 
-from mmvideo.schema import Fraction, Part
-from mmvideo.seeding import derive_seed
-
-ASPECTS = (3 / 4, 4 / 3)
-"""Least and greatest width to height of a resized crop, as is usual for ImageNet."""
-CENTRE = (0.5, 0.5)
-
-
-@dataclass(frozen=True)
-class Framing:
-    """How a model's square is made of a frame."""
-
-    size: int
-    """Side in pixels of the square."""
-    whole: bool = False
-    """All of the frame, squeezed into the square; else a crop."""
-    resize: int | None = None
-    """Length to which the frame's shorter side is brought before the crop. None: frames are as stored, and
-    only those smaller than the square are resized."""
-    interpolation: str = "bilinear"
-    """How pixels are resized: torchvision's name."""
-    floors: bool = False
-    """Where the middle lies between two pixels, the crop begins at the one before, as transformers'
-    processors have it; else at the even one, as torchvision and timm do."""
-
-
-class PictureConfig(Part):
-    """Random changes to pictures in training, drawn from (seed, epoch, clip), the same for a clip's
-    frames."""
-
-    random_crop: bool = True
-    """In training, crop at a random place (one draw for all frames of a clip); else at the centre."""
-    flip_probability: Fraction = 0.0
-    """Chance of a horizontal flip in training. Leave 0 where direction is part of the label."""
-    rotate_degrees: Annotated[float, at.Ge(0), at.Le(180)] = 0.0
-    """In training, rotate by an angle drawn between minus and plus this."""
-    smallest_crop: Annotated[float, at.Gt(0), at.Le(1)] = 1.0
-    """Crops take a share of the frame's area between this and 1, at an aspect of 3:4 to 4:3, and are resized
-    to the encoder's size (Szegedy et al., 2015, https://arxiv.org/abs/1409.4842). 1: squares of that size."""
-    brightness: Fraction = 0.0
-    """Brightness, contrast and saturation are scaled by a factor between 1 minus and 1 plus this."""
-    contrast: Fraction = 0.0
-    saturation: Fraction = 0.0
-    hue: Annotated[float, at.Ge(0), at.Le(0.5)] = 0.0
-    """The hue is turned by a share of the colour circle between minus and plus this."""
-
-    @property
-    def recolours(self) -> bool:
-        return bool(self.brightness or self.contrast or self.saturation or self.hue)
-
-    def changing(self) -> list[str]:
-        """The options that make a frame look different from one time to the next."""
-        plain = PictureConfig(random_crop=False)
-        return [name for name in PictureConfig.model_fields if getattr(self, name) != getattr(plain, name)]
+from mmvideo.modalities.picture_changes import CENTRE, Change, Framing, PictureConfig, draw_change
 
 
 class ClipTransform:
@@ -88,78 +31,55 @@ class ClipTransform:
         Args:
             place: where an evaluation crop lies, from (0, 0) at the top left to (1, 1) at the bottom right.
         """
+        frames = self.fitting(frames)
+        if self.training:
+            return self.changed(frames, self.draw(frames, seed))
+        if self.whole:
+            return F.resize(frames, [self.size] * 2, self.interpolation, antialias=True)
+        top, left = self.framing.corner(*frames.shape[2:], place)
+        return F.crop(frames, top, left, self.size, self.size)
+
+    def fitting(self, frames: Tensor) -> Tensor:
+        """The frames at the size of which the square is cut. (T, 3, h, w)."""
         size, resize = self.size, self.framing.resize
         if resize is None and min(frames.shape[2:]) < size:
             resize = size
-        if resize is not None and not self.whole:
-            frames = F.resize(frames, [resize], self.interpolation, antialias=True)
-        if not self.training:
-            return self._squeezed(frames) if self.whole else self._cropped(frames, place)
-        draw = np.random.default_rng(seed)
-        most = self.config.rotate_degrees
-        degrees = draw.uniform(-most, most) if most else None
-        flipped = draw.random() < self.config.flip_probability
-        if self.config.smallest_crop < 1 or self.whole:
-            frames = frames if degrees is None else rotate(frames, degrees)
-            frames = frames.flip(-1) if flipped else frames
-            squeeze = self.config.smallest_crop == 1
-            frames = self._squeezed(frames) if squeeze else self._resized_crop(frames, draw)
-        else:
-            frames = self._square(frames, degrees, flipped, draw)
-        return self._recolour(frames, seed)
-
-    def _squeezed(self, frames: Tensor) -> Tensor:
-        return F.resize(frames, [self.size] * 2, self.interpolation, antialias=True)
-
-    def _corner(self, frames: Tensor, place: tuple[float, float]) -> tuple[int, int]:
-        """Where a crop at this place begins."""
-        top, left = (p * (length - self.size) for p, length in zip(place, frames.shape[2:], strict=True))
-        return (int(top), int(left)) if self.framing.floors else (round(top), round(left))
-
-    def _cropped(self, frames: Tensor, place: tuple[float, float]) -> Tensor:
-        return F.crop(frames, *self._corner(frames, place), self.size, self.size)
-
-    def _square(
-        self, frames: Tensor, degrees: float | None, flipped: bool, draw: np.random.Generator
-    ) -> Tensor:
-        """A crop of the rotated and flipped frames. Only what it shows is rotated and flipped."""
-        size = self.size
-        height, width = frames.shape[2:]
-        top, left = self._corner(frames, CENTRE)
-        if self.config.random_crop:
-            top, left = (int(draw.integers(length - size, endpoint=True)) for length in (height, width))
-        if flipped:
-            left = width - size - left
-        box = (slice(top, top + size), slice(left, left + size))
-        frames = frames[:, :, *box] if degrees is None else rotate(frames, degrees, *box)
-        return frames.flip(-1) if flipped else frames
-
-    def _resized_crop(self, frames: Tensor, draw: np.random.Generator) -> Tensor:
-        """A part of random area, aspect and, unless crops are to be central, place, resized to the crop."""
-        height, width = frames.shape[2:]
-        area = draw.uniform(self.config.smallest_crop, 1) * height * width
-        aspect = math.exp(draw.uniform(math.log(ASPECTS[0]), math.log(ASPECTS[1])))
-        h = min(height, max(1, round(math.sqrt(area / aspect))))
-        w = min(width, max(1, round(math.sqrt(area * aspect))))
-        y, x = draw.random(2) if self.config.random_crop else CENTRE
-        top, left = round(y * (height - h)), round(x * (width - w))
-        return F.resized_crop(frames, top, left, h, w, [self.size] * 2, self.interpolation, antialias=True)
-
-    def _recolour(self, frames: Tensor, seed: int) -> Tensor:
-        augment = self.config
-        if not augment.recolours:
+        if resize is None or self.whole:
             return frames
-        draw = np.random.default_rng(derive_seed(seed, "colour"))
-        for strength, adjust in (
-            (augment.brightness, F.adjust_brightness),
-            (augment.contrast, F.adjust_contrast),
-            (augment.saturation, F.adjust_saturation),
-        ):
-            if strength:
-                frames = adjust(frames, draw.uniform(1 - strength, 1 + strength))
-        if augment.hue:
-            frames = F.adjust_hue(frames, draw.uniform(-augment.hue, augment.hue))
-        return frames
+        return F.resize(frames, [resize], self.interpolation, antialias=True)
+
+    def draw(self, frames: Tensor, seed: int) -> Change:
+        """The change of these frames in training; they are `fitting`."""
+        return draw_change(self.config, self.framing, *frames.shape[2:], seed)
+
+    def changed(self, frames: Tensor, change: Change) -> Tensor:
+        """The frames, which are `fitting`, after a change."""
+        size, box = self.size, (change.top, change.left, change.rows, change.columns)
+        if box[2:] == (size, size):
+            frames = _square(frames, change)
+        else:
+            frames = frames if change.degrees is None else rotate(frames, change.degrees)
+            frames = frames.flip(-1) if change.flipped else frames
+            frames = F.resized_crop(frames, *box, [size] * 2, self.interpolation, antialias=True)
+        return self._recoloured(frames, change)
+
+    def _recoloured(self, frames: Tensor, change: Change) -> Tensor:
+        config = self.config
+        if config.brightness:
+            frames = F.adjust_brightness(frames, change.brightness)
+        if config.contrast:
+            frames = F.adjust_contrast(frames, change.contrast)
+        if config.saturation:
+            frames = F.adjust_saturation(frames, change.saturation)
+        return F.adjust_hue(frames, change.hue) if config.hue else frames
+
+
+def _square(frames: Tensor, change: Change) -> Tensor:
+    """A crop of the rotated and flipped frames. Only what it shows is rotated and flipped."""
+    left = change.width - change.columns - change.left if change.flipped else change.left
+    box = (slice(change.top, change.top + change.rows), slice(left, left + change.columns))
+    frames = frames[:, :, *box] if change.degrees is None else rotate(frames, change.degrees, *box)
+    return frames.flip(-1) if change.flipped else frames
 
 
 def rotate(frames: Tensor, degrees: float, rows: slice = slice(None), columns: slice = slice(None)) -> Tensor:

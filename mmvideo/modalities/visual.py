@@ -18,10 +18,13 @@ from mmvideo.errors import InputError
 from mmvideo.modalities.base import ClipSource, Window
 from mmvideo.modalities.corruptions.pictures import CORRUPTIONS, DamagedPictures
 from mmvideo.modalities.measured import Measure, MeasuredModality
-from mmvideo.modalities.pictures import CENTRE, ClipTransform, Framing, PictureConfig
+from mmvideo.modalities.picture_batches import INTERPOLATIONS, PictureChanges
+from mmvideo.modalities.picture_changes import CENTRE, Framing, PictureConfig
+from mmvideo.modalities.pictures import ClipTransform
 from mmvideo.schema import Positive
 from mmvideo.seeding import derive_seed
 from mmvideo.store.clip_format import OpenClip
+from mmvideo.types import Pending
 
 Sampling = Literal["rate", "uniform", "segment", "dense"]
 CROPS: dict[int, tuple[tuple[float, float], ...]] = {
@@ -98,6 +101,11 @@ class Visual(MeasuredModality):
             self.check(config, replace(needs, size=self.framing.size, whole=self.framing.whole))
         except ValueError as error:
             raise InputError(f"inputs.{name}: {error}") from error
+        if config.on_device and self.framing.interpolation not in INTERPOLATIONS:
+            raise InputError(
+                f"inputs.{name}: the encoder's preprocessing resizes by {self.framing.interpolation}, and "
+                f"on_device knows {' and '.join(INTERPOLATIONS)}; leave on_device out"
+            )
         self.transforms = {on: ClipTransform(config, self.framing, training=on) for on in (True, False)}
 
     @classmethod
@@ -119,6 +127,12 @@ class Visual(MeasuredModality):
             raise ValueError(
                 "the encoder's `cached` keeps the features of each frame's centre crop, which would be wrong "
                 f"with {', '.join(changing)}; switch off one or the other"
+            )
+
+        if config.on_device and (needs.unchanging or needs.in_views):
+            raise ValueError(
+                "the encoder keeps what it makes of frames, so training reads none that could be changed on "
+                "the device; leave on_device out"
             )
 
     @classmethod
@@ -155,7 +169,19 @@ class Visual(MeasuredModality):
         frames = torch.from_numpy(stored.frames(inside)).permute(0, 3, 1, 2)
         variant = window.view.variant
         place = CENTRE if variant is None else CROPS[self.config.eval_crops][variant]
+        if training and self.on_device:
+            return self.transforms[True].fitting(frames), times
         return self.transforms[training](frames, window.draw, place), times
+
+    @property
+    def on_device(self) -> bool:
+        """Whether frames are changed in training after they are read."""
+        return bool(self.config.on_device) and self.encoded is None
+
+    def pending(self, values: Tensor, window: Window) -> Pending | None:
+        if not self.on_device:
+            return None
+        return PictureChanges.of(values, self.config, self.framing, window.draw)
 
     def inside(
         self, times: NDArray[np.float64], stored: OpenClip, window: Window, *, training: bool

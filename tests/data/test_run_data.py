@@ -23,10 +23,12 @@ from mmvideo.data.dataset import ClipDataset, PermutedModalities, Sample
 from mmvideo.data.loading import SplitLoader
 from mmvideo.data.opened import open_data, store_settings
 from mmvideo.data.run_data import RunData, available_modalities
+from mmvideo.data.shares import Share
 from mmvideo.errors import InputError
 from mmvideo.model import build_model
 from mmvideo.seeding import derive_seed
 from mmvideo.store.keys import StoreSettings
+from mmvideo.training.feeding import on_device
 from mmvideo.vocabulary import SPLITS, presence_pattern
 
 FOUR = ("visual", "audio", "text", "flow")
@@ -124,6 +126,66 @@ def test_loading_processes_outlive_epochs_and_change_no_batch(configure: Configu
     assert list(helped.staying) == [helped.train]
     assert not alone.staying
     assert [b.ids for b in alone.val_batches()] == [b.ids for b in helped.val_batches()]
+
+
+def changed_on_device(configure: Configure, on_device: bool, workers: int = 0, **given: Any) -> SplitLoader:
+    """Batches with and without pictures, which are rotated, cropped and recoloured."""
+    encoder = EncoderChoice.of("cnn_lstm", channels=(4, 8), picture_size=16)
+    augmented = {"rotate_degrees": 30.0, "smallest_crop": 0.3, "brightness": 0.4, "on_device": on_device}
+    inputs = {"visual": Input.of("visual", encoder, frame_size=20, **augmented), "text": Input.of("text")}
+    data = RunData.open(configure(inputs=inputs, modalities=("visual", "text")))
+    splits = data.dataset("train", training=True), data.dataset("val")
+    return SplitLoader(*splits, batch_size=4, seed=0, workers=workers, **given)
+
+
+class TestChangedOnTheDevice:
+    @pytest.mark.parametrize("workers", [0, 1])
+    def test_it_is_the_same_pictures_within_rounding(self, configure: Configure, workers: int) -> None:
+        before = changed_on_device(configure, False)
+        after = changed_on_device(configure, True, workers)
+        cpu = torch.device("cpu")
+        for epoch in (1, 2):
+            for one, other in zip(
+                before.train_batches(epoch), on_device(after.train_batches(epoch), cpu), strict=True
+            ):
+                a, b = one.inputs["visual"], other.inputs["visual"]
+                assert a.values.shape == b.values.shape
+                assert (a.values.int() - b.values.int()).abs().max() <= 2
+                assert torch.equal(a.mask, b.mask)
+                assert b.pending is None
+                assert torch.equal(one.inputs["text"].values, other.inputs["text"].values)
+
+    def test_pictures_wait_till_they_are_there_and_in_evaluation_nothing_does(
+        self, configure: Configure
+    ) -> None:
+        loader = changed_on_device(configure, True)
+        waiting = next(iter(loader.train_batches(1))).inputs["visual"]
+        assert waiting.pending is not None
+        assert waiting.values.shape[-2:] != (16, 16)
+        assert all(batch.inputs["visual"].pending is None for batch in loader.val_batches())
+
+    def test_modality_dropout_leaves_the_rest_as_it_is(self, configure: Configure) -> None:
+        loader = changed_on_device(configure, True)
+        batch = next(iter(loader.train_batches(1)))
+        dropped = batch.keep(batch.present & torch.tensor([[False, True], *[[True, True]] * 3]))
+        whole, rest = (b.finished().inputs["visual"] for b in (batch, dropped))
+        assert not rest.values[0].any()
+        assert torch.equal(whole.values[1:], rest.values[1:])
+
+    def test_a_process_finishes_its_part_of_a_batch(self, configure: Configure) -> None:
+        whole = changed_on_device(configure, True).train_batches(1)
+        parts = [changed_on_device(configure, True, share=Share(rank, 2)).train_batches(1) for rank in (0, 1)]
+        cpu = torch.device("cpu")
+        for batch, *halves in zip(*(on_device(b, cpu) for b in (whole, *parts)), strict=True):
+            rows = [row for half in halves for row in half.inputs["visual"].values]
+            for row, expected in zip(rows, batch.inputs["visual"].values, strict=False):
+                assert torch.equal(row, expected[: len(row)])  # each part is as long as its longest clip
+                assert not expected[len(row) :].any()
+
+    def test_a_cached_encoder_refuses_it(self, configure: Configure, tmp_path: Path) -> None:
+        encoder = EncoderChoice.of("cnn_lstm", backbone="resnet18", frozen=True, cached=True, picture_size=16)
+        with pytest.raises(ValueError, match="leave on_device out"):
+            Input.of("visual", encoder, frame_size=20, random_crop=False, on_device=True)
 
 
 class TestFour:

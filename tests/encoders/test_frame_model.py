@@ -27,7 +27,8 @@ from mmvideo.encoders.frame_model import FrameModel
 from mmvideo.encoders.picture_models import load_picture_model, picture_of
 from mmvideo.errors import InputError
 from mmvideo.files import Damaged
-from mmvideo.modalities.pictures import ClipTransform, PictureConfig
+from mmvideo.modalities.picture_changes import PictureConfig
+from mmvideo.modalities.pictures import ClipTransform
 from mmvideo.modalities.visual import Visual
 from mmvideo.runs.assembly import encode_ahead
 from mmvideo.runs.evaluate import evaluate_run

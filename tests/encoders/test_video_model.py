@@ -26,7 +26,8 @@ from mmvideo.encoders.video_model import VideoModel
 from mmvideo.encoders.video_models import FAMILIES, load_video_model, video_of
 from mmvideo.errors import InputError
 from mmvideo.modalities.base import View, Window
-from mmvideo.modalities.pictures import ClipTransform, PictureConfig
+from mmvideo.modalities.picture_changes import PictureConfig
+from mmvideo.modalities.pictures import ClipTransform
 from mmvideo.modalities.visual import Visual
 from mmvideo.runs.assembly import encode_ahead
 from mmvideo.runs.execute import execute

@@ -10,7 +10,8 @@ from torch import Tensor
 from torchvision.transforms.v2 import InterpolationMode
 from torchvision.transforms.v2 import functional as F
 
-from mmvideo.modalities.pictures import ClipTransform, Framing, PictureConfig, rotate
+from mmvideo.modalities.picture_changes import Framing, PictureConfig
+from mmvideo.modalities.pictures import ClipTransform, rotate
 
 EVERYTHING = {"flip_probability": 0.5, "rotate_degrees": 20.0}
 
