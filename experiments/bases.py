@@ -171,7 +171,9 @@ def ucf101_gpu(manifest: str = "data/ucf101/split1/manifest.jsonl") -> RunConfig
     return RunConfig(
         width=512,
         inputs={
-            "visual": Input.of("visual", resnet, frame_size=256, flip_probability=0.5, rotate_degrees=5.0),
+            "visual": Input.of(
+                "visual", resnet, frame_size=256, flip_probability=0.5, rotate_degrees=5.0, on_device=True
+            ),
             "audio": Input.of(
                 "audio", EncoderChoice.of("spectrogram_cnn", channels=(32, 64, 128), trunk_layers=3)
             ),

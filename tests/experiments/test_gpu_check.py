@@ -61,12 +61,28 @@ def test_the_timed_model_takes_the_made_up_clips(check: Any, tmp_path: Path) -> 
         assert build_model(config, 101).eval()(batch).logits.shape == (2, 101)
 
 
+def test_the_clips_it_feeds_are_changed_on_the_device(check: Any, tmp_path: Path) -> None:
+    config = check.compiled(check.fed_run(check.timed_run(tmp_path), "manifest.jsonl", tmp_path))
+    assert config.inputs["visual"].options.on_device
+    assert config.train.compile
+    assert config.runtime.loader_workers >= 1
+
+
+def test_stored_clips_are_read_and_trained_on(check: Any, tmp_path: Path) -> None:
+    config = check.small_run(tmp_path, 24, precision="32-true")
+    found = check.feeding(check.fed_run(config, config.data.manifest, tmp_path, workers=0))
+    assert set(found) == {"clips a second, read", "clips a second, trained from the store"}
+    assert found["clips a second, read"] > found["clips a second, trained from the store"] > 0
+
+
 def test_what_fell_short_is_named_and_decides_the_status(check: Any, tmp_path: Path) -> None:
     good = {
         "resumes to the same predictions": True,
         "not compiled": {},
         "clips a second, as written": 700.0,
         "clips a second, compiled": 1000.0,
+        "clips a second, read": 1200.0,
+        "clips a second, trained from the store": 900.0,
     }
     assert check.report(good, "NVIDIA Some-Card 9", 1.0, tmp_path) == 0
     bad = {
@@ -74,6 +90,7 @@ def test_what_fell_short_is_named_and_decides_the_status(check: Any, tmp_path: P
         "resumes to the same predictions": False,
         "not compiled": {"fusion": "why"},
         "clips a second, as written": 625.0,
+        "clips a second, read": 1199.0,
     }
     assert check.report(bad, "NVIDIA Some-Card 9", 1.0, tmp_path) == 1
     record = json.loads((tmp_path / "nvidia-some-card-9.json").read_text())
@@ -82,4 +99,5 @@ def test_what_fell_short_is_named_and_decides_the_status(check: Any, tmp_path: P
         "a resumed run predicts something else",
         "fusion is not compiled: why",
         "625 clips a second as written, where 626 are asked for",
+        "1199 clips a second read, where 1.2 times the step's 1000 are asked",
     ]
