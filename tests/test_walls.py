@@ -56,7 +56,10 @@ NAME_KNOWN = {
         "planted/limits.py report/compare.py report/suite.py": "a bound: what trains by cross-entropy",
     },
     "single": {"config.py studies/language.py": "the fusion of single-modality arms"},
-    "bilinear": {"modalities/pictures.py": "a way to resize pictures"},
+    "bilinear": dict.fromkeys(
+        [f"modalities/{name}.py" for name in ("picture_batches", "picture_changes", "pictures")],
+        "a way to resize pictures",
+    ),
     "attention": {"encoders/base.py layers/pooling.py": "a way to pool tokens"},
     "cnn_lstm": {"modalities/visual.py": "the kind's default encoder"},
     "spectrogram_cnn": {"modalities/audio.py": "the kind's default encoder"},

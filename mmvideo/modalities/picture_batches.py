@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float, UInt8
@@ -23,12 +24,29 @@ GREY = (0.2989, 0.587, 0.114)
 """Shares of red, green and blue, as torchvision has them."""
 
 
+class Rows(NamedTuple):
+    """The fields of the clips' `Change`, each (B,)."""
+
+    height: Tensor
+    width: Tensor
+    degrees: Tensor
+    flipped: Tensor
+    top: Tensor
+    left: Tensor
+    rows: Tensor
+    columns: Tensor
+    brightness: Tensor
+    contrast: Tensor
+    saturation: Tensor
+    hue: Tensor
+
+
 @dataclass(frozen=True)
 class PictureChanges:
     """What is still to be done to the frames of a batch (`mmvideo.types.Pending`)."""
 
-    rows: Float[Tensor, "B 13"]
-    """Each clip's `Change`, its fields in order."""
+    rows: Float[Tensor, "B 12"]
+    """Each clip's `Change`, as `Rows`."""
     size: int
     """Side of the model's square."""
     interpolation: str
@@ -49,10 +67,9 @@ class PictureChanges:
         size = framing.size
         change = Change(size, size, None, False, 0, 0, size, size)
         if len(frames):
-            change = draw_change(config, framing, *frames.shape[2:], seed)
-        fields = vars(change) | {"degrees": change.degrees or 0.0}
+            change = draw_change(config, framing, frames.shape[2], frames.shape[3], seed)
         return cls(
-            torch.tensor([[float(value) for value in fields.values()]]),
+            torch.tensor([[float(getattr(change, name) or 0) for name in Rows._fields]]),
             size,
             framing.interpolation,
             turns=config.rotate_degrees > 0,
@@ -79,7 +96,7 @@ class PictureChanges:
         Channels lie last in memory, as the model computes.
         """
         clips, times = frames.shape[:2]
-        change = Change(*self.rows.unbind(dim=1))  # type: ignore[arg-type]
+        change = Rows(*self.rows.unbind(dim=1))
         flat = frames.flatten(1, 2).float()
         if self.resizes:
             flat = _levels(_turned(flat, change)) if self.turns else flat
@@ -98,7 +115,7 @@ def _levels(frames: Tensor) -> Tensor:
     return frames.round_().clamp_(0, 255)
 
 
-def _cut(frames: Float[Tensor, "B C H W"], change: Change, size: int) -> Float[Tensor, "B C S S"]:
+def _cut(frames: Float[Tensor, "B C H W"], change: Rows, size: int) -> Float[Tensor, "B C S S"]:
     """Squares of the turned and flipped frames; where nothing is resized."""
     steps = torch.arange(size, device=frames.device, dtype=frames.dtype)
     rows, columns = _column(change.top) + steps, _column(change.left) + steps
@@ -106,18 +123,18 @@ def _cut(frames: Float[Tensor, "B C H W"], change: Change, size: int) -> Float[T
     return _sampled(frames, change, rows, torch.where(_column(change.flipped) > 0, mirrored, columns))
 
 
-def _turned(frames: Float[Tensor, "B C H W"], change: Change) -> Float[Tensor, "B C H W"]:
+def _turned(frames: Float[Tensor, "B C H W"], change: Rows) -> Float[Tensor, "B C H W"]:
     """All of the frames turned, each about its own centre; what lies outside its own size is not used."""
     y, x = (torch.arange(n, device=frames.device, dtype=frames.dtype)[None] for n in frames.shape[2:])
     return _sampled(frames, change, y.expand(len(frames), -1), x.expand(len(frames), -1))
 
 
 def _sampled(
-    frames: Float[Tensor, "B C H W"], change: Change, y: Float[Tensor, "B h"], x: Float[Tensor, "B w"]
+    frames: Float[Tensor, "B C H W"], change: Rows, y: Float[Tensor, "B h"], x: Float[Tensor, "B w"]
 ) -> Float[Tensor, "B C h w"]:
     """The turned frames at some of their rows and columns."""
     height, width = frames.shape[2:]
-    angle = torch.deg2rad(-_column(change.degrees))[..., None]  # type: ignore[arg-type]
+    angle = torch.deg2rad(-_column(change.degrees))[..., None]
     middle_y, middle_x = (((_column(n) - 1) / 2)[..., None] for n in (change.height, change.width))
     y, x = y[:, :, None] - middle_y, x[:, None, :] - middle_x
     from_x = angle.cos() * x + angle.sin() * y + middle_x
@@ -127,7 +144,7 @@ def _sampled(
 
 
 def _resized(
-    frames: Float[Tensor, "B C H W"], change: Change, size: int, interpolation: str
+    frames: Float[Tensor, "B C H W"], change: Rows, size: int, interpolation: str
 ) -> Float[Tensor, "B C S S"]:
     """Parts of the flipped frames, resized without aliases: rows and columns are each a matrix product."""
     height, width = frames.shape[2:]
@@ -163,7 +180,7 @@ def _kernel(distance: Tensor, interpolation: str) -> Tensor:
     return torch.where(x < 1, near, torch.where(x < 2, far, 0.0))
 
 
-def _recoloured(frames: Float[Tensor, "B T 3 S S"], change: Change) -> Float[Tensor, "B T 3 S S"]:
+def _recoloured(frames: Float[Tensor, "B T 3 S S"], change: Rows) -> Float[Tensor, "B T 3 S S"]:
     """Whole levels after each of the four, cut off and not rounded, as torchvision has them."""
     frames = _blend(frames, 0.0, change.brightness)
     frames = _blend(frames, _grey(frames).mean(dim=(-3, -2, -1), keepdim=True), change.contrast)
@@ -172,9 +189,9 @@ def _recoloured(frames: Float[Tensor, "B T 3 S S"], change: Change) -> Float[Ten
     return torch.where(_wide(change.hue) == 0, frames, turned)
 
 
-def _blend(frames: Tensor, other: Tensor | float, share: float | Tensor) -> Tensor:
-    share = _wide(share)
-    return (frames * share + other * (1 - share)).clamp_(0, 255).floor_()
+def _blend(frames: Tensor, other: Tensor | float, share: Tensor) -> Tensor:
+    wide = _wide(share)
+    return (frames * wide + other * (1 - wide)).clamp_(0, 255).floor_()
 
 
 def _grey(frames: Float[Tensor, "B T 3 S S"]) -> Float[Tensor, "B T 1 S S"]:
@@ -182,7 +199,7 @@ def _grey(frames: Float[Tensor, "B T 3 S S"]) -> Float[Tensor, "B T 1 S S"]:
     return (GREY[0] * red + GREY[1] * green + GREY[2] * blue).floor_()
 
 
-def _with_hue(frames: Float[Tensor, "B T 3 S S"], by: float | Tensor) -> Float[Tensor, "B T 3 S S"]:
+def _with_hue(frames: Float[Tensor, "B T 3 S S"], by: Tensor) -> Float[Tensor, "B T 3 S S"]:
     """Levels 0 to 1 whose hue is turned by a share of the colour circle; lightness and saturation stay.
 
     By the formula of HSV colour with hexagonal hue (Smith, 1978).
@@ -197,11 +214,9 @@ def _with_hue(frames: Float[Tensor, "B T 3 S S"], by: float | Tensor) -> Float[T
     return torch.cat([most - span * torch.minimum(k, 4 - k).clamp(0, 1) for k in parts], dim=2)
 
 
-def _column(values: float | Tensor) -> Tensor:
-    assert isinstance(values, Tensor)
+def _column(values: Tensor) -> Tensor:
     return values[:, None]
 
 
-def _wide(values: float | Tensor) -> Tensor:
-    assert isinstance(values, Tensor)
+def _wide(values: Tensor) -> Tensor:
     return values[:, None, None, None, None]

@@ -115,7 +115,7 @@ def draw_change(config: PictureConfig, framing: Framing, height: int, width: int
         if config.random_crop:
             top, left = (int(draw.integers(n - framing.size, endpoint=True)) for n in (height, width))
         box = (top, left, framing.size, framing.size)
-    return Change(height, width, degrees, flipped, *box, **_colours(config, seed))
+    return Change(height, width, degrees, flipped, *box, *_colours(config, seed))
 
 
 def _resized_box(
@@ -130,15 +130,11 @@ def _resized_box(
     return round(y * (height - rows)), round(x * (width - columns)), rows, columns
 
 
-def _colours(config: PictureConfig, seed: int) -> dict[str, float]:
-    if not config.recolours:
-        return {}
+def _colours(config: PictureConfig, seed: int) -> tuple[float, float, float, float]:
+    """Factors of brightness, contrast and saturation, and the share of the colour circle."""
     draw = np.random.default_rng(derive_seed(seed, "colour"))
-    factors = {}
-    for name in ("brightness", "contrast", "saturation"):
-        strength = getattr(config, name)
-        if strength:
-            factors[name] = draw.uniform(1 - strength, 1 + strength)
-    if config.hue:
-        factors["hue"] = draw.uniform(-config.hue, config.hue)
-    return factors
+    brightness, contrast, saturation = (
+        draw.uniform(1 - strength, 1 + strength) if strength else 1.0
+        for strength in (config.brightness, config.contrast, config.saturation)
+    )
+    return brightness, contrast, saturation, draw.uniform(-config.hue, config.hue) if config.hue else 0.0

@@ -36,7 +36,7 @@ class ClipTransform:
             return self.changed(frames, self.draw(frames, seed))
         if self.whole:
             return F.resize(frames, [self.size] * 2, self.interpolation, antialias=True)
-        top, left = self.framing.corner(*frames.shape[2:], place)
+        top, left = self.framing.corner(frames.shape[2], frames.shape[3], place)
         return F.crop(frames, top, left, self.size, self.size)
 
     def fitting(self, frames: Tensor) -> Tensor:
@@ -50,7 +50,7 @@ class ClipTransform:
 
     def draw(self, frames: Tensor, seed: int) -> Change:
         """The change of these frames in training; they are `fitting`."""
-        return draw_change(self.config, self.framing, *frames.shape[2:], seed)
+        return draw_change(self.config, self.framing, frames.shape[2], frames.shape[3], seed)
 
     def changed(self, frames: Tensor, change: Change) -> Tensor:
         """The frames, which are `fitting`, after a change."""

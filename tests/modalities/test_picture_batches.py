@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
-from mmvideo.modalities.picture_batches import PictureChanges
-from mmvideo.modalities.picture_changes import Framing, PictureConfig
+from mmvideo.modalities.picture_batches import PictureChanges, Rows
+from mmvideo.modalities.picture_changes import Framing, PictureConfig, draw_change
 from mmvideo.modalities.pictures import ClipTransform
 
 SIZES = [(25, 47), (31, 33), (40, 27)]
@@ -89,6 +92,15 @@ def test_it_can_tell_pictures_apart() -> None:
     expected, _ = both_ways(config, framing, 0)
     _, other = both_ways(config, framing, 1)
     assert (expected.int() - other.int()).abs().float().mean() > 20
+
+
+def test_a_clips_row_is_its_change() -> None:
+    config, framing = PictureConfig(rotate_degrees=10.0, hue=0.5), Framing(16)
+    frames = torch.zeros(2, 3, 20, 24)
+    change = draw_change(config, framing, 20, 24, 3)
+    row = Rows(*PictureChanges.of(frames, config, framing, 3).rows[0])
+    assert [field.name for field in fields(change)] == list(Rows._fields)
+    assert [float(value) for value in row] == pytest.approx(list(map(float, vars(change).values())))
 
 
 def test_absent_clips_and_padding_stay_black() -> None:
