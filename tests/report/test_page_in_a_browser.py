@@ -78,3 +78,56 @@ def test_a_wide_tables_caption_is_read_without_scrolling(tmp_path: Path) -> None
         assert tab.value(f"{box}.left") >= 0
         assert tab.value(f"{box}.right") <= 390
         assert tab.value(f"{box}.width") > 300
+
+
+SHOWN = "[...document.querySelectorAll('#forest, #forest-chosen')].filter(c => c.offsetWidth).map(c => c.id)"
+TEXTS = (
+    "[...document.querySelectorAll('{} text')].map(text => [text, text.getBoundingClientRect()])"
+    ".map(([text, box]) => [text.textContent, box.left, box.right])"
+)
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")
+def test_long_names_and_another_reference_on_a_phone(
+    make_study: Callable[..., Path], fake_arm: type, tmp_path: Path
+) -> None:
+    """Names of 35 characters took the plot's room, 50 pixels were left; and there was one reference only."""
+    long = "hierarchical attention, stem + clip"
+    arms = {
+        long: fake_arm(0.8), "late": fake_arm(0.6),
+        "visual": fake_arm(0.5, ("visual",), "control", "single"),
+    }  # fmt: skip
+    file = tmp_path / "report.html"
+    file.write_text(render(compare(load_study(make_study(arms, n_clips=60))), ""))
+    with browser(tmp_path / "profile") as tab:
+        tab.open(f"file://{file}")
+        tab.wait("document.querySelector('#reference') && !document.querySelector('#reference').hidden")
+        tab.value("document.querySelector('#reference').scrollIntoView()")
+        tab.wait("document.querySelector('#forest svg')")
+        plots = (
+            "[...document.querySelectorAll('#forest .background')].map(b => b.getBoundingClientRect().width)"
+        )
+        tab.wait(f"{plots}.some(width => width > 250)")
+        texts = tab.value(TEXTS.format("#forest"))
+        assert [text for text, *_ in texts].count(long) == 2, "whole, in both panels"
+        assert min(left for _, left, _ in texts) >= 0
+        assert max(right for *_, right in texts) <= 390
+        tab.value("document.querySelector('#reference select').focus()")
+        for kind in ("keyDown", "keyUp"):
+            tab.call(
+                "Input.dispatchKeyEvent",
+                type=kind,
+                key="ArrowDown",
+                code="ArrowDown",
+                windowsVirtualKeyCode=40,
+            )
+        tab.wait("document.querySelector('#forest-chosen svg')")
+        assert tab.value(SHOWN) == ["forest-chosen"]
+        assert f"difference to {long}, points" in [
+            text for text, *_ in tab.value(TEXTS.format("#forest-chosen"))
+        ]
+        told = tab.value("document.querySelector('[aria-live].chosen').textContent")
+        assert told == f"Differences to {long}: 95 % intervals for one comparison, “fusion against fusion”."
+        assert tab.value("document.documentElement.scrollWidth") <= 390
+        tab.call("Emulation.setEmulatedMedia", media="print")
+        assert tab.value(SHOWN) == ["forest"], "on paper, the first reference"

@@ -7,19 +7,20 @@ from typing import Any
 import altair as alt
 
 from mmvideo.report.charts.roles import colour, described, shape
-from mmvideo.report.charts.theme import PAGE_WIDTH, Chart, rows
+from mmvideo.report.charts.theme import LINES, PAGE_WIDTH, Chart, rows
 from mmvideo.report.compare import Comparison
 
 ROW = 21
 """Height of a line, in pixels."""
+NAMES = 600
+"""The most that a name takes beside its line, in pixels; where the page lacks room it stands above."""
 
 
 def chart(comparison: Comparison) -> Chart:
     """Per arm: test score, and its difference to the best single modality, each with the 95 % interval."""
     wording = comparison.study.task.display
-    reference = comparison.best_unimodal or "best single modality"
-    difference = f"difference to {reference}{wording.change_axis}"
-    axis = alt.Axis(title=None, ticks=False, domain=False, labelPadding=8)
+    difference = difference_title(comparison).format(comparison.best_unimodal or "best single modality")
+    axis = alt.Axis(title=None, ticks=False, domain=False, labelPadding=8, labelLimit=NAMES)
     lines = alt.Scale(domain=list(comparison.table["arm"]))
     y = alt.Y("arm:N", scale=lines, axis=axis)
     scores = _intervals(comparison, "score", f"test {wording.axis}", y)
@@ -30,7 +31,12 @@ def chart(comparison: Comparison) -> Chart:
         panels.append(alt.layer(zero, *_intervals(comparison, "difference", difference, bare)))
     size = {"width": 0.78 * PAGE_WIDTH / len(panels), "height": ROW * len(comparison.table)}
     panels = [panel.properties(**size) for panel in panels]
-    return alt.hconcat(*panels, data=rows(_rows(comparison)))
+    return alt.hconcat(*panels, data=rows(_rows(comparison)), usermeta={LINES: "arm"})
+
+
+def difference_title(comparison: Comparison) -> str:
+    """Of the differences' axis, with `{}` for what they are to."""
+    return f"difference to {{}}{comparison.study.task.display.change_axis}"
 
 
 def _rows(comparison: Comparison) -> list[dict[str, Any]]:

@@ -15,6 +15,9 @@ Chart = alt.Chart | alt.LayerChart | alt.HConcatChart | alt.VConcatChart | alt.F
 FONT = 'Inter, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif'
 PAGE_WIDTH = 1000
 """What the panels of a chart share on a wide page, in pixels; the page makes them narrower where it is."""
+LINES = "lines"
+"""Of a chart with a line for each name: the `usermeta` that gives the names' field, by which the page puts
+names that are long for it above their lines."""
 
 _INK, _SOFT, _LINE = "var(--ink)", "var(--soft)", "var(--line)"
 CONFIG: dict[str, Any] = {
@@ -68,18 +71,23 @@ def _painted(part: Any, colours: Mapping[str, str]) -> Any:
 
 
 def rows(values: Iterable[Mapping[str, Any]]) -> alt.InlineData:
-    """A chart's data; numbers keep six digits, and what is unknown is left out."""
+    """A chart's data; numbers keep six digits, and what is unknown or endless is left out."""
     return alt.InlineData(
         values=[{key: _short(value) for key, value in row.items() if not _unknown(value)} for row in values]
     )
 
 
+def short_number(value: float) -> int | float | None:
+    """To six digits; None of what JSON lacks, an end that is nowhere."""
+    if not math.isfinite(value):
+        return None
+    number = float(f"{float(value):.6g}")
+    return int(number) if number.is_integer() else number
+
+
 def _unknown(value: Any) -> bool:
-    return value is None or (isinstance(value, float) and math.isnan(value))
+    return value is None or (not isinstance(value, str) and not math.isfinite(value))
 
 
 def _short(value: Any) -> Any:
-    if isinstance(value, str | bool):
-        return value
-    number = float(f"{float(value):.6g}")
-    return int(number) if number.is_integer() else number
+    return value if isinstance(value, str | bool) else short_number(value)

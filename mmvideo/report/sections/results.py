@@ -5,6 +5,7 @@ from __future__ import annotations
 from mmvideo.report.answer import rank_text
 from mmvideo.report.charts import forest
 from mmvideo.report.compare import Comparison, incomplete
+from mmvideo.report.references import choices
 from mmvideo.report.sections import Content
 
 POSITION = 30
@@ -19,6 +20,7 @@ def content(comparison: Comparison) -> Content:
             "margin": comparison.margin,
             "ranked": comparison.table["rank_best"].notna().sum() > 1,
             "rank": rank_text,
+            "references": choices(comparison, forest.difference_title(comparison)),
             "metrics": [column for column in task.display.columns if column.key in comparison.table],
         },
         {"forest": forest.chart(comparison)},
