@@ -10,6 +10,7 @@ from mmvideo.files import make_folder, remove_abandoned, write_whole, writing
 from mmvideo.report.clips import PICTURED, Still, hardest
 from mmvideo.report.compare import Comparison, compare
 from mmvideo.report.contributions import contribution_frame
+from mmvideo.report.given import folder_of
 from mmvideo.report.load import load_study
 from mmvideo.report.robustness import robustness_frames
 from mmvideo.report.runs import StudyRuns
@@ -49,7 +50,8 @@ def write_report(
         InputError: the runs cannot be compared, and the message names what differs; or the report cannot be
             written.
     """
-    out_dir = Path(out_dir)
+    study_dir = folder_of(study_dir, "write_report", "of a study")
+    out_dir = folder_of(out_dir, "write_report", "that the report is written to")
     comparison = compare(load_study(study_dir), margin)
     record, written, page = comparison.record().text(), out_dir / COMPARISON, out_dir / "report.html"
     if keep and page.exists() and _holds(written, record):

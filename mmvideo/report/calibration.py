@@ -18,12 +18,14 @@ from mmvideo.evaluation.calibration import (
     with_temperature,
 )
 from mmvideo.evaluation.simultaneous import compare_family
+from mmvideo.report.given import of_study
 from mmvideo.report.runs import ArmRuns, Clips, FinishedRun, StudyRuns
 
 COVERAGES = np.linspace(0.05, 1, 39)
 """Where risk-coverage curves are read."""
 
 
+@of_study
 def calibration_frame(study: StudyRuns) -> pd.DataFrame:
     """A row per arm, each value the mean over its seeds: `evaluation.calibration.Calibration`;
     `temperature` (fitted on each run's validation clips, geometric mean), and with it `nll_scaled` and

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ from mmvideo.report.costs import costs_of, step_notes
 from mmvideo.report.epochs import epoch_notes, epochs_of
 from mmvideo.report.factors import effects
 from mmvideo.report.floors import against_floor, leaders_floor
+from mmvideo.report.given import of_study
 from mmvideo.report.rows import KINDS, Row, best_on_validation, build_rows
 from mmvideo.report.runs import StudyRuns
 from mmvideo.report.tuning import tuned_columns
@@ -121,6 +123,7 @@ def _plain(table: pd.DataFrame) -> tuple[dict[str, Any], ...]:
     return tuple(json.loads(table.to_json(orient="records")))
 
 
+@of_study
 def compare(study: StudyRuns, margin: float | None = None) -> Comparison:
     """Every arm and control with intervals, and every paired comparison with its adjusted p and verdict.
 
@@ -130,8 +133,10 @@ def compare(study: StudyRuns, margin: float | None = None) -> Comparison:
     Raises:
         InputError: a margin that is none.
     """
-    if margin is not None and not 0 < margin < np.inf:
-        raise InputError(f"a margin of equivalence is a number above 0, such as 0.01 (1 point); got {margin}")
+    if margin is not None and not (isinstance(margin, Real) and 0 < margin < np.inf):
+        raise InputError(
+            f"a margin of equivalence is a number above 0, such as 0.01 (1 point); got {margin!r}"
+        )
     margin = study.task.margin if margin is None else margin
     rows, notes = build_rows(study)
     chosen = [best_on_validation(study, kind) for kind in ("single modality", "fusion")]

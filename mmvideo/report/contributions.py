@@ -16,6 +16,7 @@ from mmvideo.evaluation.display import MetricDisplay
 from mmvideo.evaluation.statistics import interval_for_arm
 from mmvideo.evaluation.tasks import TASKS, Task
 from mmvideo.records import RESULT, RunResult, open_run
+from mmvideo.report.given import of_study
 from mmvideo.report.load import PREDICTIONS, load_study, read_clips
 from mmvideo.report.runs import StudyRuns
 
@@ -27,6 +28,7 @@ ADDITIVE = "none needed"
 Values = tuple[str, str, Float[ndarray, "S n"], float]
 
 
+@of_study
 def contribution_frame(study: StudyRuns) -> pd.DataFrame:
     """The table of the arms that were measured with all their seeds; empty where none was.
 

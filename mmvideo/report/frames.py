@@ -6,12 +6,14 @@ import numpy as np
 import pandas as pd
 
 from mmvideo.config_diff import flatten
+from mmvideo.report.given import of_study
 from mmvideo.report.runs import ArmRuns, FinishedRun, StudyRuns
 from mmvideo.vocabulary import TaskKind
 
 IN_CURVES = ("epoch", "step", "split", "seconds", "training_seconds")
 
 
+@of_study
 def run_frame(study: StudyRuns) -> pd.DataFrame:
     """A row per run: `arm`, `role`, `seed`, `directory`, `modalities` (`visual+text`), a column for each
     field that the study varies (its axes, `fusion.name` …), `best_epoch`, metrics of validation and test
@@ -40,6 +42,7 @@ def run_frame(study: StudyRuns) -> pd.DataFrame:
     )
 
 
+@of_study
 def curve_frame(study: StudyRuns) -> pd.DataFrame:
     """What was logged in training, a row per arm, seed, epoch, split and metric: `value`."""
     parts = []
@@ -52,6 +55,7 @@ def curve_frame(study: StudyRuns) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
+@of_study
 def prediction_frame(study: StudyRuns) -> pd.DataFrame:
     """A row per arm, seed and test clip: `clip`, `group`, `label`, `predicted`, `score` (1 where it is
     right, or what else the task is measured by), `present` (the modalities it has), and the outputs, a
@@ -82,6 +86,7 @@ def prediction_frame(study: StudyRuns) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
+@of_study
 def subset_frame(study: StudyRuns) -> pd.DataFrame:
     """Test scores with only some of a run's modalities present, nothing retrained: a row per arm, seed and
     `subset` (`visual+text`; empty: none of them), with all metrics."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Sequence
 from itertools import combinations
@@ -32,6 +33,7 @@ from mmvideo.records import (
     predictions_file,
     run_remedy,
 )
+from mmvideo.report.given import folder_of
 from mmvideo.report.runs import ArmRuns, Clips, FinishedRun, StudyRuns, Validation
 from mmvideo.study_records import STUDY, StudyRecord
 
@@ -50,12 +52,15 @@ def load_study(directory: str | Path) -> StudyRuns:
             axes, in data, classes, or the test clips' ids, labels and groups. The message names the runs and
             what differs.
     """
-    directory = Path(directory)
+    directory = folder_of(directory, "load_study", "of a study")
     file = directory / STUDY
-    if not file.is_file():
-        raise InputError(
-            f"{directory} is no study: it has no study.json. Give the folder that `mmvideo ablate` wrote to."
+    if not os.path.lexists(file):
+        what = "it has no study.json" if directory.is_dir() else "there is no such folder"
+        run = (directory / RESULT).is_file()
+        todo = (
+            "Of a single run: mmvideo.load_run." if run else "Give the folder that `mmvideo ablate` wrote to."
         )
+        raise InputError(f"{directory} is no study: {what}. {todo}")
     remedy = "Run the study again: that writes it anew, and trains nothing twice."
     record = read_record(file, StudyRecord, remedy)
     everything = sorted(result.parent for result in directory.glob(f"*/{RESULT}"))
@@ -103,9 +108,10 @@ def load_run(directory: str | Path) -> StudyRuns:
     """A single finished run, as a study of one arm and one seed.
 
     Raises:
+        InputError: what is given is no path.
         Damaged: no finished run, or one whose files are not those it was made with.
     """
-    folder = Path(directory)
+    folder = folder_of(directory, "load_run", "of a finished run")
     result = open_run(folder, READ)
     clips = read_clips(folder, result)
     arm = ArmRuns(result.arm, "fusion", (read_run(folder, result, clips),))

@@ -20,6 +20,7 @@ from mmvideo.evaluation.simultaneous import compare_family
 from mmvideo.evaluation.statistics import interval_for_arm, verdict
 from mmvideo.evaluation.tasks import TASKS, Task
 from mmvideo.records import RESULT, RunResult, open_run
+from mmvideo.report.given import of_study
 from mmvideo.report.load import READ, load_study, read_clips, read_run
 from mmvideo.report.runs import StudyRuns
 
@@ -81,6 +82,7 @@ class _Arm:
         return bool(measured) and measured == list(range(1, len(measured) + 1))
 
 
+@of_study
 def robustness_frames(study: StudyRuns) -> Robustness:
     """What was measured of a study's arms.
 
