@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from filelock import FileLock, Timeout
 
+from mmvideo import regular
 from mmvideo.errors import InputError
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 TEMPORARY, PART = ".", ".part"
 """How the names of files that are still being written begin and end."""
 ABANDONED = 3600.0
-"""Seconds after which a file that is still being written has been left behind by a killed process."""
+"""Seconds after which a file that is being written was left behind by a killed process."""
 MADE_AGAIN = "Delete it; it is made again."
 FULL = (errno.ENOSPC, errno.EDQUOT)
 REFUSED = (errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR)
@@ -165,7 +166,7 @@ def _alive(process: str) -> bool:
 
 def sha256(path: Path) -> str:
     """The file's SHA-256 as 64 hex digits. Raises OSError."""
-    with path.open("rb") as file:
+    with regular.opened(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
@@ -174,14 +175,14 @@ def digest_of(content: Any) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-def read_text(path: Path, remedy: str) -> str:
-    """A file's text.
+def read_text(path: Path, remedy: str, most: int = regular.RECORD) -> str:
+    """A file's text, at most so many bytes.
 
     Raises:
-        Damaged: it is absent, cannot be read, or is no UTF-8.
+        Damaged: it is absent, cannot be read, no regular file, too large, or no UTF-8.
     """
     try:
-        return path.read_text(encoding="utf-8")
+        return regular.content(path, most).decode()
     except OSError as error:
         raise Damaged(f"{path} cannot be read: {error.strerror}. {remedy}") from error
     except UnicodeDecodeError as error:
@@ -203,7 +204,7 @@ def read_rows(path: Path, kind: type[P], remedy: str, *, torn: bool = False) -> 
     Args:
         torn: leave out a last line without an end, as a killed process leaves it.
     """
-    lines = read_text(path, remedy).split("\n")
+    lines = read_text(path, remedy, regular.ROWS).split("\n")
     if lines.pop() and not torn:
         raise _damaged(str(path), "it is cut short: its last line has no end", remedy)
     return [validated(f"{path}:{n}", kind, line, remedy) for n, line in enumerate(lines, start=1)]
@@ -222,10 +223,8 @@ def validated(where: str, kind: type[P], text: str, remedy: str) -> P:
 
 
 def _damaged(where: str, why: object, remedy: str) -> Damaged:
-    text = str(why)
-    return Damaged(
-        f"{where} is damaged or of another version ({text[:SHOWN]}{'…' * (len(text) > SHOWN)}). {remedy}"
-    )
+    text = f"{str(why)[:SHOWN]}{'…' * (len(str(why)) > SHOWN)}"
+    return Damaged(f"{where} is damaged or of another version ({text}). {remedy}")
 
 
 def write_json(path: Path, record: dict[str, Any]) -> None:

@@ -25,6 +25,7 @@ CORE = {
     "components",
     "seeding",
     "files",
+    "regular",
     "pretrained",
     "progress",
     "schema",

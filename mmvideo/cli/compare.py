@@ -14,7 +14,7 @@ import tyro
 from mmvideo.cli.options import parse
 from mmvideo.errors import InputError
 from mmvideo.evaluation.floor_record import floor_file
-from mmvideo.files import write_whole
+from mmvideo.files import read_text, write_whole
 from mmvideo.runs.tracking import log_study, mirrored, offline_hint
 from mmvideo.studies.study import Study
 
@@ -94,7 +94,7 @@ def stills_at_hand(study: StudyRuns, ids: Sequence[str]) -> Mapping[str, Still]:
 
     run = max((arm.runs[0] for arm in study.arms), key=lambda run: len(run.result.modalities))
     try:
-        text = (run.directory / CONFIG).read_text()
+        text = read_text(run.directory / CONFIG, "")
         if not Path(json.loads(text)["data"]["store"], "objects").is_dir():
             return {}
         from mmvideo.inspection.stills import stills  # from here on it takes seconds

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from mmvideo import regular
 from mmvideo.errors import InputError
 from mmvideo.files import TEMPORARY, sha256, write_whole
 from mmvideo.training.weights import load_weights, save_weights
@@ -77,7 +78,7 @@ class Checkpoints:
         if not self.last.exists():
             return None
         try:
-            content = self.last.read_bytes()
+            content = regular.content(self.last)
         except OSError as error:
             raise _unusable(self.last, str(error)) from error
         payload = memoryview(content)[len(MAGIC) + DIGEST_LENGTH :]

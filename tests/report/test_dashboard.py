@@ -100,6 +100,7 @@ def test_an_interrupted_run_a_failed_one_and_one_that_is_tried_again(folder: Pat
 def test_intervals_are_those_of_the_runs_so_far_and_shrink(folder: Path) -> None:
     found = pages(folder).study("demo")
     assert found is not None
+    assert {arm["over"] for arm in found["arms"]} == {"seeds and groups of clips"}, "as the report has it"
     late = next(arm for arm in found["arms"] if arm["arm"] == "late")
     assert late["seeds"] == "2 of 3"
     study = load_study(folder)

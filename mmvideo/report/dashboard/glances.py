@@ -94,6 +94,8 @@ class Cache(Generic[T]):
         try:
             stat = (folder / file).stat()
         except FileNotFoundError:
+            if (folder / file).is_symlink():
+                return f"{folder / file} cannot be read: it is a link to what is not there."
             return None
         except OSError as error:
             return f"{folder / file} cannot be read: {error.strerror}."

@@ -28,6 +28,8 @@ class ArmSoFar:
     wanted: int
     """Seeds of the study."""
     steps: tuple[ArmInterval, ...]
+    over: str
+    """What intervals are over beside seeds, in the report's words."""
 
     @property
     def now(self) -> ArmInterval | None:
@@ -60,7 +62,8 @@ class Intervals:
                     found = f"{run.folder.name} was tested on other clips than the rest of its study."
                 troubles.append(found or f"{run.folder.name} is gone.")
             steps = self._steps_of(tuple(kept), [scores for _, scores in kept.values()], first)
-            arms.append(ArmSoFar(arm.name, arm.role, len(state.record.seeds), steps))
+            over = first.over if first else ""
+            arms.append(ArmSoFar(arm.name, arm.role, len(state.record.seeds), steps, over))
         return arms, troubles
 
     def _steps_of(

@@ -12,6 +12,7 @@ from typing import Literal
 from mmvideo.config import TrainConfig
 from mmvideo.files import lock_file
 from mmvideo.records import CONFIG, ERROR, HELD, METRICS, RESULT, MetricLine
+from mmvideo.regular import RECORD, content, opened
 from mmvideo.report.dashboard.glances import Cache, RunGlance
 from mmvideo.schema import read_part
 
@@ -102,11 +103,11 @@ def _inode(file: Path) -> int | None:
 def _epochs(folder: Path) -> tuple[int, int | None]:
     """The last epoch it has logged, and how many there will be at most; None where it is not known."""
     try:
-        train = read_part(TrainConfig, json.dumps(json.loads((folder / CONFIG).read_text())["train"]))
+        train = read_part(TrainConfig, json.dumps(json.loads(content(folder / CONFIG, RECORD))["train"]))
     except (OSError, ValueError, KeyError, TypeError):  # half written, or another version's
         return 0, None
     try:
-        with (folder / METRICS).open("rb") as file:
+        with opened(folder / METRICS) as file:
             file.seek(max(0, file.seek(0, os.SEEK_END) - TAIL))
             lines = file.read().split(b"\n")[:-1]
         line = MetricLine.model_validate_json(lines[-1])
@@ -118,7 +119,8 @@ def _epochs(folder: Path) -> tuple[int, int | None]:
 def _reason(file: Path) -> str:
     """The last line of why an attempt failed."""
     try:
-        lines = [line for line in file.read_text(errors="replace").splitlines() if line.strip()]
+        text = content(file, RECORD).decode(errors="replace")
     except OSError as error:
         return f"{file} cannot be read: {error.strerror}."
+    lines = [line for line in text.splitlines() if line.strip()]
     return lines[-1].strip()[:SHOWN] if lines else "no reason was written down"

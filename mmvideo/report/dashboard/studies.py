@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -116,7 +117,7 @@ class Studies:
 
 def _holds_runs(folder: Path) -> bool:
     try:
-        return (folder / STUDY).exists() or any(folder.glob(f"*/{CONFIG}"))
+        return os.path.lexists(folder / STUDY) or any(folder.glob(f"*/{CONFIG}"))
     except OSError:  # `state` tells why
         return True
 

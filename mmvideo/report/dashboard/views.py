@@ -137,7 +137,7 @@ def _arm(arm: ArmSoFar, display: MetricDisplay) -> dict[str, Any]:
         "role": arm.role,
         "seeds": f"{now.n_seeds if now else 0} of {arm.wanted}",
         "score": "–" if now is None else interval_text(display, now.mean, now.low, now.high),
-        "over": "" if now is None else "clips only" if now.clips_only else "seeds and clips",
+        "over": "" if now is None else f"{'' if now.clips_only else 'seeds and '}{arm.over}",
     }
 
 
