@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mmvideo.errors import InputError
-from mmvideo.evaluation.robustness import area, effective_robustness
+from mmvideo.evaluation.robustness import area, effective_robustness, line_half_widths
 
 
 def test_area_is_the_mean_height() -> None:
@@ -76,3 +76,23 @@ def test_a_line_through_models_that_are_alike_tells_little_of_another() -> None:
         effective_robustness(c, damaged, np.arange(100), share=True)[-1] for c in (clean, far)
     )
     assert far_high - far_low > 2 * (high - low)
+
+
+def test_intervals_allow_for_models_that_lie_about_their_line() -> None:
+    """Six arms, each 0.5 logits off a line (1 sd): of the distances from that line, intervals that resample
+    seeds and clips only covered about half."""
+    draw = np.random.default_rng(11)
+    units, covered, narrow = np.arange(400) // 4, [], []
+    for _ in range(25):
+        clean = np.linspace(0.3, 1.6, 6)
+        off = draw.normal(0, 0.5, 6)
+        shares = 1 / (1 + np.exp(-np.stack([clean, 0.8 * clean - 0.8 + off])))
+        right = draw.random((2, 6, 5, 400)) < shares[:, :, None, None]
+        expected = shares[1] - 1 / (1 + np.exp(-(0.8 * clean - 0.8)))
+        value, low, high = np.array(effective_robustness(*right, units, share=True)).T
+        line = line_half_widths(right.mean(axis=3), 400, share=True)
+        covered.append((low <= expected) & (expected <= high))
+        before = np.sqrt(np.maximum(np.stack([value - low, high - value]) ** 2 - line**2, 0))
+        narrow.append((value - before[0] <= expected) & (expected <= value + before[1]))
+    assert np.mean(covered) >= 0.9
+    assert np.mean(narrow) < 0.7
