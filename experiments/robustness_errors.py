@@ -81,7 +81,7 @@ def design(arms: int, seeds: int, seed_sd: float, scatter: float, repeats: int) 
         # on the line the arm would have its damaged accuracy without its own distance, in logits
         of_all = damaged - expit(logit(damaged) - off)
         scores = simulate(base, seeds, seed_sd, group_of, rng).astype(float)
-        value, low, high = np.array(effective_robustness(*scores, group_of, share=True)).T
+        value, low, high = np.array(effective_robustness(scores[0], scores[1], group_of, share=True)).T
         line = line_half_widths(scores.mean(axis=3), len(group_of), share=True)
         sampling = [np.sqrt(np.maximum(side**2 - line**2, 0)) for side in (value - low, high - value)]
         intervals = {"interval": (low, high), "without line": (value - sampling[0], value + sampling[1])}

@@ -10,8 +10,8 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
 
 RECORD = 256 << 20
 """The most bytes of a file that is one record, such as a result or a comparison."""
@@ -24,7 +24,7 @@ KINDS = {
 
 
 @contextmanager
-def opened(path: Path, most: int | None = None) -> Iterator[BinaryIO]:
+def opened(path: Path, most: int | None = None) -> Iterator[BufferedReader]:
     """A file, to read.
 
     Args:

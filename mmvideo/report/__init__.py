@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from mmvideo.files import make_folder, remove_abandoned, write_whole, writing
 from mmvideo.report.clips import PICTURED, Still, hardest
 from mmvideo.report.compare import Comparison, compare
-from mmvideo.report.contributions import contribution_frame
+from mmvideo.report.contributions import readable_contributions
 from mmvideo.report.given import folder_of
 from mmvideo.report.load import load_study
 from mmvideo.report.robustness import robustness_frames
@@ -77,7 +77,7 @@ def _afterwards(comparison: Comparison) -> dict[str, DataFrame]:
     """What was measured of the finished runs beside their training, if anything was."""
     found = robustness_frames(comparison.study)
     tables = {
-        "contributions": contribution_frame(comparison.study),
+        "contributions": readable_contributions(comparison.study),
         "robustness": found.curves,
         "robustness_areas": found.areas,
         "robustness_pairs": found.pairs,

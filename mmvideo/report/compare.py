@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from numpy import ndarray
 from mmvideo import __version__
 from mmvideo.errors import InputError
 from mmvideo.evaluation.statistics import compare_arms, interval_for_arm
+from mmvideo.report.afterwards import unreadable
 from mmvideo.report.answer import Answer, plain_answer
 from mmvideo.report.comparisons import (
     AGAINST_UNIMODAL,
@@ -133,7 +133,7 @@ def compare(study: StudyRuns, margin: float | None = None) -> Comparison:
     Raises:
         InputError: a margin that is none.
     """
-    if margin is not None and not (isinstance(margin, Real) and 0 < margin < np.inf):
+    if margin is not None and not (isinstance(margin, int | float | np.floating) and 0 < margin < np.inf):
         raise InputError(
             f"a margin of equivalence is a number above 0, such as 0.01 (1 point); got {margin!r}"
         )
@@ -161,6 +161,7 @@ def compare(study: StudyRuns, margin: float | None = None) -> Comparison:
         for run in arm.runs
         for warning in run.result.warnings
     ]
+    notes += unreadable(study)
     if study.missing:
         notes.insert(0, _missing_note(study))
     if study.unlisted:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -15,10 +16,11 @@ from mmvideo.evaluation.contribution import dividends, removals, shapley
 from mmvideo.evaluation.display import MetricDisplay
 from mmvideo.evaluation.statistics import interval_for_arm
 from mmvideo.evaluation.tasks import TASKS, Task
-from mmvideo.records import RESULT, RunResult, open_run
+from mmvideo.records import RESULT, open_run
+from mmvideo.report.afterwards import contribution_of
 from mmvideo.report.given import of_study
 from mmvideo.report.load import PREDICTIONS, load_study, read_clips
-from mmvideo.report.runs import StudyRuns
+from mmvideo.report.runs import FinishedRun, StudyRuns
 
 COLUMNS = (
     "arm", "stand_in", "quantity", "of", "value", "low", "high", "n_seeds", "n_clips", "signs_differ",
@@ -30,14 +32,18 @@ Values = tuple[str, str, Float[ndarray, "S n"], float]
 
 @of_study
 def contribution_frame(study: StudyRuns) -> pd.DataFrame:
-    """The table of the arms that were measured with all their seeds; empty where none was.
+    """The table of the arms that were measured with all their seeds; empty where none was. An arm with a
+    record that cannot be read is left out, and a `UserWarning` says which and what to do."""
+    for note in [note for arm in study.arms for run in arm.runs for note in _record(run)[1]]:
+        warnings.warn(note, stacklevel=2)
+    return readable_contributions(study)
 
-    Raises:
-        Damaged: a record that was changed, or measured of another run.
-    """
+
+def readable_contributions(study: StudyRuns) -> pd.DataFrame:
+    """The same without a word on what cannot be read, which a comparison's notes have."""
     measured = {}
     for arm in study.arms:
-        records = [_record(run.directory, run.result) for run in arm.runs]
+        records = [_record(run)[0] for run in arm.runs]
         if all(records):
             measured[arm.name] = [record for record in records if record is not None]
     newest = max((record.method for records in measured.values() for record in records), default=0)
@@ -49,10 +55,8 @@ def contribution_frame(study: StudyRuns) -> pd.DataFrame:
     return contribution_table(measured, study.clips.units)
 
 
-def _record(folder: Path, result: RunResult) -> ContributionRecord | None:
-    if not (folder / CONTRIBUTION).is_file():
-        return None
-    return read_afterwards(folder, CONTRIBUTION, ContributionRecord, result, "contribute")
+def _record(run: FinishedRun) -> tuple[ContributionRecord | None, list[str]]:
+    return contribution_of(run.directory, run.result)
 
 
 def contribution_table(arms: Mapping[str, Sequence[ContributionRecord]], units: ndarray) -> pd.DataFrame:
@@ -152,9 +156,13 @@ def measured_in(place: Path) -> tuple[str, pd.DataFrame, MetricDisplay]:
     """
     if not (place / RESULT).is_file():
         study = load_study(place)
-        return study.title, contribution_frame(study), study.task.display
+        return study.title, readable_contributions(study), study.task.display
     result = open_run(place, (PREDICTIONS,))
-    record = _record(place, result)
+    record = (
+        read_afterwards(place, CONTRIBUTION, ContributionRecord, result, "contribute")
+        if (place / CONTRIBUTION).exists()
+        else None
+    )
     units = read_clips(place, result).units
     table = contribution_table({} if record is None else {result.arm: [record]}, units)
     return place.name, table, TASKS[result.task].display

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations
@@ -13,13 +12,13 @@ import pandas as pd
 from jaxtyping import Float
 from numpy import ndarray
 
-from mmvideo.evaluation.afterwards import ROBUSTNESS, RobustnessRecord, read_robustness
 from mmvideo.evaluation.display import MetricDisplay
 from mmvideo.evaluation.robustness import area, effective_robustness
 from mmvideo.evaluation.simultaneous import compare_family
 from mmvideo.evaluation.statistics import interval_for_arm, verdict
 from mmvideo.evaluation.tasks import TASKS, Task
-from mmvideo.records import RESULT, RunResult, open_run
+from mmvideo.records import RESULT, open_run
+from mmvideo.report.afterwards import Measured, robustness_of
 from mmvideo.report.given import of_study
 from mmvideo.report.load import READ, load_study, read_clips, read_run
 from mmvideo.report.runs import StudyRuns
@@ -32,9 +31,6 @@ AREAS = (
 PAIRS = (
     "corruption", "a", "b", "difference", "low", "high", "p", "adjusted_p", "verdict",
 )  # fmt: skip
-Severities = dict[int, RobustnessRecord]
-Found = dict[str, Severities]
-"""Corruption → severity → what was measured."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +56,7 @@ class _Arm:
 
     name: str
     clean: Float[ndarray, "S n"]
-    runs: Sequence[Found]
+    runs: Sequence[Measured]
     fusing: bool = True
     damaged: dict[str, dict[int, tuple[float, ndarray]]] = field(init=False, default_factory=dict)
 
@@ -84,13 +80,11 @@ class _Arm:
 
 @of_study
 def robustness_frames(study: StudyRuns) -> Robustness:
-    """What was measured of a study's arms.
-
-    Raises:
-        Damaged: a record that was changed, or measured of another run.
-    """
+    """What was measured of a study's arms. Records that cannot be read are left out, each with a note."""
     task = study.task
-    measured = [[_found(run.directory, run.result) for run in arm.runs] for arm in study.arms]
+    read = [[robustness_of(run.directory, run.result) for run in arm.runs] for arm in study.arms]
+    measured = [[found for found, _ in runs] for runs in read]
+    notes = [note for runs in read for _, told in runs for note in told]
     mixed = _without_mixed([run for runs in measured for run in runs])
     arms = [
         _Arm(
@@ -102,18 +96,10 @@ def robustness_frames(study: StudyRuns) -> Robustness:
         for arm, runs in zip(study.arms, measured, strict=True)
     ]
     found = _tables(arms, task, study.clips.units)
-    return replace(found, notes=(*mixed, *found.notes))
+    return replace(found, notes=(*notes, *mixed, *found.notes))
 
 
-def _found(folder: Path, result: RunResult) -> Found:
-    found: Found = defaultdict(dict)
-    for path in sorted((folder / ROBUSTNESS).glob("*.json")):
-        record = read_robustness(folder, f"{ROBUSTNESS}/{path.name}", result)
-        found[record.corruption][record.severity] = record
-    return dict(found)
-
-
-def _without_mixed(runs: Sequence[Found]) -> list[str]:
+def _without_mixed(runs: Sequence[Measured]) -> list[str]:
     """Take out the corruptions of which runs, or severities, have seen other draws than the rest; a note on
     each."""
     notes = []
@@ -208,10 +194,10 @@ def measured_in(place: Path) -> tuple[str, Robustness, MetricDisplay]:
     result = open_run(place, READ)
     clips, task = read_clips(place, result), TASKS[result.task]
     clean = task.clip_scores(read_run(place, result, clips).outputs, clips.labels).astype(float)
-    measured = _found(place, result)
+    measured, notes = robustness_of(place, result)
     mixed = _without_mixed([measured])
     found = _tables([_Arm(result.arm, clean[None], [measured])], task, clips.units)
-    return place.name, replace(found, notes=(*mixed, *found.notes)), task.display
+    return place.name, replace(found, notes=(*notes, *mixed, *found.notes)), task.display
 
 
 def as_text(found: Robustness, display: MetricDisplay) -> str:

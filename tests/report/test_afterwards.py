@@ -16,6 +16,7 @@ from mmvideo.records import open_run
 from mmvideo.report import _afterwards
 from mmvideo.report.compare import compare
 from mmvideo.report.contributions import contribution_frame, sign_notes
+from mmvideo.report.contributions import measured_in as contributed
 from mmvideo.report.load import load_study
 from mmvideo.report.page import render
 from mmvideo.report.robustness import as_text, measured_in, robustness_frames
@@ -116,11 +117,37 @@ def test_curves_areas_and_pairs(study: Path) -> None:
     assert "not measured at all severities" in without.notes[0]
 
 
-def test_a_changed_number_is_refused(study: Path) -> None:
-    file = next(study.glob(f"late-s0-*/{CONTRIBUTION}"))
-    file.write_text(file.read_text().replace("0.5", "0.6"))
-    with pytest.raises(Damaged, match=r"mmvideo contribute .*makes it again"):
-        contribution_frame(load_study(study))
+def test_a_changed_number_is_refused_and_the_rest_shown(study: Path) -> None:
+    """One damaged record of a run's robustness or contributions stopped the whole report."""
+    changed = next(study.glob(f"late-s0-*/{CONTRIBUTION}"))
+    changed.write_text(changed.read_text().replace("0.5", "0.6"))
+    cut = next(study.glob(f"hierarchical-s1-*/{robustness_file(NOISE, 2)}"))
+    cut.write_text(cut.read_text()[:50])
+    loaded = load_study(study)
+    with pytest.warns(UserWarning, match=r"mmvideo contribute .*makes it again"):
+        assert set(contribution_frame(loaded)["arm"]) == {"hierarchical", "hierarchical twin"}
+    found = robustness_frames(loaded)
+    assert [note for note in found.notes if str(cut) in note and "makes it again" in note]
+    assert set(found.areas["arm"]) == {"hierarchical twin", "late", "audio"}
+    assert sorted(found.curves.query("arm == 'hierarchical'")["severity"]) == [0, 1, 3]
+    comparison = compare(loaded)
+    for file in (changed, cut):
+        assert len([note for note in comparison.notes if str(file) in note]) == 1
+    page = render(comparison, "")
+    assert "<h2>Contribution of modalities</h2>" in page
+    assert "<h2>Robustness</h2>" in page
+    assert str(changed) in page
+
+
+def test_a_single_runs_damaged_record_is_told(study: Path) -> None:
+    run = next(study.glob("late-s0-*"))
+    (run / robustness_file(NOISE, 1)).write_text("{")
+    _, found, _ = measured_in(run)
+    assert found.curves["severity"].tolist() == [0, 2, 3]
+    assert any("mmvideo robustness" in note for note in found.notes)
+    (run / CONTRIBUTION).write_text("{")
+    with pytest.raises(Damaged, match="mmvideo contribute"):
+        contributed(run)
 
 
 def test_the_page_has_them_only_where_they_were_measured(

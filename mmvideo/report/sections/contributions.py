@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from mmvideo.report.compare import Comparison
-from mmvideo.report.contributions import contribution_frame, sign_notes
+from mmvideo.report.contributions import readable_contributions, sign_notes
 from mmvideo.report.sections import Content
 
 POSITION = 72
@@ -20,7 +20,7 @@ TITLES = {
 
 
 def content(comparison: Comparison) -> Content | None:
-    table = contribution_frame(comparison.study)
+    table = readable_contributions(comparison.study)
     if table.empty:
         return None
     tables = [(title, *wide(table[table["quantity"] == name])) for name, title in TITLES.items()]
