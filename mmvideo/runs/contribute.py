@@ -8,7 +8,7 @@ from pathlib import Path
 from mmvideo.errors import InputError
 from mmvideo.evaluation.afterwards import CONTRIBUTION, ContributionRecord, by_id, read_afterwards
 from mmvideo.evaluation.tasks import TASKS
-from mmvideo.files import Damaged, write_whole
+from mmvideo.files import Damaged, locked, write_whole
 from mmvideo.records import RunResult
 from mmvideo.runs.directory import RunDirectory
 from mmvideo.runs.finished import Finished
@@ -22,7 +22,8 @@ DRAWS = 16
 
 
 def contribute(path: Path, draws: int = DRAWS) -> tuple[ContributionRecord | None, bool]:
-    """The run's record, and whether it was made now; None for a run of one modality, which has it all.
+    """The run's record, and whether it was made now; None for a run of one modality, which has it all. What
+    another process is measuring is waited for.
 
     Raises:
         InputError: no draw, not a finished run, or one that is not what it was made with.
@@ -35,8 +36,13 @@ def contribute(path: Path, draws: int = DRAWS) -> tuple[ContributionRecord | Non
     kept = _kept(path, result, draws)
     if kept is not None:
         return kept, False
-    record = _measured(path, draws)
-    write_whole(path / CONTRIBUTION, record.text())
+    busy = f"Another process is measuring what the modalities of '{path}' contribute; waiting for it."
+    with locked(path / CONTRIBUTION, busy):
+        kept = _kept(path, result, draws)
+        if kept is not None:  # by another process, meanwhile
+            return kept, False
+        record = _measured(path, draws)
+        write_whole(path / CONTRIBUTION, record.text())
     return record, True
 
 

@@ -11,7 +11,7 @@ from mmvideo.config import RunConfig
 from mmvideo.errors import InputError, unknown
 from mmvideo.evaluation.afterwards import RobustnessRecord, by_id, read_robustness, robustness_file
 from mmvideo.evaluation.tasks import TASKS
-from mmvideo.files import Damaged, write_whole
+from mmvideo.files import Busy, Damaged, locked, write_whole
 from mmvideo.modalities.corruptions import SEVERITIES, Damage
 from mmvideo.records import RunResult
 from mmvideo.runs.assembly import encode_damaged
@@ -93,7 +93,8 @@ class Robustness:
         return Finished.open(self.path)
 
     def measure(self, named: Sequence[str] | None, severities: Sequence[int]) -> Iterator[tuple[str, bool]]:
-        """Each `corruption-severity` once it is there, and whether it was measured now.
+        """Each `corruption-severity` once it is there, and whether it was measured now. Those that another
+        process is measuring come last, and are waited for: several commands at once share the work.
 
         Raises:
             InputError: no corruption or severity, an unknown one, or a severity that is not 1 to 5.
@@ -102,13 +103,28 @@ class Robustness:
             raise InputError(f"--severities are some of {', '.join(map(str, SEVERITIES))}; got none.")
         if strange := sorted(set(severities) - set(SEVERITIES)):
             raise InputError(f"--severities are some of {', '.join(map(str, SEVERITIES))}; got {strange}.")
+        elsewhere: list[tuple[Kinds, int]] = []
         for kinds in corruptions_of(self.config, named):
             for severity in dict.fromkeys(severities):
-                file = robustness_file(corruption_name(kinds), severity)
-                made = not self._kept(file)
-                if made:
-                    write_whole(self.path / file, self._measured(kinds, severity).text())
-                yield f"{corruption_name(kinds)}-{severity}", made
+                try:
+                    yield self._made(kinds, severity, busy="Another process is measuring it.")
+                except Busy:
+                    elsewhere.append((kinds, severity))
+        for kinds, severity in elsewhere:
+            yield self._made(kinds, severity)
+
+    def _made(self, kinds: Kinds, severity: int, busy: str | None = None) -> tuple[str, bool]:
+        """Raises Busy where another process is at it, and `busy` is given."""
+        name = f"{corruption_name(kinds)}-{severity}"
+        file = robustness_file(corruption_name(kinds), severity)
+        if self._kept(file):
+            return name, False
+        waiting = f"Another process is measuring {name} of '{self.path}'; waiting for it."
+        with locked(self.path / file, waiting, busy=busy):
+            made = not self._kept(file)  # by another process, meanwhile
+            if made:
+                write_whole(self.path / file, self._measured(kinds, severity).text())
+        return name, made
 
     def _kept(self, file: str) -> bool:
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -15,12 +16,12 @@ from mmvideo.config import RunConfig
 from mmvideo.errors import InputError
 from mmvideo.evaluation.afterwards import CONTRIBUTION
 from mmvideo.evaluation.contribution import shapley
-from mmvideo.files import Damaged
+from mmvideo.files import Damaged, locked
 from mmvideo.report.contributions import measured_in
 from mmvideo.runs.contribute import contribute
 from mmvideo.runs.directory import RunDirectory
 from mmvideo.runs.execute import execute
-from mmvideo.runs.finished import finished_runs
+from mmvideo.runs.finished import Finished, finished_runs
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +53,24 @@ def test_is_measured_anew_in_another_way_or_where_it_is_damaged(run: Path) -> No
     assert contribute(run, draws=1)[1]
     (run / CONTRIBUTION).write_bytes(before[: len(before) // 2])
     assert contribute(run, draws=2)[1]
+
+
+def test_what_another_process_measures_is_waited_for(
+    measured: Path, run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Two equal commands at once measured every run twice."""
+    (run / CONTRIBUTION).unlink()
+    monkeypatch.setattr(Finished, "open", None)  # nothing is measured
+    with ThreadPoolExecutor() as pool:
+        with locked(run / CONTRIBUTION):
+            second = pool.submit(contribute, run, 2)
+            with pytest.raises(TimeoutError):
+                second.result(timeout=1.0)
+            shutil.copy(measured / CONTRIBUTION, run)
+        record, made = second.result(timeout=20)
+    assert record is not None
+    assert not made
+    assert "waiting for it" in capsys.readouterr().err
 
 
 def test_is_refused_beside_another_run(run: Path) -> None:

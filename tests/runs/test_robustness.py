@@ -14,6 +14,7 @@ from mmvideo.components import MODALITY_KINDS
 from mmvideo.config import RunConfig
 from mmvideo.errors import InputError
 from mmvideo.evaluation.afterwards import ROBUSTNESS, RobustnessRecord, read_afterwards
+from mmvideo.files import locked
 from mmvideo.modalities.corruptions import Corruption
 from mmvideo.report.robustness import measured_in
 from mmvideo.runs.finished import Finished
@@ -99,6 +100,18 @@ def test_goes_on_where_it_stopped(run: Path, monkeypatch: pytest.MonkeyPatch) ->
         list(Robustness(run).measure([NOISE], (0, 6)))
     with pytest.raises(InputError, match="got none"):
         list(Robustness(run).measure([NOISE], ()))
+
+
+def test_what_another_process_measures_is_not_measured_twice(run: Path, tmp_path: Path) -> None:
+    """Two equal commands at once measured every severity twice."""
+    other = Path(shutil.copytree(run, tmp_path / "other" / run.name))
+    assert dict(Robustness(other).measure([NOISE], (1,))) == {f"{NOISE}-1": True}
+    record = f"{ROBUSTNESS}/{NOISE}-1.json"
+    measuring = Robustness(run).measure([NOISE], (1, 5))
+    with locked(run / record):
+        assert next(measuring) == (f"{NOISE}-5", True), "what nobody is at comes first"
+        shutil.copy(other / record, run / record)
+    assert list(measuring) == [(f"{NOISE}-1", False)]
 
 
 def test_damage_that_changes_nothing_changes_no_number(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
