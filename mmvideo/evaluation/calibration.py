@@ -115,11 +115,18 @@ def reliability(
     return at, weights @ right / weights.sum(axis=1), weights.sum(axis=1) / weights.sum(axis=1).max()
 
 
-def fit_temperature(log_probabilities: Float[ndarray, "n C"], labels: Int[ndarray, " n"]) -> float:
+def fit_temperature(log_probabilities: Float[ndarray, "n C"], labels: Int[ndarray, " n"]) -> float | None:
     """The number that divides the logits of least negative log-likelihood (Guo et al. 2017, sec. 4.2).
 
     To be fitted on validation. Above 1 the model is too sure.
+
+    Returns:
+        None where every clip is right: there is no such number, since the lower the likelier, as estimates of
+        a logistic regression grow without end where classes are separated (Albert & Anderson 1984,
+        https://doi.org/10.1093/biomet/71.1.1), and errors elsewhere would be made with certainty.
     """
+    if (log_probabilities.argmax(axis=1) == labels).all():
+        return None
     from scipy.optimize import minimize_scalar
 
     def nll(log_temperature: float) -> float:

@@ -29,7 +29,8 @@ COVERAGES = np.linspace(0.05, 1, 39)
 def calibration_frame(study: StudyRuns) -> pd.DataFrame:
     """A row per arm, each value the mean over its seeds: `evaluation.calibration.Calibration`;
     `temperature` (fitted on each run's validation clips, geometric mean), and with it `nll_scaled` and
-    `smooth_ece_scaled`, empty where the data has no validation clips. Of single-label tasks only.
+    `smooth_ece_scaled`, empty where the data has no validation clips. `unfitted` counts the seeds whose
+    validation clips are all right, which fit no temperature: they stay as they are. Single-label tasks only.
     """
     if study.task.kind != "single_label":
         return pd.DataFrame()
@@ -37,7 +38,8 @@ def calibration_frame(study: StudyRuns) -> pd.DataFrame:
     for arm in study.arms:
         runs = pd.DataFrame([_of_run(run, study.clips) for run in arm.runs])
         temperature = float(np.exp(np.log(runs["temperature"]).mean()))
-        rows.append({"arm": arm.name, **runs.mean().to_dict(), "temperature": temperature})
+        unfitted = int(runs["unfitted"].sum())
+        rows.append({"arm": arm.name, **runs.mean(), "temperature": temperature, "unfitted": unfitted})
     return pd.DataFrame(rows)
 
 
@@ -96,14 +98,15 @@ def _named(study: StudyRuns, arms: Collection[str]) -> list[ArmRuns]:
 
 def _of_run(run: FinishedRun, clips: Clips) -> dict[str, float]:
     found = asdict(calibration(run.outputs, clips.labels))
-    scaled = {"temperature": np.nan, "nll_scaled": np.nan, "smooth_ece_scaled": np.nan}
+    scaled = {"temperature": np.nan, "nll_scaled": np.nan, "smooth_ece_scaled": np.nan, "unfitted": 0}
     if run.validation is not None:
         temperature = fit_temperature(run.validation.outputs, run.validation.labels)
-        after = calibration(with_temperature(run.outputs, temperature), clips.labels)
+        after = calibration(with_temperature(run.outputs, temperature or 1.0), clips.labels)
         scaled = {
-            "temperature": temperature,
+            "temperature": np.nan if temperature is None else temperature,
             "nll_scaled": after.nll,
             "smooth_ece_scaled": after.smooth_ece,
+            "unfitted": int(temperature is None),
         }
     return found | scaled
 

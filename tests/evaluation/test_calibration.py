@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmvideo.evaluation.calibration import (
+    TEMPERATURES,
     calibration,
     confidences,
     fit_temperature,
@@ -39,6 +40,18 @@ def test_a_model_that_is_too_sure_is_told_and_mended_by_its_temperature() -> Non
     assert found == pytest.approx(3, abs=0.15)
     mended = calibration(with_temperature(said, found), labels)
     assert mended.smooth_ece < 0.015 < 0.1 < calibration(said, labels).smooth_ece
+
+
+def test_without_an_error_there_is_no_best_temperature() -> None:
+    """The lowest one allowed was taken, and errors elsewhere were then made with certainty."""
+    said, labels = _made(400, 2)
+    right = said.argmax(axis=1) == labels
+    assert fit_temperature(said[right], labels[right]) is None
+    one_wrong = np.flatnonzero(~right)[:1]
+    some = np.r_[np.flatnonzero(right), one_wrong]
+    assert fit_temperature(said[some], labels[some]) is not None
+    lowest = calibration(with_temperature(said, TEMPERATURES[0]), labels)
+    assert lowest.nll > 2 * calibration(said, labels).nll, "what it was"
 
 
 def test_one_class_named_with_certainty() -> None:

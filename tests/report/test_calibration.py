@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,6 +23,8 @@ from mmvideo.report.charts.theme import specification
 from mmvideo.report.compare import compare
 from mmvideo.report.load import load_study
 from mmvideo.report.page import render
+
+CLASSES = ("left", "right", "up", "down")
 
 
 def test_every_arm_has_its_calibration(make_study: Callable[..., Path]) -> None:
@@ -65,6 +68,28 @@ def test_the_temperature_is_that_of_validation(make_study: Callable[..., Path]) 
     for arm, row in zip(study.arms, calibration_frame(study).to_dict("records"), strict=True):
         assert row["temperature"] == pytest.approx(fit_temperature(arm.outputs[0], study.clips.labels))
         assert row["nll_scaled"] <= row["nll"]
+
+
+def test_where_validation_is_all_right_nothing_is_rescaled(make_study: Callable[..., Path]) -> None:
+    folder = make_study(seeds=(0, 1))
+    for run in folder.glob("*-s*-*"):
+        lines = (run / predictions_file("test")).read_text().splitlines(keepends=True)
+        kept = [line for line in lines if _is_right(line)] if "-s0-" in run.name else lines
+        (run / predictions_file("val")).write_text("".join(kept))
+        reseal(run)
+    comparison = compare(load_study(folder))
+    for row in calibration_frame(comparison.study).to_dict("records"):
+        assert row["unfitted"] == 1
+        assert row["temperature"] > 0, "of the seed that has errors"
+        assert row["nll_scaled"] <= row["nll"]
+    section = render(comparison, "").split("<h2>Calibration</h2>")[1].split("<h2>")[0]
+    assert section.count("not fitted in 1 of 2 seeds") == len(comparison.study.arms)
+    assert "Not fitted: every validation clip is right" in section
+
+
+def _is_right(line: str) -> bool:
+    row = json.loads(line)
+    return row["label"] == CLASSES[int(np.argmax(row["log_probabilities"]))]
 
 
 def test_proper_scores_are_compared_with_intervals(make_study: Callable[..., Path]) -> None:
