@@ -426,14 +426,32 @@ def test_a_study_ends_in_a_report_and_fails_if_a_run_did(
 
 
 def test_arms_on_different_data_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two frame rates are two contents of the store, though a study may declare the axis."""
-    configs = [RunConfig(data=DataConfig(frame_rate=rate)) for rate in (4.0, 8.0)]
+    configs = [RunConfig(data=DataConfig(manifest=name)) for name in ("a.jsonl", "b.jsonl")]
     arms = tuple(Arm(f"r{n}", config) for n, config in enumerate(configs))
-    study = Study("rates", "Rates", arms, ("data.frame_rate",), (0,))
+    study = Study("lists", "Lists", arms, ("data.manifest",), (0,))
 
     def open_data(config: RunConfig, *, progress: bool) -> SimpleNamespace:
-        return SimpleNamespace(fingerprint=str(config.data.frame_rate))
+        return SimpleNamespace(fingerprint=config.data.manifest)
 
     monkeypatch.setattr("mmvideo.data.opened.open_data", open_data)
     with pytest.raises(InputError, match="read different data"):
         ablate._opened(study)
+
+
+@pytest.mark.parametrize("dry", [False, True])
+def test_arms_that_decode_clips_differently_are_refused_before_anything_is(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, dry: bool
+) -> None:
+    """Two frame rates are two contents of the store, though a study may declare the axis. All clips were
+    decoded for every arm first, and a dry run said nothing."""
+    (tmp_path / "clips.jsonl").touch()
+    configs = [
+        RunConfig(data=DataConfig(manifest=str(tmp_path / "clips.jsonl"), frame_rate=rate))
+        for rate in (4.0, 8.0)
+    ]
+    arms = tuple(Arm(f"r{n}", config) for n, config in enumerate(configs))
+    study = Study("rates", "Rates", arms, ("data.frame_rate",), (0,))
+    monkeypatch.setattr("mmvideo.data.opened.open_data", None)
+    options = ablate.Ablate(study="x", dry_run=dry, root=tmp_path / "r", out=tmp_path / "o")
+    with pytest.raises(InputError, match=r"differently: frame_rate \(4.0 in 'r0', 8.0 in 'r1'\)"):
+        ablate.carry_out(study, options, "mmvideo ablate x")

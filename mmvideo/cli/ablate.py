@@ -16,6 +16,7 @@ from mmvideo.cli.compare import keep_floor, mirror, report
 from mmvideo.cli.study_options import StudyOptions, read_study
 from mmvideo.errors import InputError
 from mmvideo.files import locked, make_folder
+from mmvideo.runs.same_data import refuse_other_decoding
 from mmvideo.studies.availability import refuse_missing, restricted
 from mmvideo.studies.grid import run_grid
 from mmvideo.studies.plan import duration, plan_lines, plan_of
@@ -75,6 +76,7 @@ def carry_out(study: Study, options: StudyOptions, command: str) -> int:
     if options.dry_run:
         print(_plan(study, options))
         refuse_missing(study)
+        refuse_other_decoding(study.name, [(arm.name, arm.config) for arm in study.arms])
         engine.check()
         return 0
     engine.check()
@@ -133,11 +135,12 @@ def _opened(study: Study) -> tuple[str, Mapping[str, Collection[str]]]:
     from mmvideo.data.opened import open_data
     from mmvideo.data.run_data import available_modalities
 
+    refuse_other_decoding(study.name, [(arm.name, arm.config) for arm in study.arms])
     fingerprints = {open_data(arm.config, progress=True).fingerprint for arm in study.arms}
     if len(fingerprints) > 1:
         raise InputError(
             f"The arms of '{study.name}' read different data, so their runs cannot be compared clip by clip. "
-            "Give all arms the same data.manifest, frame_rate, frame_size and sample_rate."
+            "Give all arms the same data.manifest."
         )
     available = {arm.name: available_modalities(arm.config, progress=True) for arm in study.arms}
     first = study.arms[0]  # without the modalities of which `restricted` tells

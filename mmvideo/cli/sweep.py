@@ -16,11 +16,12 @@ from mmvideo.cli.options import split
 from mmvideo.cli.study_options import StudyOptions, read_study
 from mmvideo.errors import InputError, unknown
 from mmvideo.files import digest_of
+from mmvideo.runs.same_data import refuse_decoding_by
 from mmvideo.schema import Option
 from mmvideo.studies.space import Among, Sampler, Tuning, values_from
 from mmvideo.studies.study import Study
 from mmvideo.studies.sweep_file import write_sweeps
-from mmvideo.studies.tuning import keys_of, refuse_given, trial_runs
+from mmvideo.studies.tuning import keys_of, refuse_given, trial_runs, with_setting
 
 LEFT_OUT = {"--export": 1, "--workers": 1, "--out": 1, "--dry-run": 0}
 """Options that a single trial has no use for, with the number of words behind each."""
@@ -108,10 +109,11 @@ def _one_trial(study: Study, options: Sweep, name: str) -> int:
     if name not in arms:
         raise unknown(f"arm of '{study.name}'", name, arms)
     setting = {field: _one(field, text) for field, text in _assigned(options.try_, "--try").items()}
-    for field in setting:
+    for field, value in setting.items():
         refuse_given(field)
         if not keys_of(arms[name].config, field):
             raise unknown("field to try", field, study.tuning.space if study.tuning else ())
+        refuse_decoding_by(field, value, arms[name].config, with_setting(arms[name].config, {field: value}))
     root = options.root / study.name
     configs = trial_runs(study, arms[name], f"{name}-w{digest_of(setting)[:8]}", setting)
     found = []

@@ -21,6 +21,7 @@ from mmvideo.config_diff import flatten
 from mmvideo.errors import InputError, unknown
 from mmvideo.evaluation.budgets import choose, worth
 from mmvideo.evaluation.tasks import TASKS, Task
+from mmvideo.runs.same_data import refuse_decoding_by
 from mmvideo.runs.trial_directory import TrialDirectory
 from mmvideo.studies.engines.base import Engine
 from mmvideo.studies.grid import carry_out
@@ -101,8 +102,8 @@ def refuse_given(name: str) -> None:
 def refuse_impossible(study: Study, name: str) -> None:
     """
     Raises:
-        InputError: a value to try, or an end of a range, that no arm can have. What only some cannot have is
-            a failed trial of theirs.
+        InputError: a value to try, or an end of a range, that no arm can have, or for which clips are decoded
+            in another way. What only some cannot have is a failed trial of theirs.
     """
     assert study.tuning is not None
     values = study.tuning.space[name]
@@ -111,9 +112,11 @@ def refuse_impossible(study: Study, name: str) -> None:
         reasons = []
         for config in having:
             try:
-                with_setting(config, {name: value})
+                tried = with_setting(config, {name: value})
             except InputError as error:
                 reasons.append(str(error))
+            else:
+                refuse_decoding_by(name, value, config, tried)
         if len(reasons) == len(having):
             raise InputError(f"'{name}' cannot be tuned over {values}: no arm can have {value}. {reasons[0]}")
 

@@ -140,6 +140,28 @@ class TestSpace:
         with pytest.raises(InputError, match=f"'{name}' cannot be tuned over .*: no arm can have"):
             tunable(study_of("late", "text", tuning=Tuning(3, {name: values})))
 
+    @pytest.mark.parametrize(
+        ("name", "values", "what"),
+        [
+            ("frame_size", Among((64, 96)), "frame_size 96 in place of 64"),
+            ("inputs.visual.options.frame_codec", Among(("raw", "jpeg")), "frame_codec jpeg"),
+            ("sample_rate", Range(8000, 16000, whole=True), "sample_rate 8000 in place of 16000"),
+        ],
+    )
+    def test_what_clips_are_decoded_by_is_refused(self, name: str, values: Range | Among, what: str) -> None:
+        """Such trials were trained, and then not found."""
+        with pytest.raises(InputError, match=f"'{name}' is not tuned: .*decoded in another way .*{what}"):
+            tunable(study_of("late", "text", tuning=Tuning(3, {name: values})))
+
+    def test_what_encoders_make_of_the_same_clips_is_tuned(self) -> None:
+        space = {
+            "picture_size": Among((32, 48)),
+            "mel_bins": Among((40, 64)),
+            "hop_seconds": Among((0.01, 0.02)),
+        }
+        study = study_of("late", "text", tuning=Tuning(3, space))
+        assert tunable(study) == study
+
     def test_a_name_that_no_arm_has_is_refused(self) -> None:
         with pytest.raises(InputError, match=r"field to tune 'train.rate'.*train\."):
             tunable(study_of("late", tuning=Tuning(2, {"train.rate": Among((1,))})))
