@@ -25,7 +25,9 @@ TABLES = ((FUSIONS, 19), (OBJECTIVES, 8), (ENCODERS, 8), (MODALITY_KINDS, 4), (E
 PLAIN = "plain features, for the floor"
 # component → the files that know its class beside its own and the table → why
 CLASS_KNOWN = {
-    "spectrogram_cnn": {"inspection/views.py inspection/panels.py": "shows what that encoder sees"},
+    "spectrogram_cnn": {"inspection/heard.py inspection/panels.py": "shows what that encoder hears"},
+    "mfcc": {"inspection/heard.py": "shows what that encoder hears"},
+    "sound_model": {"inspection/heard.py": "tells what its model makes of the sound"},
     "feature_lstm": {"encoders/plain.py": "encoders of vectors made on the spot"},
     "visual": {
         "encoders/visual.py encoders/ahead.py": "the frames that encoders take and compute ahead",

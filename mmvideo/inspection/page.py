@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
-from mmvideo.inspection.picture import draw, png
+from mmvideo.inspection.picture import NARROW, WIDTH, draw, png
 from mmvideo.vocabulary import SPLITS
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def render_inspection(
     environment.filters |= {"seconds": seconds, "share": share}
     return environment.get_template("inspection.html.j2").render(
         title=title,
-        clips=[(view, _data_uri(png(draw(view)))) for view in views],
+        clips=[(view, *(_data_uri(png(draw(view, width))) for width in (WIDTH, NARROW))) for view in views],
         overview=overview,
         tiles=tiles(overview) if overview else [],
         splits=SPLITS,

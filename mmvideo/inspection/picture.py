@@ -17,25 +17,27 @@ if TYPE_CHECKING:
 
     from mmvideo.inspection.views import ClipView, ModalityView
 
-COLUMNS, MOST_FRAMES = 8, 24
-WIDTH = 10.0
-"""Inches, as all lengths here."""
+MOST_FRAMES = 24
+WIDTH, NARROW = 10.0, 4.2
+"""Inches, as all lengths here: of a page's picture, and of a phone's."""
+FRAME_COLUMN = 1.25
 FRAME_ROW, ABSENT_ROW, CLOCK = 1.45, 0.4, 0.4
 
 
-def draw(view: ClipView) -> Figure:
-    """The picture. Absent modalities have a line that says so."""
+def draw(view: ClipView, width: float = WIDTH) -> Figure:
+    """The picture, so wide. Absent modalities have a line that says so."""
     from matplotlib.figure import Figure
 
     films = [m for m in view.modalities if m.kind == "visual"]
     panels = [(m, panel_of(m)) for m in view.modalities if m.kind != "visual"]
-    heights = [FRAME_ROW * -(-len(shown_frames(m)) // COLUMNS) or ABSENT_ROW for m in films]
+    columns = int(width / FRAME_COLUMN)
+    heights = [FRAME_ROW * -(-len(shown_frames(m)) // columns) or ABSENT_ROW for m in films]
     if panels:
         heights.append(sum(panel.height for _, panel in panels) + CLOCK)
-    figure = Figure(figsize=(WIDTH, sum(heights)), layout="constrained")
+    figure = Figure(figsize=(width, sum(heights)), layout="constrained")
     parts = figure.add_gridspec(len(heights), 1, height_ratios=heights)
     for place, film in enumerate(films):
-        _frames(figure.add_subfigure(parts[place]), film)
+        _frames(figure.add_subfigure(parts[place]), film, columns)
     if panels:
         _panels(figure.add_subfigure(parts[-1]), panels, view)
     return figure
@@ -54,12 +56,12 @@ def shown_frames(film: ModalityView) -> NDArray[np.intp]:
     return np.unique(np.linspace(0, count - 1, min(count, MOST_FRAMES)).round().astype(np.intp))
 
 
-def _frames(part: SubFigure, film: ModalityView) -> None:
+def _frames(part: SubFigure, film: ModalityView, columns: int) -> None:
     shown = shown_frames(film)
     if not len(shown):
         write_absent(part, film)
         return
-    grid = part.subplots(-(-len(shown) // COLUMNS), COLUMNS, squeeze=False).ravel()
+    grid = part.subplots(-(-len(shown) // columns), columns, squeeze=False).ravel()
     for axes in grid:
         axes.set_axis_off()
     for axes, index in zip(grid, shown, strict=False):

@@ -15,22 +15,13 @@ from mmvideo.clips.labels import classes_of
 from mmvideo.clips.manifest import Clip, Manifest
 from mmvideo.config import Input
 from mmvideo.data.dataset import ClipDataset, stored_seconds
-from mmvideo.encoders.audio import SpectrogramCnn
 from mmvideo.errors import InputError
+from mmvideo.inspection.heard import Heard, heard
 from mmvideo.inspection.opened import Inspected
 from mmvideo.modalities.base import Modality
 from mmvideo.modalities.text import Text
 from mmvideo.store.clip_format import BLANK
 from mmvideo.vocabulary import SPLITS
-
-
-@dataclass(frozen=True)
-class Spectrogram:
-    """How sound is shown: as the encoder sees it, where that is a spectrogram's."""
-
-    sample_rate: int
-    hop: int
-    mel_bins: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,8 +36,8 @@ class ModalityView:
     times: NDArray[np.float32]  # (N,)
     pieces: tuple[str, ...] = ()
     """Text: what each id stands for."""
-    spectrogram: Spectrogram | None = None
-    """Audio: how it is shown."""
+    heard: Heard | None = None
+    """Audio: what the encoder makes of it before it learns anything."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,16 +122,10 @@ def _view(
     if isinstance(modality, Text):
         ids = values.reshape(len(values), -1)[:, 0] if len(values) else values
         pieces = tuple(str(modality.tokenizer.tokenizer.id_to_token(int(piece))) for piece in ids)
-    return ModalityView(name, kind, values, times, pieces, _spectrogram(given) if kind == "audio" else None)
-
-
-def _spectrogram(given: Input) -> Spectrogram:
-    options = given.encoder.options
-    if not isinstance(options, SpectrogramCnn.Config):
-        rate: int = given.encoder.component.needs(options).known().sample_rate
-        options = SpectrogramCnn.Config(sample_rate=rate)
-    sound = SpectrogramCnn.needs(options)
-    return Spectrogram(sound.sample_rate, sound.hop, options.mel_bins)
+    shown = None
+    if kind == "audio" and len(values):
+        shown = heard(given, values, times, modality.told)
+    return ModalityView(name, kind, values, times, pieces, shown)
 
 
 def media_seconds(inspected: Inspected, clip: Clip) -> float:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from mmvideo.cli import main
 from mmvideo.clips.manifest import Clip, Manifest, write_manifest
@@ -15,6 +16,7 @@ from mmvideo.errors import InputError
 from mmvideo.inspection.opened import open_to_inspect, single_clip
 from mmvideo.inspection.overview import survey_manifest
 from mmvideo.inspection.views import view_examples
+from mmvideo.types import Tokens
 from mmvideo.vocabulary import SPLITS
 
 CNN = EncoderChoice.of("cnn_lstm", picture_size=24)
@@ -71,7 +73,7 @@ def test_a_view_is_what_the_model_is_given_in_evaluation(clips, tmp_path):
     assert visual.values.shape == (8, 3, 24, 24)
     assert visual.values.dtype == np.uint8
     assert audio.values.shape == (50, 160)
-    assert (audio.spectrogram.sample_rate, audio.spectrogram.hop, audio.spectrogram.mel_bins) == (
+    assert (audio.heard.sample_rate, audio.heard.hop, audio.heard.mel_bins) == (
         8000,
         160,
         24,
@@ -86,11 +88,41 @@ def test_a_view_is_what_the_model_is_given_in_evaluation(clips, tmp_path):
     assert "text without times" in views["words <b>"].warnings[0]
 
 
-def test_sound_without_a_spectrogram_of_its_own_is_shown_at_its_encoders_rate(clips, tmp_path):
-    mfcc = Input.of("audio", EncoderChoice.of("mfcc", sample_rate=8000))
-    config = CONFIG.model_copy(update={"inputs": {**VIDEO, "audio": mfcc}, "modalities": ("audio",)})
-    views = {view.id: view for view in view_examples(open_to_inspect(clips, config, tmp_path / "store"), 9)}
-    assert views["full"].modalities[0].spectrogram.sample_rate == 8000
+def heard_of_full(clips, root, encoder):
+    config = CONFIG.model_copy(
+        update={"inputs": {**VIDEO, "audio": Input.of("audio", encoder)}, "modalities": ("audio",)}
+    )
+    views = {view.id: view for view in view_examples(open_to_inspect(clips, config, root), 9)}
+    return config, views["full"].modalities[0]
+
+
+@pytest.mark.parametrize(("parts", "summary", "shape"), [(0, False, (50, 40)), (4, True, (4, 120))])
+def test_sound_is_shown_as_the_mfcc_that_its_encoder_projects(clips, tmp_path, parts, summary, shape):
+    """A log-mel spectrogram was shown, which no part of that model hears."""
+    choice = EncoderChoice.of("mfcc", sample_rate=8000, parts=parts, summary=summary)
+    config, audio = heard_of_full(clips, tmp_path / "store", choice)
+    shown = audio.heard
+    assert shown.values.shape == shape
+    assert shown.title.startswith("40 MFCC each 20 ms")
+    assert "standardised" in shown.title
+    inspected = open_to_inspect(clips, config, tmp_path / "store")
+    encoder = choice.component(choice.options, inspected.modalities["audio"].told, 8, {"stem", "clip"})
+    read = []
+    encoder.project.register_forward_hook(lambda module, given, made: read.append(given[0]))
+    mask = torch.ones(1, len(audio.values), dtype=torch.bool)
+    encoder.eval().stem(Tokens(torch.tensor(audio.values)[None], mask, torch.tensor(audio.times)[None]))
+    np.testing.assert_allclose(read[0][0].numpy(), shown.values, atol=1e-4)
+
+
+def test_sound_of_a_pretrained_model_is_the_waveform_and_names_its_front_end(clips, tmp_path, monkeypatch):
+    given = {"sampling_rate": 16000, "feature_size": 80}
+    for module in ("heard", "sound_model"):
+        package = "inspection" if module == "heard" else "encoders"
+        monkeypatch.setattr(f"mmvideo.{package}.{module}.sound_of", lambda *_: given)
+    monkeypatch.setattr("mmvideo.inspection.heard.model_config", lambda name: {"model_type": "whisper"})
+    _, audio = heard_of_full(clips, tmp_path / "store", EncoderChoice.of("sound_model", model="some/whisper"))
+    assert audio.heard.sample_rate == 16000
+    assert "Whisper's encoder makes 80 mel bands of it itself (16 kHz, 30 s)" in audio.heard.title
 
 
 def test_a_view_shows_the_modalities_that_the_model_is_given(clips, tmp_path):

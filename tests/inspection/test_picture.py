@@ -1,12 +1,15 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from matplotlib.text import Text
 
 from mmvideo.encoders.audio import LOG_MEAN, LOG_SCALE, LogMel
+from mmvideo.inspection.heard import Columns, Spectrogram, Waveform
 from mmvideo.inspection.panels import log_mel
-from mmvideo.inspection.picture import MOST_FRAMES, draw, last_second, png
-from mmvideo.inspection.views import ClipView, ModalityView, Spectrogram
+from mmvideo.inspection.picture import MOST_FRAMES, NARROW, draw, last_second, png
+from mmvideo.inspection.views import ClipView, ModalityView
 
 SPECTROGRAM = Spectrogram(16000, 160, 40)
 
@@ -21,7 +24,7 @@ def film(count, name="visual"):
 
 def sound(hops):
     times = (np.arange(hops) + 0.5) * 0.01
-    return modality("audio", "audio", np.zeros((hops, 160), np.float32), times, spectrogram=SPECTROGRAM)
+    return modality("audio", "audio", np.zeros((hops, 160), np.float32), times, heard=SPECTROGRAM)
 
 
 def words(pieces):
@@ -65,6 +68,43 @@ def test_the_spectrogram_shown_is_the_encoders(rate):
 )
 def test_any_presence_is_drawn(shown):
     assert png(draw(shown)).startswith(b"\x89PNG")
+
+
+def heard_as(shown, hops=100):
+    return replace(sound(hops), heard=shown)
+
+
+@pytest.mark.parametrize("width", [NARROW, 10.0])
+@pytest.mark.parametrize("count", [1, 2, 12])
+def test_sound_is_drawn_as_its_encoder_hears_it(count, width):
+    values = np.random.default_rng(0).normal(size=(count, 120)).astype(np.float32)
+    times = (np.arange(count) + 0.5) / count
+    columns = heard_as(Columns(values, times.astype(np.float32), "40 MFCC"))
+    (axes, *_) = draw(view(columns), width).subfigs[0].axes
+    assert axes.get_title(loc="right") == "40 MFCC"
+    np.testing.assert_array_equal(axes.images[0].get_array()[:, 0], values[0])
+    waveform = heard_as(Waveform(16000, "a model hears it"))
+    (axes, *_) = draw(view(waveform), width).subfigs[0].axes
+    title = axes.get_title(loc="right").replace("\n", " ")
+    assert title == "a model hears it; peak 0 of full scale: digital silence"
+    assert len(axes.lines[0].get_xdata()) == 16000
+
+
+def test_on_a_phone_letters_keep_their_size_and_nothing_runs_out():
+    """The picture of a wide page was shrunk to a third, its letters to 3 pixels."""
+    words_of_two_seconds = words([(f"word{i}", i / 10) for i in range(20)])
+    told = "40 MFCC each 20 ms, means of 12 parts, beside mean and deviation of the clip, standardised"
+    columns = heard_as(Columns(np.ones((12, 120), np.float32), np.arange(12, dtype=np.float32), told))
+    figure = draw(view(film(20), sound(200), columns, words_of_two_seconds, features(10)), NARROW)
+    figure.draw_without_rendering()
+    shown = 358 / (figure.get_figwidth() * 72)  # a point in pixels of a phone
+    width = figure.bbox.width
+    for text in figure.findobj(Text):
+        if text.get_text().strip() and text.get_visible():
+            assert text.get_fontsize() * shown >= 7, text
+            box = text.get_window_extent()
+            assert box.x0 >= -1, text
+            assert box.x1 <= width + 1, text
 
 
 def test_each_modality_is_named_and_what_is_absent_is_said():
