@@ -28,14 +28,13 @@ def test_all_that_was_tested_can_be_chosen_and_nothing_else(found: Comparison) -
     offered = {reference.name: reference for reference in references(found)}
     expected = {"hierarchical", "hierarchical twin", "late", "score averaging", "majority class"}
     assert list(offered) == [arm for arm in found.table["arm"] if arm in expected]
+    pairs = {(pair["a"], pair["b"]): pair for pair in found.pairs.to_dict("records")}
     for name, reference in offered.items():
         for arm, (difference, low, high, _) in reference.differences.items():
-            pairs = found.pairs.set_index(["a", "b"])
-            if (arm, name) in pairs.index:
-                pair = pairs.loc[(arm, name)]
+            if (pair := pairs.get((arm, name))) is not None:
                 assert (difference, low, high) == (pair["difference"], pair["low"], pair["high"])
             else:
-                pair = pairs.loc[(name, arm)]
+                pair = pairs[name, arm]
                 assert (difference, low, high) == (-pair["difference"], -pair["high"], -pair["low"])
     assert set(offered["late"].differences) == {"hierarchical", "hierarchical twin"}
     late = next(p for p in found.pairs.to_dict("records") if (p["a"], p["b"]) == ("hierarchical", "late"))
