@@ -33,7 +33,7 @@ from scipy.stats import binomtest
 from mmvideo.records import Costs, Environment, RunResult
 from mmvideo.report.answer import conclusion, leaders_tests
 from mmvideo.report.comparisons import compare_pairs
-from mmvideo.report.rows import best_on_validation, build_rows
+from mmvideo.report.rows import build_rows
 from mmvideo.report.runs import ArmRuns, Clips, FinishedRun, StudyRuns, Validation
 
 CLASSES = ("left", "right", "up", "down")
@@ -165,8 +165,7 @@ def _arm(
 
 def first_sentence(study: StudyRuns) -> str:
     """Of the report's answer, for the fusion `late`."""
-    reference = best_on_validation(study, "single modality")
-    pairs = compare_pairs(study, build_rows(study)[0], reference.name if reference else None)
+    pairs = compare_pairs(study, build_rows(study)[0])
     return conclusion(leaders_tests(pairs, "late"), "late")[0]
 
 

@@ -21,7 +21,8 @@ class ArmRecord(Part):
     name: str
     role: Role
     factors: dict[str, str] = Field(default_factory=dict)
-    """Factor → label of the level that the arm has of it, in a study made of axes."""
+    """Factor → label of the level that the arm has of it, in a study made of axes. Controls have those of the
+    factors that change what a modality does alone; fusions are compared with controls at their own levels."""
 
 
 class StudyRecord(Sealed):

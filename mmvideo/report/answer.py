@@ -21,11 +21,13 @@ from mmvideo.report.comparisons import (
     BETWEEN_FUSIONS,
     FAMILIES,
 )
+from mmvideo.report.conditions import conditions_of
 from mmvideo.report.controls import MISSINGNESS
 from mmvideo.report.epochs import epoch_notes
 from mmvideo.report.floors import LINEAR, FloorTest
 from mmvideo.report.runs import StudyRuns
 from mmvideo.report.tuning import budget
+from mmvideo.report.words import joined, p_text, rank_text
 from mmvideo.vocabulary import first_of
 
 Test = Mapping[Any, Any]
@@ -76,7 +78,9 @@ def plain_answer(
     points += _floors(study, table, leader, floor)
     points += _circumstances(study, table, pairs, leader)
     points += [("tuned", budget(study))] if study.tuning else []
-    behind = [*_below_their_floor(table)["arm"], *([leader] if floor and floor.above else [])]
+    beside = {arm.name for c in conditions_of(study) for arm in c.singles if leader in c.arms}
+    behind = [name for name in _below_their_floor(table)["arm"] if name in beside]
+    behind += [leader] if floor and floor.above else []
     if behind:
         points.insert(0, ("but for the floor", claim))
         one = "A single seed gives no verdict; on these clips"
@@ -198,7 +202,7 @@ def _change(test: Test, wording: MetricDisplay) -> str:
 def _above_reference(study: StudyRuns, table: pd.DataFrame, reference: str) -> str:
     """Where validation's choice among single modalities lies below another of them, or presence, on test."""
     wording, task = study.task.display, study.task
-    rows = table[(table["kind"] == "single modality") | (table["arm"] == MISSINGNESS)]
+    rows = table[(table["kind"] == "single modality") | (table["arm"].str.startswith(MISSINGNESS))]
     scores = dict(zip(rows["arm"], rows[task.score], strict=True))
     own = scores.pop(reference)
     sign = 1 if task.higher_is_better else -1
@@ -251,7 +255,7 @@ def _circumstances(
             "additive bound",
             f"its interval lies above {wording.value(ceiling)} %, the most that adding up votes can reach",
         )
-    references = pairs.loc[pairs["family"] == AGAINST_UNIMODAL, "b"]
+    references = pairs.loc[(pairs["family"] == AGAINST_UNIMODAL) & (pairs["a"] == leader), "b"]
     compared = [arm for arm in study.arms if arm.name == leader or arm.name in set(references)]
     for note in epoch_notes(compared):
         yield "epochs", note.rstrip(".")
@@ -279,22 +283,5 @@ def _among(pairs: pd.DataFrame, leader: str) -> str:
     return "; ".join(f"{word} {links.get(word, 'with')} {first_of(others[word])}" for word in words)
 
 
-def rank_text(best: float, worst: float) -> str:
-    """`1`, `1–3`; a dash where there is none."""
-    if math.isnan(best):
-        return "–"
-    return f"{best:.0f}" if best == worst else f"{best:.0f}–{worst:.0f}"
-
-
 def _row(table: pd.DataFrame, arm: str) -> dict[Any, Any]:
     return dict(table[table["arm"] == arm].iloc[0])
-
-
-def joined(names: Sequence[str]) -> str:
-    """`a`, `a and b`, `a, b and c`."""
-    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
-
-
-def p_text(p: float, equals: str = "") -> str:
-    """`< 0.001`, or three decimals, with `equals` before them where a sentence needs it."""
-    return "< 0.001" if p < 0.001 else f"{equals}{p:.3f}"

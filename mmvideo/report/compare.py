@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,16 +23,20 @@ from mmvideo.report.comparisons import (
     compare_pairs,
     fusion_ranks,
 )
+from mmvideo.report.conditions import best
 from mmvideo.report.costs import costs_of, step_notes
 from mmvideo.report.epochs import epoch_notes, epochs_of
 from mmvideo.report.factors import effects
 from mmvideo.report.floors import against_floor, leaders_floor
 from mmvideo.report.given import of_study
-from mmvideo.report.rows import KINDS, Row, best_on_validation, build_rows
+from mmvideo.report.rows import KINDS, Row, build_rows, leading, references
 from mmvideo.report.runs import StudyRuns
 from mmvideo.report.tuning import tuned_columns
 from mmvideo.report.variance import variance_table
 from mmvideo.study_records import ComparisonRecord
+
+OWN_REFERENCE = "its best single modality"
+"""What a fusion is compared with where conditions have their own."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,10 +52,11 @@ class Comparison:
     """A row per arm, then per control. `kind` is fusion, single modality, control, no training or floor;
     `n_seeds` and `seed_std` are empty where no seed changes anything;
     `low` and `high` are the 95 % interval of `accuracy`; `difference…`, `p`, `adjusted_p` and `verdict` are
-    against `best_unimodal`, and hold for all fusions together, while rows that are not tested have the 95 %
-    interval of one comparison; `rank_best` to `rank_worst` are the ranks among the fusions that the data
-    leave open; `permuted_accuracy` is the permutation control's; `complete_accuracy` is that on
-    the `complete_clips` test clips, of `complete_groups` groups, that have all modalities of the arm;
+    against `reference`, the best single modality under the row's conditions, and hold for all fusions
+    together, while rows that are not tested have the 95 % interval of one comparison; `rank_best` to
+    `rank_worst` are the ranks among the fusions that the data leave open; `permuted_accuracy` is the
+    permutation control's; `complete_accuracy` is that on the `complete_clips` test clips, of
+    `complete_groups` groups, that have all modalities of the arm;
     `bayes_accuracy` is the best that any model with the arm's modalities can reach, if known;
     `floor_difference…` are against the floor of the same modalities, and `floor` says where an arm
     underfits; `chosen` is what tuning chose in `trials` trials, `trial_score` what validation said of it."""
@@ -61,7 +67,7 @@ class Comparison:
     `bootstrap…` is the pigeonhole bootstrap's, of the comparison by itself."""
     variance: pd.DataFrame
     """Standard deviations of a seed's score on a clip by what they come from, of every arm that is trained
-    and of every fusion's difference to `best_unimodal`."""
+    and of every fusion's difference to the best single modality under its conditions."""
     margin: float | None
     """Differences up to this size count as none; None: nothing is called equivalent."""
     limits: pd.DataFrame
@@ -70,7 +76,7 @@ class Comparison:
     """For each row of the table: share of each label's clips (row) predicted as each class. Empty for other
     tasks than single-label."""
     best_unimodal: str | None
-    """The single-modality arm with the best validation score."""
+    """The single-modality arm with the best validation score, of those under the leader's conditions."""
     leader: str | None
     """The fusion arm with the best validation score."""
     notes: tuple[str, ...]
@@ -82,6 +88,13 @@ class Comparison:
     """Clips that could not be decoded, with the reason; they are in no split."""
     answer: Answer
     """The result in words."""
+
+    @property
+    def compared_with(self) -> str | None:
+        """What fusions' differences are to, in a word: the one single modality, or each its own. None: to
+        nothing."""
+        own = set(self.table.loc[self.table["kind"] == "fusion", "reference"].dropna())
+        return OWN_REFERENCE if len(own) > 1 else self.best_unimodal
 
     def record(self) -> ComparisonRecord:
         """All of it but the confusion matrices."""
@@ -139,19 +152,20 @@ def compare(study: StudyRuns, margin: float | None = None) -> Comparison:
         )
     margin = study.task.margin if margin is None else margin
     rows, notes = build_rows(study)
-    chosen = [best_on_validation(study, kind) for kind in ("single modality", "fusion")]
-    best, leader = (None if arm is None else arm.name for arm in chosen)
-    pairs = compare_pairs(study, rows, best, margin)
+    leads, references_of = leading(study), references(study)
+    leader = None if leads is None else leads.name
+    reference = _reference(study, leader, references_of)
+    pairs = compare_pairs(study, rows, margin)
     ranks = fusion_ranks(study, rows, pairs)
     table = pd.DataFrame([_describe(study, row) | _rank(ranks.get(row.name)) for row in rows])
-    table = table.join(pd.DataFrame([_against(study, row, rows, best, pairs) for row in rows]))
+    table = table.join(pd.DataFrame([_against(study, row, rows, references_of, pairs) for row in rows]))
     table = table.join(against_floor(study, rows)).join(tuned_columns(study, rows))
     task = study.task
     table = table.sort_values(task.score, ascending=not task.higher_is_better, kind="stable")
     table = table.sort_values(
         "kind", key=lambda kinds: kinds.map(KINDS.index), kind="stable", ignore_index=True
     )
-    if best is None:
+    if reference is None:
         notes.append("The study has no single-modality arm, so no gain over a single modality can be stated.")
     notes += bootstrap_notes(pairs)
     notes += epoch_notes(study.arms)
@@ -180,11 +194,11 @@ def compare(study: StudyRuns, margin: float | None = None) -> Comparison:
         study=study,
         table=table,
         pairs=pairs,
-        variance=variance_table(study, rows, best),
+        variance=variance_table(study, rows),
         margin=margin,
         limits=limits,
         confusion={row.name: _confusion(study, row) for row in rows if task.kind == "single_label"},
-        best_unimodal=best,
+        best_unimodal=reference,
         leader=leader,
         notes=(*study.notes, *study.arms[0].runs[0].result.data_notices, *notes),
         cost_notes=step_notes([row.members[0] for row in rows if row.kind == "fusion"]),
@@ -231,23 +245,33 @@ def _rank(ranks: tuple[int, int] | None) -> dict[str, float]:
     return {"rank_best": best, "rank_worst": worst}
 
 
+def _reference(study: StudyRuns, leader: str | None, of: Mapping[str, str]) -> str | None:
+    """The single modality that the leader is compared with; without a leader, the best on validation."""
+    if leader is not None:
+        return of.get(leader)
+    found = best([arm for arm in study.arms if arm.unimodal])
+    return None if found is None else found.name
+
+
 def _against(
-    study: StudyRuns, row: Row, rows: list[Row], best: str | None, pairs: pd.DataFrame
+    study: StudyRuns, row: Row, rows: list[Row], references: Mapping[str, str], pairs: pd.DataFrame
 ) -> dict[str, Any]:
-    """The row's difference to the best single modality; only fusion arms are tested."""
+    """The row's difference to the best single modality under its conditions; only fusion arms are tested."""
     names = ("difference", "difference_low", "difference_high", "p", "adjusted_p", "verdict")
-    if best is None or row.name == best:
-        return dict.fromkeys(names[:-1], np.nan) | {"verdict": "reference" if best else ""}
+    under = (arm for arm in references if not row.beside or arm in row.beside)
+    name = references.get(row.name) or next((references[arm] for arm in under), None)
+    if name is None or row.name == name:
+        nothing = dict.fromkeys(names[:-1], np.nan)
+        return nothing | {"verdict": "reference" if name else "", "reference": name}
     found = pairs[(pairs["family"] == AGAINST_UNIMODAL) & (pairs["a"] == row.name)]
     if len(found):
-        values = found.iloc[0]
-        return dict(
-            zip(names, values[["difference", "low", "high", "p", "adjusted_p", "verdict"]], strict=True)
-        )
-    reference = next(other for other in rows if other.name == best)
+        values = found.iloc[0][["difference", "low", "high", "p", "adjusted_p", "verdict"]]
+        return dict(zip(names, values, strict=True)) | {"reference": name}
+    reference = next(other for other in rows if other.name == name)
     scores = row.scores(study), reference.scores(study)
     test = compare_arms(*scores, study.clips.units, limits=study.task.range)
-    return dict(zip(names, (test.difference, test.low, test.high, np.nan, np.nan, ""), strict=True))
+    untested = (test.difference, test.low, test.high, np.nan, np.nan, "")
+    return dict(zip(names, untested, strict=True)) | {"reference": name}
 
 
 def _confusion(study: StudyRuns, row: Row) -> Float[ndarray, "C C"]:

@@ -13,7 +13,7 @@ from mmvideo.evaluation.ranks import rank_sets
 from mmvideo.evaluation.simultaneous import compare_family
 from mmvideo.evaluation.statistics import ALPHA, verdict
 from mmvideo.report import controls
-from mmvideo.report.rows import Row
+from mmvideo.report.rows import Row, references
 from mmvideo.report.runs import StudyRuns
 from mmvideo.vocabulary import first_of
 
@@ -39,37 +39,41 @@ PAIR_COLUMNS = [
 ]  # fmt: skip
 
 
-def compare_pairs(
-    study: StudyRuns, rows: list[Row], best: str | None, margin: float | None = None
-) -> pd.DataFrame:
+def compare_pairs(study: StudyRuns, rows: list[Row], margin: float | None = None) -> pd.DataFrame:
     """The families of tests; intervals, adjusted p values and verdicts hold for each together.
 
-    Single modalities are tested against what knows which modalities a clip has, and not what they hold. Where
-    that is right as often as what knows nothing, on the same clips, it is tested once, as no input.
+    Every arm is compared with the controls made under its conditions. Single modalities are tested against
+    what knows which modalities a clip has, and not what they hold. Where that is right as often as what knows
+    nothing, on the same clips, it is tested once, as no input.
 
     Args:
-        best: the single modality that fusions are compared with.
         margin: of equivalence, in the score's unit; None: nothing is called equivalent.
     """
     scores = {row.name: row.scores(study) for row in rows}
-    fusions, singles = (
-        [row.name for row in rows if row.kind == kind] for kind in ("fusion", "single modality")
-    )
-    no_input = next(name for name in controls.NO_INPUT if name in scores)
-    same = np.array_equal(scores[no_input], scores[controls.MISSINGNESS])
-    no_content = no_input if same else controls.MISSINGNESS
-    against = {
-        AGAINST_UNIMODAL: best,
-        AGAINST_PRESENCE: controls.MISSINGNESS if no_content != no_input else None,
-        AGAINST_BOTH: controls.WITH_MISSINGNESS,
-        AGAINST_AVERAGING: controls.SCORE_AVERAGING,
-        AGAINST_NO_INPUT: no_input,
-    }
-    families = {
-        family: [(name, other) for name in fusions] for family, other in against.items() if other in scores
-    }
-    families[SINGLES] = [(name, no_content) for name in singles]
-    families[BETWEEN_FUSIONS] = list(combinations(fusions, 2))
+    families: dict[str, list[tuple[str, str]]] = {family: [] for family in FAMILIES}
+    best = references(study)
+    for row in rows:
+        if row.kind not in ("fusion", "single modality"):
+            continue
+        beside = {other.control: other.name for other in rows if row.name in other.beside}
+        no_input = next(beside[name] for name in controls.NO_INPUT if name in beside)
+        presence = beside[controls.MISSINGNESS]
+        if np.array_equal(scores[no_input], scores[presence]):
+            presence = no_input
+        if row.kind == "single modality":
+            families[SINGLES].append((row.name, presence))
+            continue
+        against = {
+            AGAINST_UNIMODAL: best.get(row.name),
+            AGAINST_PRESENCE: presence if presence != no_input else None,
+            AGAINST_BOTH: beside.get(controls.WITH_MISSINGNESS),
+            AGAINST_AVERAGING: beside.get(controls.SCORE_AVERAGING),
+            AGAINST_NO_INPUT: no_input,
+        }
+        for family, other in against.items():
+            if other is not None:
+                families[family].append((row.name, other))
+    families[BETWEEN_FUSIONS] = list(combinations([row.name for row in rows if row.kind == "fusion"], 2))
     records = [
         {"family": family, **record}
         for family, names in families.items()

@@ -12,10 +12,10 @@ from rich.console import Console
 from rich.table import Table
 
 from mmvideo.evaluation.display import MetricDisplay
-from mmvideo.report.answer import p_text, rank_text
-from mmvideo.report.compare import Comparison, incomplete
+from mmvideo.report.compare import OWN_REFERENCE, Comparison, incomplete
 from mmvideo.report.comparisons import AGAINST_UNIMODAL, BETWEEN_FUSIONS
 from mmvideo.report.epochs import epochs_text
+from mmvideo.report.words import p_text, rank_text
 from mmvideo.terminal import escape
 from mmvideo.vocabulary import counted
 
@@ -79,11 +79,12 @@ def _or_dash(value: float, form: str = "{:.1f}") -> str:
 
 
 def _scores(comparison: Comparison, wording: MetricDisplay) -> Table:
-    reference = escape(comparison.best_unimodal or "best single modality")
+    reference = escape(comparison.compared_with or "best single modality")
+    own = comparison.compared_with == OWN_REFERENCE
     over = " over clips of one group" if comparison.study.clips.n_groups == 1 else ""
     title = (
         f"Test {wording.axis} [95 % interval{over}], n = {comparison.study.sample}; difference to "
-        f"{reference} (best single modality on validation)"
+        f"{reference} ({'at the same levels, ' if own else ''}chosen on validation)"
     )
     score = comparison.study.task.score
     shown = [column for column in wording.columns if column.terminal and column.key in comparison.table]

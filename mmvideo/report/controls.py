@@ -13,7 +13,7 @@ from numpy import ndarray
 from scipy import optimize
 from scipy.special import expit, logsumexp
 
-from mmvideo.report.runs import ArmRuns, FinishedRun, StudyRuns
+from mmvideo.report.runs import ArmRuns, FinishedRun
 from mmvideo.vocabulary import TaskKind
 
 SCORE_AVERAGING = "score averaging"
@@ -198,15 +198,15 @@ def _by_pattern(
     return np.stack([known.get(pattern, unseen) for pattern in patterns])
 
 
-def score_averaging_members(study: StudyRuns) -> tuple[ArmRuns, ...]:
-    """The arms to average: per modality the single one best on validation. Empty for fewer than two."""
+def score_averaging_members(singles: Sequence[ArmRuns], modalities: Sequence[str]) -> tuple[ArmRuns, ...]:
+    """The arms to average: per modality, in this order, the single one best on validation. Empty for fewer
+    than two."""
     best: dict[str, ArmRuns] = {}
-    for arm in study.arms:
-        if arm.unimodal:
-            held = best.get(arm.modalities[0])
-            if held is None or arm.rank > held.rank:
-                best[arm.modalities[0]] = arm
-    return tuple(best[m] for m in study.modalities if m in best) if len(best) > 1 else ()
+    for arm in singles:
+        held = best.get(arm.modalities[0])
+        if held is None or arm.rank > held.rank:
+            best[arm.modalities[0]] = arm
+    return tuple(best[m] for m in modalities if m in best) if len(best) > 1 else ()
 
 
 def _has_own_modality(arm: ArmRuns) -> Bool[ndarray, " n"]:

@@ -12,7 +12,7 @@ from numpy import ndarray
 
 from mmvideo.evaluation.factors import Contrast, contrasts, effect_of, factor_levels
 from mmvideo.evaluation.simultaneous import levels_of
-from mmvideo.report.runs import StudyRuns
+from mmvideo.report.runs import ArmRuns, StudyRuns
 
 COLUMNS = ("factor", "level", "arms", "effect", "low", "high", "p", "adjusted_p")
 MAIN, INTERACTION = "main effect", "interaction"
@@ -26,7 +26,7 @@ def effects(study: StudyRuns) -> pd.DataFrame:
     task's score. Intervals and adjusted p hold for all main effects together, and for all interactions
     (max-t); effects that are each other's negative are one test. p is empty where there is one seed.
     """
-    arms = [arm for arm in study.arms if arm.factors]
+    arms = factored(study)
     found = contrasts([arm.factors for arm in arms]) if is_factorial(study) else []
     if not found:
         return pd.DataFrame(columns=["kind", *COLUMNS])
@@ -62,4 +62,9 @@ def _family(
 
 def is_factorial(study: StudyRuns) -> bool:
     """Whether its arms have two factors or more, each of two levels or more."""
-    return len(factor_levels([arm.factors for arm in study.arms if arm.factors])) > 1
+    return len(factor_levels([arm.factors for arm in factored(study)])) > 1
+
+
+def factored(study: StudyRuns) -> list[ArmRuns]:
+    """The arms that have levels of its factors; controls, which have some of them, are not among them."""
+    return [arm for arm in study.arms if arm.factors and arm.role == "fusion"]

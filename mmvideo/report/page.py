@@ -12,13 +12,13 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from mmvideo.report import sections
-from mmvideo.report.answer import p_text
 from mmvideo.report.charts.roles import roles
 from mmvideo.report.charts.theme import specification
 from mmvideo.report.clips import Still
 from mmvideo.report.compare import Comparison
 from mmvideo.report.console import short
 from mmvideo.report.vega import vega
+from mmvideo.report.words import p_text
 
 
 def render(comparison: Comparison, reproduce: str, stills: Mapping[str, Still] = MappingProxyType({})) -> str:

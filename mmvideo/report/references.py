@@ -84,7 +84,8 @@ def choices(comparison: Comparison, title: str) -> dict[str, Any] | None:
         title: the axis', with `{}` for the reference.
     """
     found = references(comparison)
-    if comparison.best_unimodal is None or not found:
+    given = comparison.compared_with
+    if given is None or not found:
         return None
     arms = list(comparison.table["arm"])
     verdicts = list(dict.fromkeys(d[3] for reference in found for d in reference.differences.values()))
@@ -97,9 +98,9 @@ def choices(comparison: Comparison, title: str) -> dict[str, Any] | None:
         return [*(short_number(factor * value) for value in values), verdicts.index(word)]
 
     first = {
-        "name": comparison.best_unimodal,
+        "name": given,
         "holds": default_holds(comparison),
-        "title": title.format(comparison.best_unimodal),
+        "title": title.format(given),
     }
     others = [
         {

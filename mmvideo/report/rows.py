@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy import ndarray
 
 from mmvideo.evaluation.floor_record import floor_name
 from mmvideo.report import controls
+from mmvideo.report.conditions import Condition, best, conditions_of
 from mmvideo.report.runs import ArmRuns, StudyRuns
 
 KINDS = ("fusion", "single modality", "control", "no training", "floor")
@@ -27,6 +29,10 @@ class Row:
     trained: bool
     members: tuple[ArmRuns, ...]
     """The arms whose runs it needs: itself, the averaged ones, or none."""
+    control: str = ""
+    """Of controls made from predictions, which one it is."""
+    beside: frozenset[str] = frozenset()
+    """And the arms under whose conditions it is made."""
 
     @property
     def by_seed(self) -> bool:
@@ -48,26 +54,14 @@ def build_rows(study: StudyRuns) -> tuple[list[Row], list[str]]:
     """The table's rows in their order, and notes on those that could not be made."""
     rows = [Row(arm.name, _kind(arm), arm.modalities, arm.outputs, True, (arm,)) for arm in study.arms]
     notes = []
-    members = controls.score_averaging_members(study)
-    if members:
-        modalities = tuple(arm.modalities[0] for arm in members)
-        average = controls.score_averaging(members, study.task.kind)
-        rows.append(Row(controls.SCORE_AVERAGING, "no training", modalities, average, True, members))
-    else:
+    conditions = conditions_of(study)
+    for condition in conditions:
+        rows += _averaged(study, condition)
+    if not any(row.control for row in rows):
         notes.append("No score averaging: it needs single-modality arms of at least two modalities.")
-    each = [controls.constant_controls(run, study.task.kind) for run in study.arms[0].runs]
-    for name in each[0]:  # seeds may have drawn their own validation split, so their own training split
-        outputs = np.stack([found[name] for found in each])
-        rows.append(Row(name, "no training", (), outputs, False, ()))
-    reference = best_on_validation(study, "single modality")
-    if reference is not None:
-        outputs = controls.with_missingness(reference, study.task.kind)
-        both = Row(
-            controls.WITH_MISSINGNESS, "no training", reference.modalities, outputs, True, (reference,)
-        )
-        alone = study.task.clip_scores(reference.outputs, study.clips.labels)
-        if not np.array_equal(both.scores(study), alone):
-            rows.append(both)
+    rows += _without_content(study, conditions)
+    for condition in conditions:
+        rows += _with_missingness(study, condition)
     floors = [floor.predictions(study.clips.ids) for floor in study.floors]
     for read in dict.fromkeys(read for found in floors for read in found):
         if all(read in found for found in floors):
@@ -78,9 +72,64 @@ def build_rows(study: StudyRuns) -> tuple[list[Row], list[str]]:
     return rows, notes
 
 
-def best_on_validation(study: StudyRuns, kind: str) -> ArmRuns | None:
-    """The arm of a kind with the best validation score."""
-    return max((arm for arm in study.arms if _kind(arm) == kind), key=lambda arm: arm.rank, default=None)
+def _averaged(study: StudyRuns, condition: Condition) -> Iterator[Row]:
+    members = controls.score_averaging_members(condition.singles, study.modalities)
+    if members:
+        name, modalities = controls.SCORE_AVERAGING, tuple(arm.modalities[0] for arm in members)
+        outputs = controls.score_averaging(members, study.task.kind)
+        yield Row(
+            condition.name(name), "no training", modalities, outputs, True, members, name, condition.arms
+        )
+
+
+def _without_content(study: StudyRuns, conditions: Sequence[Condition]) -> list[Row]:
+    """What knows only the training labels: one row each, or one for every condition, where these train on
+    other clips."""
+    made = []
+    for condition in conditions:
+        runs = (*condition.fusions, *condition.singles, *study.arms)[0].runs
+        each = [controls.constant_controls(run, study.task.kind) for run in runs]
+        # seeds may have drawn their own validation split, so their own training split
+        made.append({name: np.stack([found[name] for found in each]) for name in each[0]})
+    rows = []
+    for name in made[0]:
+        same = all(np.array_equal(found[name], made[0][name]) for found in made)
+        every = frozenset(arm.name for arm in study.arms)
+        for condition, found in zip(conditions[: 1 if same else None], made, strict=False):
+            called, beside = (name, every) if same else (condition.name(name), condition.arms)
+            rows.append(Row(called, "no training", (), found[name], False, (), name, beside))
+    return rows
+
+
+def _with_missingness(study: StudyRuns, condition: Condition) -> Iterator[Row]:
+    reference = condition.reference
+    if reference is None:
+        return
+    name, outputs = controls.WITH_MISSINGNESS, controls.with_missingness(reference, study.task.kind)
+    row = Row(
+        condition.name(name), "no training", reference.modalities, outputs, True, (reference,), name,
+        condition.arms,
+    )  # fmt: skip
+    alone = study.task.clip_scores(reference.outputs, study.clips.labels)
+    if not np.array_equal(row.scores(study), alone):
+        yield row
+
+
+def references(study: StudyRuns) -> dict[str, str]:
+    """Arm → the single modality with the best validation score under its conditions; empty without any.
+
+    A single modality may stand under several: those of the leading fusion come first.
+    """
+    leader, found = leading(study), {}
+    for condition in sorted(conditions_of(study), key=lambda condition: leader not in condition.fusions):
+        if condition.reference is not None:
+            found |= dict.fromkeys(sorted(condition.arms - found.keys()), condition.reference.name)
+    return found
+
+
+def leading(study: StudyRuns) -> ArmRuns | None:
+    """The fusion with the best validation score."""
+    return best([arm for arm in study.arms if _kind(arm) == "fusion"])
 
 
 def _kind(arm: ArmRuns) -> str:

@@ -86,7 +86,7 @@ class ArmRuns:
     role: str
     runs: tuple[FinishedRun, ...]
     factors: Mapping[str, str] = field(default_factory=dict)
-    """In a study made of axes: factor → its level. None of a control."""
+    """In a study made of axes: factor → its level. Of a control those that change what it does alone."""
 
     @property
     def modalities(self) -> tuple[str, ...]:

@@ -101,7 +101,8 @@ def alone(config: RunConfig, design: Design) -> list[Arm]:
         if called not in found:
             settings = {field: value for field, value in cell.settings.items() if _concerns(modality, field)}
             settings |= {"modalities": (modality,), "fusion": "single"}
-            found[called] = Arm(called, with_fields(config, settings, f"arm '{called}'"), "control")
+            at = {factor: cell.levels[factor].label for factor in several}
+            found[called] = Arm(called, with_fields(config, settings, f"arm '{called}'"), "control", at)
     return list(found.values())
 
 

@@ -29,7 +29,8 @@ class Arm:
     config: RunConfig
     role: Role = "fusion"
     factors: Mapping[str, str] = field(default_factory=dict)
-    """In a study made of axes: factor → label of the level that this arm has of it. None of a control."""
+    """In a study made of axes: factor → label of the level that this arm has of it; a control of those
+    that change what a modality does alone."""
 
 
 @dataclass(frozen=True)

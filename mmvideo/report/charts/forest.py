@@ -19,7 +19,7 @@ NAMES = 600
 def chart(comparison: Comparison) -> Chart:
     """Per arm: test score, and its difference to the best single modality, each with the 95 % interval."""
     wording = comparison.study.task.display
-    difference = difference_title(comparison).format(comparison.best_unimodal or "best single modality")
+    difference = difference_title(comparison).format(comparison.compared_with or "best single modality")
     axis = alt.Axis(title=None, ticks=False, domain=False, labelPadding=8, labelLimit=NAMES)
     lines = alt.Scale(domain=list(comparison.table["arm"]))
     y = alt.Y("arm:N", scale=lines, axis=axis)

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import altair as alt
 
 from mmvideo.report.compare import Comparison
-from mmvideo.report.controls import SCORE_AVERAGING
+from mmvideo.report.comparisons import AGAINST_AVERAGING
 
 ROLES = {
     "leader": "fusion that validation picks",
@@ -61,7 +61,9 @@ def shape() -> alt.Shape:
 
 def key_arms(comparison: Comparison) -> list[str]:
     """The rows that a chart names where it cannot name all: what validation picks, and score averaging."""
-    chosen = (comparison.leader, comparison.best_unimodal, SCORE_AVERAGING)
+    pairs = comparison.pairs
+    averaged = pairs.loc[(pairs["family"] == AGAINST_AVERAGING) & (pairs["a"] == comparison.leader), "b"]
+    chosen = (comparison.leader, comparison.best_unimodal, *averaged)
     return [name for name in chosen if name is not None and name in set(comparison.table["arm"])]
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from mmvideo.evaluation.factors import factor_levels
 from mmvideo.report.compare import Comparison
-from mmvideo.report.factors import INTERACTION, MAIN, effects
+from mmvideo.report.factors import INTERACTION, MAIN, effects, factored
 from mmvideo.report.sections import Content
 
 POSITION = 25
@@ -16,7 +16,7 @@ def content(comparison: Comparison) -> Content | None:
     found = effects(comparison.study)
     if found.empty:
         return None
-    arms = [arm for arm in comparison.study.arms if arm.factors]
+    arms = factored(comparison.study)
     cells = two_way(comparison)
     tables = {kind: found[found["kind"] == kind].to_dict("records") for kind in (MAIN, INTERACTION)}
     shown = {kind: rows for kind, rows in tables.items() if rows}
@@ -26,7 +26,7 @@ def content(comparison: Comparison) -> Content | None:
 def two_way(comparison: Comparison) -> dict[str, Any] | None:
     """Of a study of two factors the row of each combination in the table of results: `rows[a][b]`, with the
     `columns` and the two `factors`; the one with more levels stands above. None of other studies."""
-    arms = {arm.name: arm.factors for arm in comparison.study.arms if arm.factors}
+    arms = {arm.name: arm.factors for arm in factored(comparison.study)}
     levels = factor_levels(list(arms.values()))
     if len(levels) != 2:
         return None

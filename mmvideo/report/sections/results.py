@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from mmvideo.report.answer import rank_text
 from mmvideo.report.charts import forest
 from mmvideo.report.compare import Comparison, incomplete
 from mmvideo.report.references import choices
 from mmvideo.report.sections import Content
+from mmvideo.report.words import rank_text
 
 POSITION = 30
 

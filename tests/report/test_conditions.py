@@ -1,0 +1,172 @@
+"""A study that varies more than fusion: each fusion is compared with the controls at its own levels."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from made_records import rewrite
+
+from mmvideo.files import read_record
+from mmvideo.report.charts.roles import key_arms
+from mmvideo.report.compare import OWN_REFERENCE, compare
+from mmvideo.report.comparisons import (
+    AGAINST_AVERAGING,
+    AGAINST_BOTH,
+    AGAINST_UNIMODAL,
+    BETWEEN_FUSIONS,
+    SINGLES,
+)
+from mmvideo.report.conditions import conditions_of
+from mmvideo.report.floors import COLUMNS
+from mmvideo.report.load import load_study
+from mmvideo.report.page import render
+from mmvideo.report.rows import Row, build_rows
+from mmvideo.study_records import StudyRecord
+
+SHARES = ("1", "0.1")
+ACCURACY = {
+    "late-1": 0.8, "early-1": 0.7, "visual-1": 0.64, "audio-1": 0.5,
+    "late-0.1": 0.6, "early-0.1": 0.5, "visual-0.1": 0.3, "audio-0.1": 0.4,
+}  # fmt: skip
+"""With a tenth of the clips another modality is the best, and fusion stays below what all clips give it."""
+
+
+@pytest.fixture
+def by_share(make_study: Callable[..., Path], fake_arm: type[Any]) -> Path:
+    def arm(name: str, accuracy: float) -> Any:
+        kind = name.split("-")[0]
+        if kind in ("visual", "audio"):
+            return fake_arm(accuracy, (kind,), "control", "single")
+        return fake_arm(accuracy, ("visual", "audio"), fusion=kind)
+
+    folder = make_study(arms={name: arm(name, value) for name, value in ACCURACY.items()}, n_clips=600)
+    set_factors(folder, lambda name, role: levels(name, role))
+    return folder
+
+
+def levels(name: str, role: str) -> dict[str, str]:
+    kind, share = name.split("-")
+    return {"fusion": kind, "share": share} if role == "fusion" else {"share": share}
+
+
+def set_factors(folder: Path, of: Callable[[str, str], dict[str, str]]) -> None:
+    record = read_record(folder / "study.json", StudyRecord, "")
+    arms = tuple(arm.model_copy(update={"factors": of(arm.name, arm.role)}) for arm in record.arms)
+    rewrite(folder / "study.json", record.model_copy(update={"arms": arms}))
+
+
+def test_the_reference_is_the_best_single_modality_at_the_same_level(by_share: Path) -> None:
+    comparison = compare(load_study(by_share))
+    pairs = comparison.pairs[comparison.pairs["family"] == AGAINST_UNIMODAL]
+    assert dict(zip(pairs["a"], pairs["b"], strict=True)) == {
+        "late-1": "visual-1", "early-1": "visual-1", "late-0.1": "audio-0.1", "early-0.1": "audio-0.1",
+    }  # fmt: skip
+    table = comparison.table.set_index("arm")
+    of = table["accuracy"]
+    assert table.loc["late-0.1", "difference"] == pytest.approx(of["late-0.1"] - of["audio-0.1"])
+    assert table.loc["late-0.1", "verdict"] == "better", "though below visual-1"
+    assert table.loc["visual-0.1", "reference"] == "audio-0.1"
+    assert {name for name in of.index if table.loc[name, "verdict"] == "reference"} == {
+        "visual-1",
+        "audio-0.1",
+    }
+    assert comparison.best_unimodal == "visual-1", "the leader's"
+    assert comparison.compared_with == OWN_REFERENCE
+
+
+def test_controls_made_from_predictions_are_made_at_each_level(by_share: Path) -> None:
+    study = load_study(by_share)
+    rows = {row.name: row for row in build_rows(study)[0]}
+    assert {arm.name for arm in rows["score averaging (0.1)"].members} == {"visual-0.1", "audio-0.1"}
+    assert {arm.name for arm in rows["score averaging (1)"].members} == {"visual-1", "audio-1"}
+    assert "majority class" in rows, "one, since both trained on clips of the same labels"
+    pairs = compare(study).pairs
+    for family in (AGAINST_AVERAGING, AGAINST_BOTH):
+        found = pairs[pairs["family"] == family]
+        assert all(f"({a.split('-')[1]})" in b for a, b in zip(found["a"], found["b"], strict=True))
+    assert set(pairs.loc[pairs["family"] == SINGLES, "a"]) == {
+        n for n in ACCURACY if n[:5] in ("visua", "audio")
+    }
+    assert (pairs["family"] == BETWEEN_FUSIONS).sum() == 6, "fusions with each other at all levels, as asked"
+
+
+def test_labels_that_differ_between_levels_give_each_its_own_majority(by_share: Path) -> None:
+    study = load_study(by_share)
+    for arm in study.arms:
+        if arm.name.endswith("-0.1"):
+            for run in arm.runs:
+                run.result.train_presence.update({"visual+audio": [0, 0, 0, 9]})
+    rows = {row.name: row for row in build_rows(study)[0]}
+    assert "majority class" not in rows
+    assert not np.array_equal(rows["majority class (1)"].outputs, rows["majority class (0.1)"].outputs)
+    assert rows["majority class (0.1)"].beside == {"late-0.1", "early-0.1", "visual-0.1", "audio-0.1"}
+
+
+def test_page_and_answer_name_the_leaders_own(by_share: Path) -> None:
+    comparison = compare(load_study(by_share))
+    assert "(visual-1)" in comparison.answer.sentence
+    assert key_arms(comparison) == ["late-1", "visual-1", "score averaging (1)"]
+    page = render(comparison, "")
+    assert f"vs {OWN_REFERENCE}" in page
+    assert "score averaging (0.1)" in page
+
+
+def test_an_encoder_below_its_floor_elsewhere_is_told_and_no_objection(
+    by_share: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def said(arm: str) -> tuple[str, tuple[str, ...]]:
+        monkeypatch.setattr(
+            sys.modules[compare.__module__], "against_floor", lambda study, rows: floors(rows, below=arm)
+        )
+        answer = compare(load_study(by_share)).answer
+        return answer.sentence, tuple(about for about, _ in answer.points)
+
+    sentence, points = said("audio-0.1")
+    assert sentence.startswith("Fusion adds to what single modalities give: late-1")
+    assert "audio-0.1 against floor audio" in points
+    sentence, points = said("audio-1")
+    assert sentence.startswith("Nothing can be concluded about fusion with these encoders")
+    assert "audio-1 against floor audio" in points
+
+
+def floors(rows: list[Row], below: str) -> pd.DataFrame:
+    """As where one arm stays below its floor."""
+    found = [("underfits", -0.1, -0.2, -0.01) if row.name == below else ("", *[np.nan] * 3) for row in rows]
+    return pd.DataFrame(found, columns=list(COLUMNS))
+
+
+def test_controls_without_levels_stand_beside_every_fusion(by_share: Path) -> None:
+    """As studies have them that were written before controls had levels, or that do not vary them."""
+    set_factors(by_share, lambda name, role: levels(name, role) if role == "fusion" else {})
+    study = load_study(by_share)
+    (condition,) = conditions_of(study)
+    assert condition.label == ""
+    comparison = compare(study)
+    assert set(comparison.pairs.loc[comparison.pairs["family"] == AGAINST_UNIMODAL, "b"]) == {"visual-1"}
+    assert comparison.compared_with == "visual-1"
+    assert "score averaging" in set(comparison.table["arm"])
+
+
+def test_a_control_stands_beside_all_fusions_that_share_its_levels(by_share: Path) -> None:
+    """Encoders of two modalities: a control of one does not care for the other's."""
+
+    def encoders(name: str, role: str) -> dict[str, str]:
+        kind, share = name.split("-")
+        if role == "fusion":
+            return {"visual": share, "audio": {"late": "a", "early": "b"}[kind]}
+        return {"visual": share} if kind == "visual" else {"audio": {"1": "a", "0.1": "b"}[share]}
+
+    set_factors(by_share, encoders)
+    found = {c.label: {arm.name for arm in c.singles} for c in conditions_of(load_study(by_share))}
+    assert found == {
+        "1, a": {"visual-1", "audio-1"},
+        "1, b": {"visual-1", "audio-0.1"},
+        "0.1, a": {"visual-0.1", "audio-1"},
+        "0.1, b": {"visual-0.1", "audio-0.1"},
+    }
