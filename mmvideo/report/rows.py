@@ -120,7 +120,8 @@ def references(study: StudyRuns) -> dict[str, str]:
 
     A single modality may stand under several: those of the leading fusion come first.
     """
-    leader, found = leading(study), {}
+    leader = leading(study)
+    found: dict[str, str] = {}
     for condition in sorted(conditions_of(study), key=lambda condition: leader not in condition.fusions):
         if condition.reference is not None:
             found |= dict.fromkeys(sorted(condition.arms - found.keys()), condition.reference.name)

@@ -29,7 +29,6 @@ from mmvideo.report.page import render
 from mmvideo.report.rows import Row, build_rows
 from mmvideo.study_records import StudyRecord
 
-SHARES = ("1", "0.1")
 ACCURACY = {
     "late-1": 0.8, "early-1": 0.7, "visual-1": 0.64, "audio-1": 0.5,
     "late-0.1": 0.6, "early-0.1": 0.5, "visual-0.1": 0.3, "audio-0.1": 0.4,

@@ -10,11 +10,13 @@ import pytest
 from made_records import rewrite
 
 from mmvideo.files import read_record
+from mmvideo.report.charts import levels
+from mmvideo.report.charts.theme import specification
 from mmvideo.report.compare import compare
 from mmvideo.report.factors import effects
 from mmvideo.report.load import load_study
 from mmvideo.report.page import render
-from mmvideo.report.sections.factors import two_way
+from mmvideo.report.sections.factors import content, two_way
 from mmvideo.study_records import ComparisonRecord, StudyRecord
 
 ACCURACY = {("late", "va"): 0.5, ("late", "vat"): 0.6, ("early", "va"): 0.5, ("early", "vat"): 0.9}
@@ -75,3 +77,48 @@ def test_two_factors_are_a_table_of_their_combinations(factorial: Path) -> None:
     assert table.count("<td") == 4
     assert table.count(f">{means['early-vat'] * 100:.1f} <small>") == 1
     assert 'class="better"' in table
+
+
+class TestCurves:
+    SHARES = ("1", "0.5", "0.1")
+
+    @pytest.fixture
+    def by_share(self, make_study: Callable[..., Path], fake_arm: type[Any]) -> Path:
+        arms, factors = {}, {}
+        for place, share in enumerate(self.SHARES):
+            for fusion, accuracy in (("late", 0.8), ("early", 0.7)):
+                name = f"{fusion}-{share}"
+                arms[name] = fake_arm(accuracy - 0.1 * place, ("visual", "audio"), fusion=fusion)
+                factors[name] = {"fusion": fusion, "share": share}
+            arms[f"visual-{share}"] = fake_arm(0.6 - 0.1 * place, ("visual",), "control", "single")
+            factors[f"visual-{share}"] = {"share": share}
+        folder = make_study(arms=arms, n_clips=100)
+        record = read_record(folder / "study.json", StudyRecord, "")
+        known = tuple(arm.model_copy(update={"factors": factors[arm.name]}) for arm in record.arms)
+        rewrite(folder / "study.json", record.model_copy(update={"arms": known}))
+        return folder
+
+    def test_each_level_stands_beside_the_best_single_modality_there(self, by_share: Path) -> None:
+        comparison = compare(load_study(by_share))
+        found = content(comparison)
+        assert found is not None
+        drawn = specification(found.charts["levels"])
+        (values,) = drawn["datasets"].values()
+        points = {(row["panel"], row["level"], row["series"]): row for row in values}
+        assert len(points) == len(values) == 2 * 3 * 2
+        table = comparison.table.set_index("arm")
+        for (fusion, level, series), row in points.items():
+            arm = f"{fusion if series == 'arm' else 'visual'}-{level:g}"
+            assert row["arm"] == arm
+            assert row["score"] == pytest.approx(100 * table.loc[arm, "accuracy"], rel=1e-5)
+            assert row["low"] == pytest.approx(100 * table.loc[arm, "low"], rel=1e-5)
+        page = render(comparison, "")
+        assert 'id="levels"' in page
+        assert "Test accuracy by share" in page
+
+    def test_names_make_no_curve(self, factorial: Path) -> None:
+        found = content(compare(load_study(factorial)))
+        assert found is not None
+        assert not found.charts
+        assert levels.numbers(["0.1", "small", "1"]) is None
+        assert levels.numbers(["1", "0.5"]) is None, "two points are none either"
