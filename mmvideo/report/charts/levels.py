@@ -52,7 +52,8 @@ def chart(comparison: Comparison, cells: Mapping[tuple[str, str], Mapping[Any, A
     far = levels[0] > 0 and levels[-1] / levels[0] >= FAR
     title = f"test {task.display.axis}"
     axis = alt.Axis(values=levels, grid=False, format="~r", labelOverlap=False)
-    x = alt.X("level:Q", title=along, axis=axis, scale=alt.Scale(type="log" if far else "linear", nice=False))
+    places = alt.Scale(type="log", nice=False) if far else alt.Scale(zero=False, nice=False)
+    x = alt.X("level:Q", title=along, axis=axis, scale=places)
     tips = [
         alt.Tooltip("panel:N", title="level"),
         alt.Tooltip("level:Q", title=along, format="~r"),
