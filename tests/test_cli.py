@@ -455,3 +455,12 @@ def test_arms_that_decode_clips_differently_are_refused_before_anything_is(
     options = ablate.Ablate(study="x", dry_run=dry, root=tmp_path / "r", out=tmp_path / "o")
     with pytest.raises(InputError, match=r"differently: frame_rate \(4.0 in 'r0', 8.0 in 'r1'\)"):
         ablate.carry_out(study, options, "mmvideo ablate x")
+
+
+def test_what_stands_behind_an_option_of_several_values_is_told_to_stand_first(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call("ablate", "--seeds", "0", "1", "fusions.py", "--dry-run") == 2
+    assert "What `mmvideo ablate` is about stands first" in capsys.readouterr().err
+    assert call("ablate", "fusions.py", "--sees", "1") == 2
+    assert "stands first" not in capsys.readouterr().err

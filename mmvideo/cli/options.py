@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Any, TypeVar
@@ -17,6 +18,10 @@ from mmvideo.errors import InputError
 from mmvideo.schema import Part, explain
 
 T = TypeVar("T")
+FIRST = (
+    "What `mmvideo {}` is about stands first, then its options: one that takes several values takes what "
+    "stands behind it for one of them."
+)
 NEUTRAL = {"modality_dropout": 0.0, "pad_to": 1}
 """Fields of `train` that hold a number for each modality, and the number that changes nothing."""
 
@@ -29,13 +34,18 @@ def parse(command: type[T], name: str, arguments: Sequence[str], default: T | No
     """
     registry = ConstructorRegistry()
     registry.struct_rule(_UnvalidatedPart())
-    return tyro.cli(
-        command,
-        prog=f"mmvideo {name}",
-        args=list(arguments),
-        default=tyro.MISSING_NONPROP if default is None else default,
-        registry=registry,
-    )
+    try:
+        return tyro.cli(
+            command,
+            prog=f"mmvideo {name}",
+            args=list(arguments),
+            default=tyro.MISSING_NONPROP if default is None else default,
+            registry=registry,
+        )
+    except SystemExit as end:
+        if end.code == 2 and arguments and arguments[0].startswith("-"):
+            print(f"mmvideo: {FIRST.format(name)}", file=sys.stderr)
+        raise
 
 
 def with_choices(config: RunConfig, arguments: Sequence[str]) -> RunConfig:
