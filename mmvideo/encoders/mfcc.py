@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import ClassVar
 
 from mmvideo.encoders.plain import PlainEncoder, PlainVectors
+from mmvideo.layers.pooling import ClipPool
 from mmvideo.modalities.audio import Sound
 from mmvideo.modalities.plain import Mfcc
-from mmvideo.schema import Positive, PositiveFloat
+from mmvideo.schema import Positive, PositiveFloat, added
 
 
 class MfccColumns(PlainEncoder):
@@ -28,6 +29,9 @@ class MfccColumns(PlainEncoder):
         hop_seconds: PositiveFloat = 0.02
         """Seconds of audio per item, which is one column."""
         coefficients: Positive = 40
+        clip_pool: ClipPool = added("segments", before="attention")
+        """How the columns become one vector: masked mean, additive attention over them, or the means of twelve
+        parts of the clip. Only parts keep their order: a column knows none of the others."""
 
     @classmethod
     def plain(cls, config: Config) -> PlainVectors:
