@@ -3,7 +3,7 @@
 Protocol: the same test and validation clips for all; training clips are drawn by class, in whole groups, anew
 for every seed, and each share holds the smaller ones. Each modality alone at every share. No arm has fewer
 than `least_steps` optimisation steps, so that few clips are not also little training; the floors are of all
-training clips, so arms on fewer may stand below them.
+training clips, so arms on fewer are not held to them.
 Cost: 140 runs with five seeds and three modalities; `--dry-run` tells the time once some are finished.
 Result: not run yet.
 Command: mmvideo ablate experiments/data_efficiency.py -- --base planted

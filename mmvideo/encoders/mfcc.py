@@ -30,8 +30,8 @@ class MfccColumns(PlainEncoder):
         """Seconds of audio per item, which is one column."""
         coefficients: Positive = 40
         clip_pool: ClipPool = added("segments", before="attention")
-        """How the columns become one vector: masked mean, additive attention over them, or the means of twelve
-        parts of the clip. Only parts keep their order: a column knows none of the others."""
+        """How the columns become one vector: masked mean, additive attention over them, or the means of
+        twelve parts of the clip. Only parts keep their order: a column knows none of the others."""
 
     @classmethod
     def plain(cls, config: Config) -> PlainVectors:

@@ -27,7 +27,7 @@ from mmvideo.report.conditions import best
 from mmvideo.report.costs import costs_of, step_notes
 from mmvideo.report.epochs import epoch_notes, epochs_of
 from mmvideo.report.factors import effects
-from mmvideo.report.floors import against_floor, leaders_floor
+from mmvideo.report.floors import against_floor, leaders_floor, without_floor
 from mmvideo.report.given import of_study
 from mmvideo.report.rows import KINDS, Row, build_rows, leading, references
 from mmvideo.report.runs import StudyRuns
@@ -168,6 +168,7 @@ def compare(study: StudyRuns, margin: float | None = None) -> Comparison:
     if reference is None:
         notes.append("The study has no single-modality arm, so no gain over a single modality can be stated.")
     notes += bootstrap_notes(pairs)
+    notes += without_floor(study)
     notes += epoch_notes(study.arms)
     notes += [
         f"{run.result.arm}, seed {run.result.seed}: {warning}."

@@ -12,7 +12,8 @@ from numpy import ndarray
 
 from mmvideo.evaluation.statistics import compare_arms
 from mmvideo.report.rows import Row
-from mmvideo.report.runs import StudyRuns
+from mmvideo.report.runs import ArmRuns, StudyRuns
+from mmvideo.vocabulary import first_of
 
 UNDERFITS = "underfits"
 BELOW = "below its floor"
@@ -64,10 +65,19 @@ def against_floor(study: StudyRuns, rows: Sequence[Row]) -> pd.DataFrame:
     return pd.DataFrame([_against(study, row, floors.get(row.modalities)) for row in rows], columns=COLUMNS)
 
 
+def without_floor(study: StudyRuns) -> list[str]:
+    """A note on the arms that trained on fewer clips than the floors read, if there are any."""
+    fewer = [arm.name for arm in study.arms if not _taught_as_much(study, arm)]
+    if not fewer:
+        return []
+    clips = f"{study.floors[0].training_clips:,} training clips"
+    return [f"Not compared with floors, which read {clips}, since they had fewer: {first_of(fewer)}."]
+
+
 def leaders_floor(study: StudyRuns, rows: Sequence[Row], leader: str | None) -> FloorTest | None:
     """The fusion against the best floor of any of its modalities: of one, or of all; None without floors."""
     arm = next((row for row in rows if row.name == leader), None)
-    if arm is None or _readable(study, arm).sum() < 2:
+    if arm is None or not _comparable(study, arm):
         return None
     floors = [row for row in rows if row.kind == "floor" and set(row.modalities) <= set(arm.modalities)]
     sign = 1 if study.task.higher_is_better else -1
@@ -76,7 +86,7 @@ def leaders_floor(study: StudyRuns, rows: Sequence[Row], leader: str | None) -> 
 
 
 def _against(study: StudyRuns, row: Row, floor: Row | None) -> tuple[str, float, float, float]:
-    if floor is None or row.kind not in ("fusion", "single modality") or _readable(study, row).sum() < 2:
+    if floor is None or row.kind not in ("fusion", "single modality") or not _comparable(study, row):
         return "", np.nan, np.nan, np.nan
     test = _tested(study, row, floor)
     below = test.high < 0 if study.task.higher_is_better else test.low > 0
@@ -90,6 +100,18 @@ def _tested(study: StudyRuns, row: Row, floor: Row) -> FloorTest:
     test = compare_arms(own, linear, study.clips.units_among(readable), limits=study.task.range)
     above = test.difference < 0 if study.task.higher_is_better else test.difference > 0
     return FloorTest(floor.name, test.difference, test.low, test.high, above)
+
+
+def _comparable(study: StudyRuns, row: Row) -> bool:
+    """Whether there are clips enough to compare it on, and it has learnt from as many as the floor."""
+    return int(_readable(study, row).sum()) > 1 and all(_taught_as_much(study, arm) for arm in row.members)
+
+
+def _taught_as_much(study: StudyRuns, arm: ArmRuns) -> bool:
+    if not study.floors:
+        return True
+    pairs = zip(arm.runs, study.floors, strict=True)
+    return all(run.result.counts["train"] >= floor.training_clips for run, floor in pairs)
 
 
 def _readable(study: StudyRuns, row: Row) -> Bool[ndarray, " n"]:

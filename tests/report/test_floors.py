@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from made_records import rewrite
+from made_records import reseal, rewrite
 from rich.console import Console
 
 from mmvideo.evaluation.floor_record import Floor, FloorRecord, floor_file
@@ -27,9 +27,10 @@ def write_floor(
     folder: Path,
     shares: dict[tuple[str, ...], float] = SHARES,
     seeds: tuple[int, ...] = (0, 1, 2),
+    training_clips: int = 4,
     **changes: str,
 ) -> None:
-    """Floors that are right on these shares of the clips."""
+    """Floors that are right on these shares of the clips, of as many training clips as arms have."""
     lines = next(folder.glob("*/predictions_test.jsonl")).read_text().splitlines()
     clips = [json.loads(line) for line in lines][::-1]
     labels = np.array([CLASSES.index(clip["label"]) for clip in clips])
@@ -48,7 +49,7 @@ def write_floor(
     known = {"data_fingerprint": run["data_fingerprint"]} | changes
     record = FloorRecord(
         key="k", task="single_label", classes=CLASSES, clips=tuple(clip["id"] for clip in clips),
-        training_clips=9, left_out=("text",), seconds=1.0, floors=tuple(floors), **known,
+        training_clips=training_clips, left_out=("text",), seconds=1.0, floors=tuple(floors), **known,
     )  # fmt: skip
     for seed in seeds:
         rewrite(folder / floor_file(seed), record)
@@ -67,6 +68,22 @@ def test_floors_are_rows_of_their_own(compared: Comparison) -> None:
     assert rows["accuracy"].tolist() == pytest.approx([0.95, 0.9, 0.3], abs=0.05)
     assert rows.loc["floor visual", "bayes_accuracy"] == 0.5
     assert rows["n_seeds"].isna().all()
+
+
+def test_an_arm_that_had_fewer_training_clips_is_not_held_to_a_floor(make_study: Callable[..., Path]) -> None:
+    folder = make_study()
+    write_floor(folder, training_clips=9)
+    few = next(folder.glob("visual-s1-*"))
+    for run in folder.glob("*-s?-*"):
+        if run != few:
+            reseal(run, counts={"train": 9, "val": 2, "test": 2})
+    compared = compare(load_study(folder))
+    arms = compared.table.set_index("arm")
+    assert arms.loc["late", "floor"] == "underfits"
+    assert arms.loc["visual", "floor"] == ""
+    assert np.isnan(arms.loc["visual", "floor_difference"])
+    note = "Not compared with floors, which read 9 training clips, since they had fewer: visual."
+    assert note in compared.notes
 
 
 def test_a_floor_that_one_seed_lacks_is_left_out_and_told(make_study: Callable[..., Path]) -> None:
