@@ -259,7 +259,9 @@ def _against(
 ) -> dict[str, Any]:
     """The row's difference to the best single modality under its conditions; only fusion arms are tested."""
     names = ("difference", "difference_low", "difference_high", "p", "adjusted_p", "verdict")
-    under = (arm for arm in references if not row.beside or arm in row.beside)
+    fusions = [other.name for other in rows if other.kind == "fusion"]  # singles may stand under several
+    order = sorted(references, key=lambda arm: arm not in fusions)
+    under = (arm for arm in order if not row.beside or arm in row.beside)
     name = references.get(row.name) or next((references[arm] for arm in under), None)
     if name is None or row.name == name:
         nothing = dict.fromkeys(names[:-1], np.nan)

@@ -163,6 +163,11 @@ def test_a_control_stands_beside_all_fusions_that_share_its_levels(by_share: Pat
 
     set_factors(by_share, encoders)
     found = {c.label: {arm.name for arm in c.singles} for c in conditions_of(load_study(by_share))}
+    table = compare(load_study(by_share)).table.set_index("arm")
+    assert table.loc["score averaging (1, b)", "reference"] == "visual-1"
+    assert table.loc["score averaging (0.1, b)", "reference"] == "audio-0.1", (
+        "though visual-1 has audio-1 too"
+    )
     assert found == {
         "1, a": {"visual-1", "audio-1"},
         "1, b": {"visual-1", "audio-0.1"},
