@@ -5,7 +5,9 @@ for every seed, and each share holds the smaller ones. Each modality alone at ev
 than `least_steps` optimisation steps, so that few clips are not also little training; the floors are of all
 training clips, so arms on fewer are not held to them.
 Cost: 140 runs with five seeds and three modalities; `--dry-run` tells the time once some are finished.
-Result: not run yet.
+Result: three seeds, planted `mixed` and digits at -10 dB: with a tenth of the clips no fusion is ahead of
+the best single modality at that share; with all, `late` is by 23 points on `mixed`, and undecided on digits
+(LOG.md).
 Command: mmvideo ablate experiments/data_efficiency.py -- --base planted
 """
 

@@ -5,8 +5,9 @@ it), and each modality alone, that one at each of these levels; the same clips a
 learns at a tenth of the rate of what is not.
 Cost: 55 runs with five seeds, two fusions and three modalities; `--dry-run` tells the time once some are
 finished. Tuned arms compute the encoder in every step, frozen ones once a clip.
-Result: not run as a whole. LOG.md has visual alone on `ucf101_mini`, frozen against its last stages tuned:
-nothing that 35 clips tell, and a minute an epoch on a processor.
+Result: MiniLM on CMU-MOSI's transcripts, `late`, three seeds: 70.9 frozen, 76.1 with its last block
+trained, 78.1 whole; text alone 75.5, 76.4, 79.9. Fusion adds nothing that could be shown at any (LOG.md,
+which also has visual alone on `ucf101_mini`: a minute an epoch on a processor, not run with fusions).
 Command: mmvideo ablate experiments/frozen_or_tuned.py -- --base ucf101_frozen --modality visual
 """
 
