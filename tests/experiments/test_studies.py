@@ -109,3 +109,29 @@ def test_its_arms_are_trained_on_a_tiny_data_set(file: str, configure: Configure
         assert result.counts["test"] == 16
         assert (result.counts["train"] < 20) == (file == "data_efficiency")
         assert len(result.test_subsets) == 2 ** len(result.modalities)
+
+
+def test_the_page_of_ready_studies_lists_all_with_their_question_and_runs() -> None:
+    page = (EXPERIMENTS.parent / "docs" / "studies.md").read_text()
+    listed = {}
+    for line in page.splitlines():
+        if line.startswith("| ") and "?" in line:
+            question, command, runs, _ = (cell.strip() for cell in line.strip("| ").split(" | "))
+            listed[question] = (command.strip("`"), runs)
+    asked = {}
+    for path in sorted(EXPERIMENTS.glob("*.py")):
+        tree = ast.parse(path.read_text())
+        if any(isinstance(node, ast.FunctionDef) and node.name == "study" for node in tree.body):
+            asked[(ast.get_docstring(tree) or "").splitlines()[0].partition("?")[0] + "?"] = path.stem
+    assert set(listed) == set(asked)
+    assert len(asked) == len(ARMS) + 1
+    for question, (command, runs) in listed.items():
+        file = asked[question]
+        if file == "interactions":  # whose encoders are runs that have to be there
+            assert command == "make interactions"
+            continue
+        assert f" experiments/{file}.py" in command
+        words = command.partition(" -- ")[2].split()
+        given = dict(zip((word.removeprefix("--") for word in words[::2]), words[1::2], strict=True))
+        found = build(file, **given)
+        assert runs == str(len(found.arms) * len(found.seeds)), file
