@@ -125,7 +125,7 @@ class RuntimeConfig(Part):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     devices: Positive = 1
     """GPUs (with `cpu`, processes) that train one run together, each with its part of every batch of
-    `batch_size`. What is finished is evaluated again on one."""
+    `batch_size`. Under torchrun, as many as it has begun. What is finished is evaluated again on one."""
     threads: Positive = 1
     """CPU threads per run."""
     loader_workers: Annotated[int, at.Ge(0)] = 0

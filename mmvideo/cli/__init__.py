@@ -7,8 +7,10 @@ import os
 import select
 import sys
 from collections.abc import Sequence
+from functools import partial
 
 from mmvideo.errors import InputError, TrainingError, unknown
+from mmvideo.runs.torchrun import in_all
 from mmvideo.terminal import show_any_text, visible
 
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -70,7 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _run(given: list[str]) -> int:
     try:
-        return _dispatch(given)
+        return in_all(partial(_dispatch, given))
     except ValueError as error:
         return _complain(_explained(error), 2)
     except TrainingError as error:

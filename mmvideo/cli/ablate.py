@@ -17,6 +17,7 @@ from mmvideo.cli.study_options import StudyOptions, read_study
 from mmvideo.errors import InputError
 from mmvideo.files import locked, make_folder
 from mmvideo.runs.same_data import refuse_other_decoding
+from mmvideo.runs.torchrun import refuse_torchrun
 from mmvideo.studies.availability import refuse_missing, restricted
 from mmvideo.studies.grid import run_grid
 from mmvideo.studies.plan import duration, plan_lines, plan_of
@@ -72,6 +73,7 @@ def carry_out(study: Study, options: StudyOptions, command: str) -> int:
     """
     from mmvideo.runs.own_components import check_own_components
 
+    refuse_torchrun("a study")
     began, engine = time.monotonic(), options.chosen_engine.build()
     if options.dry_run:
         print(_plan(study, options))

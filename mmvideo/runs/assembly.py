@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import torch
 from lightning_fabric import Fabric
-from lightning_fabric.plugins.environments.lightning import LightningEnvironment
+from lightning_fabric.plugins.environments import LightningEnvironment, TorchElasticEnvironment
 from lightning_fabric.strategies.ddp import DDPStrategy
 from torch import nn
 
@@ -22,6 +22,7 @@ from mmvideo.modalities.base import Modality
 from mmvideo.model import FusionModel, build_model
 from mmvideo.objectives import Objective, Setting
 from mmvideo.runs.own_code import content_digest
+from mmvideo.runs.torchrun import launched
 from mmvideo.schema import files_named
 from mmvideo.store.encoded import EncodedClips
 from mmvideo.training.encoded import EncodedData, EncodedSplit, encode_split
@@ -37,7 +38,8 @@ def make_fabric(config: RunConfig, devices: int = 1) -> Fabric:
     """The device and precision a configuration asks for.
 
     Args:
-        devices: more than one are for what `Fabric.launch` begins, in a process for each.
+        devices: more than one are for what `Fabric.launch` begins, in a process for each, or joins, where
+            torchrun has begun them, on this machine or on several.
 
     Raises:
         InputError: CUDA is asked for and not there, or has fewer devices.
@@ -49,14 +51,26 @@ def make_fabric(config: RunConfig, devices: int = 1) -> Fabric:
     torch.set_num_threads(config.runtime.threads)
     if accelerator == "cuda":  # on a CPU this would choose other kernels too
         torch.set_float32_matmul_precision("high")  # TF32; of torch's newer switch, inductor asks in vain
-    if accelerator == "cuda" and devices > torch.cuda.device_count():
+    group = launched() if devices > 1 else None
+    nodes = 1 if group is None else group.nodes
+    here = devices // nodes
+    if accelerator == "cuda" and here > torch.cuda.device_count():
         raise InputError(
-            f"runtime.devices is {devices}, but torch finds {torch.cuda.device_count()}; "
-            "ask for fewer, or make more of them visible"
+            f"The run is to have {here} devices here, but torch finds {torch.cuda.device_count()}; ask for "
+            "fewer by runtime.devices or torchrun's --nproc_per_node, or make more of them visible"
         )
-    strategy = Replicas(cluster_environment=LightningEnvironment(), start_method=START)
-    kept: Any = strategy if devices > 1 else "auto"
-    return Fabric(accelerator=accelerator, devices=devices, precision=config.train.precision, strategy=kept)
+    strategy: Any = "auto"
+    if group is not None:
+        strategy = Replicas(cluster_environment=TorchElasticEnvironment())
+    elif devices > 1:
+        strategy = Replicas(cluster_environment=LightningEnvironment(), start_method=START)
+    return Fabric(
+        accelerator=accelerator,
+        devices=here,
+        num_nodes=nodes,
+        precision=config.train.precision,
+        strategy=strategy,
+    )
 
 
 class Replicas(DDPStrategy):

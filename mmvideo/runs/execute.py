@@ -14,6 +14,7 @@ from mmvideo.config import RunConfig
 from mmvideo.data.loading import in_batches
 from mmvideo.data.opened import open_data
 from mmvideo.data.run_data import RunData
+from mmvideo.errors import InputError
 from mmvideo.fusion.resized import Resized
 from mmvideo.model import build_model
 from mmvideo.runs.costs import flops_per_clip, latency_ms, parameter_counts, step_ms
@@ -21,7 +22,8 @@ from mmvideo.runs.directory import RunDirectory
 from mmvideo.runs.evaluate import evaluate_splits
 from mmvideo.runs.identity import bind
 from mmvideo.runs.own_components import check_own_components
-from mmvideo.runs.processes import on_devices
+from mmvideo.runs.processes import on_devices, on_what_is_there
+from mmvideo.runs.torchrun import in_all
 from mmvideo.runs.tracker import NoTracker, Tracker
 from mmvideo.runs.tracking import open_tracker
 from mmvideo.runs.training import Training
@@ -44,17 +46,17 @@ def execute(config: RunConfig, *, root: Path, progress: bool = False) -> Path:
         Busy: another process is training it.
         TrainingError: the loss became NaN or infinite.
     """
-    run, _ = _execute_missing(config, root, progress)
+    run, _ = in_all(partial(_execute_missing, config, root, progress))
     return run.path
 
 
 def train_missing(config: RunConfig, *, root: Path) -> bool:
     """As `execute`, but tell whether the run was trained now: False if it was finished before."""
-    return _execute_missing(config, root, progress=False)[1]
+    return in_all(partial(_execute_missing, config, root, progress=False))[1]
 
 
 def _execute_missing(config: RunConfig, root: Path, progress: bool) -> tuple[RunDirectory, bool]:
-    config = with_sources(config)
+    config = with_sources(on_what_is_there(config))
     check_own_components(config, root)
     source = open_data(config, progress=progress)
     run = RunDirectory.create(root, config, source.fingerprint)
@@ -70,6 +72,11 @@ def _execute_missing(config: RunConfig, root: Path, progress: bool) -> tuple[Run
 
 def _execute(fabric: Fabric, config: RunConfig, run: RunDirectory, progress_shown: bool) -> None:
     first = fabric.is_global_zero
+    if not run.path.is_dir():
+        raise InputError(
+            f"Process {fabric.global_rank} of the run does not find {run.path.absolute()}, the run's folder. "
+            "On several machines, that and the data must be on a file system that all share, under one path."
+        )
     warm, source = sources(config), open_data(config, progress=progress_shown and first)
     data = RunData.over(config, source, {modality: earlier.inputs for modality, earlier in warm.items()})
     for notice in data.content.notices:  # asked for here, so that data of which nothing can come end here

@@ -14,10 +14,23 @@ from torch.multiprocessing.spawn import ProcessExitedException, ProcessRaisedExc
 from mmvideo.config import RunConfig
 from mmvideo.errors import InputError, TrainingError
 from mmvideo.runs.assembly import START, make_fabric
+from mmvideo.runs.torchrun import launched
+from mmvideo.terminal import note
+
+
+def on_what_is_there(config: RunConfig) -> RunConfig:
+    """The configuration with as many devices as torchrun has begun processes, if it has."""
+    if (group := launched()) is None:
+        return config
+    asked, runtime = config.runtime.devices, config.runtime
+    if asked not in (1, group.processes):
+        note(f"torchrun has begun {group.processes} processes, so runtime.devices {asked} does not count.")
+    return config.model_copy(update={"runtime": runtime.model_copy(update={"devices": group.processes})})
 
 
 def on_devices(config: RunConfig, work: Callable[[Fabric], None]) -> None:
-    """Have the work done by every process of the run: this one, or as many new ones as it has devices.
+    """Have the work done by every process of the run: this one, as many new ones as it has devices, or those
+    that torchrun has begun.
 
     Args:
         work: to be had in other processes, if there are any; it writes in the first of them only.
@@ -33,6 +46,10 @@ def on_devices(config: RunConfig, work: Callable[[Fabric], None]) -> None:
             f"runtime.devices is {devices}, but a batch has {config.train.batch_size} clips to share among "
             "them; ask for fewer, or raise train.batch_size."
         )
+    if (group := launched()) is not None:
+        group.tell(partial(_in_this, config, work))
+        _in_this(config, work)
+        return
     fabric = make_fabric(config, devices)
     if devices == 1:
         work(fabric)
@@ -54,6 +71,14 @@ def on_devices(config: RunConfig, work: Callable[[Fabric], None]) -> None:
         os.environ.pop("MASTER_PORT", None)
         if port is not None:
             os.environ["MASTER_PORT"] = port
+
+
+def _in_this(config: RunConfig, work: Callable[[Fabric], None]) -> None:
+    """The work, in one of torchrun's processes; all end it together."""
+    fabric = make_fabric(config, config.runtime.devices)
+    fabric.launch()
+    work(fabric)
+    fabric.barrier()
 
 
 def _told(fabric: Fabric, work: Callable[[Fabric], None], errors: Any) -> None:

@@ -13,6 +13,7 @@ from types import MappingProxyType
 from mmvideo.config import RunConfig
 from mmvideo.errors import InputError
 from mmvideo.runs.directory import RunDirectory
+from mmvideo.runs.torchrun import refuse_torchrun
 from mmvideo.studies.engines.base import Attempt, Ended, Engine
 from mmvideo.studies.engines.local import LocalEngine
 from mmvideo.studies.progress import GridProgress, Outcome
@@ -104,6 +105,7 @@ def carry_out(
         InputError: fewer than one worker, or an engine that cannot work here.
     """
     check_workers(workers)
+    refuse_torchrun("a study")
     engine = engine or LocalEngine(LocalEngine.Config())
     missing = [(config, run) for config, run in wanted if not run.finished]
     failures = [
