@@ -69,6 +69,11 @@ class Encoder(nn.Module):
         for the modality's input. None: they are not."""
         return None
 
+    @classmethod
+    def views_ahead(cls, config: Any) -> int:
+        """In how many changes of training `encode_ahead` is to encode each clip, beside the clip as it is."""
+        return 0
+
     @property
     def pretrained(self) -> nn.Module | None:
         """The pretrained network in it, which has a learning rate of its own (`train.rates`); None: there is

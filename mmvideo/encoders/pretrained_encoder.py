@@ -94,6 +94,10 @@ class PretrainedEncoder(TunedEncoder):
         encoder = cls(config, modality.told, width=1, levels=frozenset({"stem"}))  # no width is used here
         return encoder.eval().to(device).encoding(modality, device)
 
+    @classmethod
+    def views_ahead(cls, config: Any) -> int:
+        return int(config.views)
+
     def __init__(self, config: Any, told: Any, width: int, levels: Set[Level]) -> None:
         super().__init__(config, told, width, levels)
         self.model = self.load_model(config, told)

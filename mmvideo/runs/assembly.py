@@ -117,7 +117,7 @@ def encode_ahead(data: RunData, device: torch.device, *, views: bool = True) -> 
 
 def changed_views(chosen: EncoderChoice, modality: Modality) -> list[Modality]:
     """The modality in each of the changes of training in which its encoder keeps clips."""
-    return [modality.changed(view) for view in range(getattr(chosen.options, "views", 0))]
+    return [modality.changed(view) for view in range(chosen.component.views_ahead(chosen.options))]
 
 
 def _encoded(

@@ -95,7 +95,8 @@ def caches(configs: Iterable[RunConfig]) -> Iterator[tuple[str, Cache | None]]:
             if (which := (name, config.inputs[name].model_dump_json(), config.data)) not in seen:
                 seen.add(which)
                 yield name, _cache(config, name, None)
-                for view in range(getattr(config.inputs[name].encoder.options, "views", 0)):
+                chosen = config.inputs[name].encoder
+                for view in range(chosen.component.views_ahead(chosen.options)):
                     yield name, _cache(config, name, view)
 
 
