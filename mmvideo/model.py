@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence, Set
+from contextlib import nullcontext
 from types import MappingProxyType
 from typing import Any
 
@@ -48,7 +49,9 @@ class FusionModel(nn.Module):
         restricted = (
             {m: f if m in subset else f.absent() for m, f in features.items()} for subset in subsets
         )
-        alternatives = tuple(self._fuse(part)[0] for part in restricted)
+        # 2^M sets would be as many versions to compile; those that training reads are worth it
+        with nullcontext() if self.training else torch.compiler.set_stance("force_eager"):
+            alternatives = tuple(self._fuse(part)[0] for part in restricted)
         return Prediction(logits, diagnostics, clips, alternatives)
 
     def encode(self, batch: Batch) -> dict[str, Features]:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from pathlib import Path
 
+import pytest
 import yaml
 
 import mmvideo
-from mmvideo.cli import COMMANDS
+from mmvideo.cli import COMMANDS, main
 from mmvideo.components import FUSIONS, OBJECTIVES
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -57,3 +59,15 @@ def test_pages_name_only_files_that_exist() -> None:
     named = {path for page in pages for path in re.findall(folders, page.read_text(encoding="utf-8"))}
     assert len(named) > 15
     assert sorted(path for path in named if not (REPOSITORY / path).exists()) == []
+
+
+def test_the_switches_that_the_page_on_gpus_lists_are_taken_as_they_stand_there(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    switches = re.findall(r"^\| `(--.+?)` \|", text("docs/gpu.md"), re.M)
+    assert len(switches) > 4
+    base = f"{REPOSITORY / 'experiments' / 'bases.py'}:planted"
+    with pytest.raises(SystemExit) as ended:
+        main(["train", base, *" ".join(switches).split(), "--dry-run"])
+    assert ended.value.code == 0, capsys.readouterr().err
+    assert json.loads(capsys.readouterr().out)["train"]["compile"] is True

@@ -92,7 +92,8 @@ def _execute(fabric: Fabric, config: RunConfig, run: RunDirectory, progress_show
         if not first:
             return
         result |= _counted(data, progress)
-        result["warnings"] = clips_seen_before(data, warm)
+        as_written = [f"{part} was not compiled: {why}" for part, why in progress.not_compiled.items()]
+        result["warnings"] = [*clips_seen_before(data, warm), *as_written]
         result["costs"] = _costs(training, net, progress)
         fusion = model.fusion.fusion if isinstance(model.fusion, Resized) else model.fusion
         result["step_spent_on"] = fusion.cost

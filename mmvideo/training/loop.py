@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 import torch
@@ -22,7 +22,7 @@ from mmvideo.objectives import Objective
 from mmvideo.seeding import derive_seed
 from mmvideo.training.accumulation import MeanGradient
 from mmvideo.training.checkpoint import Checkpoints
-from mmvideo.training.compilation import compile_parts
+from mmvideo.training.compilation import compile_parts, every_kind_of_step
 from mmvideo.training.diagnostics import GradientNorms, diagnoses, validate_alone
 from mmvideo.training.optimization import make_optimizer, make_schedule, trained_parts
 from mmvideo.training.predict import as_outputs, predict
@@ -50,6 +50,8 @@ class Progress:
     """Validation loss of that epoch."""
     best_score: float = math.nan
     """Its validation score."""
+    not_compiled: dict[str, str] = field(default_factory=dict)
+    """By part that was to be compiled and ran as written: why."""
 
     def better(self, loss: float, score: float, select: Select, task: TaskKind) -> bool:
         """Whether the epoch that was just validated takes the place of the best so far.
@@ -98,15 +100,16 @@ def fit(
     schedule = make_schedule(optimizer, config, epochs * steps)
     net, optimizer = fabric.setup(model, optimizer)
     session = Session(model, gathering(net, fabric), data, config, fabric, seed)
+    not_compiled: dict[str, str] = {}
     if config.compile:
-        example = next(iter(session.val_batches()))
-        compile_parts(model, lambda: session.backward(session.net(example).logits.float().square().mean()))
+        not_compiled = compile_parts(model, every_kind_of_step(session), tell=fabric.is_global_zero)
     state = {"model": model, "objective": objective, "optimizer": optimizer, "schedule": schedule}
     state["precision"] = fabric.strategy.precision  # with 16-mixed, the scale of the loss
     first = fabric.is_global_zero  # the process that writes
     if first:
         checkpoints.remove_stale()
     progress = Progress(**checkpoints.resume(state).get("progress", {}))
+    progress.not_compiled |= not_compiled
     if first:
         resumed(progress.epoch)
     written = log if first else _nothing
