@@ -15,12 +15,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cache
-from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
+from typing import Any, Generic, NoReturn, TypeVar
 
 from mmvideo.errors import InputError, TrainingError
-
-if TYPE_CHECKING:
-    from torch.distributed import Store
 
 T = TypeVar("T")
 EVERY = 0.1
@@ -53,7 +50,8 @@ class Launched:
     rank: int
     processes: int
     nodes: int
-    store: Store
+    store: Any
+    """torchrun's own, a `torch.distributed.Store`."""
     messages: Iterator[str] = field(default_factory=lambda: map(str, itertools.count()))
     working: bool = False
 
@@ -104,7 +102,8 @@ def launched() -> Launched | None:
     processes = int(os.environ.get("WORLD_SIZE", 1))
     if "TORCHELASTIC_RUN_ID" not in os.environ or processes == 1:
         return None
-    from torch.distributed import PrefixStore, rendezvous
+    from torch.distributed import PrefixStore  # type: ignore[attr-defined]
+    from torch.distributed.rendezvous import rendezvous
 
     store, rank, _ = next(rendezvous("env://", timeout=timedelta(minutes=5)))
     attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")

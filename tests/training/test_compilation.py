@@ -20,6 +20,8 @@ from mmvideo.runs.costs import flops_per_clip
 from mmvideo.training.compilation import compile_parts
 
 MODALITIES = ("visual", "audio")
+torch._dynamo.config.fail_on_recompile_limit_hit = True  # else, what is beyond it runs as written, untold
+torch._dynamo.config.recompile_limit = 1  # for parts that share code, as for more parts under torch's own
 told = {}
 for refused in ("nothing", "gelu", "step"):
     graphs = []
