@@ -62,7 +62,7 @@ def compile_parts(
 def every_kind_of_step(session: Session) -> Callable[[], None]:
     """What a run has its model compute: forward and backward in training, and forward in evaluation; of the
     first validation batch, and of half of it, after which no size is new but that of one clip."""
-    first = next(iter(session.data.val_batches())).to(session.fabric.device)
+    first = next(iter(session.data.val_batches())).to(session.fabric.device).finished()
     whole = first.own if isinstance(first, Part) else first
     half = len(whole) // 2
     batches = [whole] if isinstance(whole, EncodedBatch) or half < 2 else [whole, _first(whole, half)]
