@@ -62,7 +62,7 @@ NAME_KNOWN = {
         [f"modalities/{name}.py" for name in ("picture_batches", "picture_changes", "pictures")],
         "a way to resize pictures",
     ),
-    "attention": {"encoders/base.py layers/pooling.py": "a way to pool tokens"},
+    "attention": {"encoders/base.py encoders/mfcc.py layers/pooling.py": "a way to pool tokens"},
     "cnn_lstm": {"modalities/visual.py": "the kind's default encoder"},
     "spectrogram_cnn": {"modalities/audio.py": "the kind's default encoder"},
     "transformer": {"modalities/text.py": "the kind's default encoder", "layers/trunk.py": "a kind of trunk"},
