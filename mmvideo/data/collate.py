@@ -56,7 +56,7 @@ def _stack(parts: Sequence[Tensor], length: int) -> Tensor:
     Pictures whose channels lie last in memory, as the store has them, stay so. Of pictures of several sizes
     smaller ones have zeros below and to the right.
     """
-    if parts[0].ndim == 4 and parts[0].stride(1) == 1:
+    if parts[0].ndim == 4 and parts[0].stride(1) == 1 < parts[0].stride(3):
         return _stack([part.movedim(1, 3) for part in parts], length).movedim(4, 2)
     if all(part.shape == (length, *parts[0].shape[1:]) for part in parts):
         return torch.stack(list(parts))  # in one go, where there is nothing to fill up

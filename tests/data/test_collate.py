@@ -100,3 +100,14 @@ def test_pictures_keep_their_channels_last_in_memory() -> None:
     assert torch.equal(values[0], frames[0])
     assert torch.equal(values[1, :1], frames[1])
     assert not values[1, 1:].any()
+
+
+@pytest.mark.parametrize("shape", [(3, 1, 1), (1, 4, 1), (1, 1, 1)])
+def test_items_of_a_single_pixel_are_stacked_too(shape: tuple[int, ...]) -> None:
+    """Whose memory does not tell where their channels lie."""
+    items = [torch.rand(frames, *shape) for frames in (2, 1)]
+    batch = collate([Sample(str(i), 0, {"visual": (v, torch.zeros(len(v)))}) for i, v in enumerate(items)])
+    values = batch.inputs["visual"].values
+    assert values.shape == (2, 2, *shape)
+    assert torch.equal(values[0], items[0])
+    assert torch.equal(values[1, :1], items[1])
