@@ -79,6 +79,20 @@ def test_two_factors_are_a_table_of_their_combinations(factorial: Path) -> None:
     assert 'class="better"' in table
 
 
+def test_arms_that_share_a_combination_make_no_table_of_two_factors(factorial: Path) -> None:
+    """Else one of them would stand for both, as where only some have a level of a third factor."""
+    record = read_record(factorial / "study.json", StudyRecord, "")
+    arms = tuple(
+        arm.model_copy(update={"factors": {"fusion": "late", "modalities": "va", "tuned": "yes"}})
+        if arm.name == "late-vat"
+        else arm
+        for arm in record.arms
+    )
+    assert arms != record.arms
+    rewrite(factorial / "study.json", record.model_copy(update={"arms": arms}))
+    assert two_way(compare(load_study(factorial))) is None
+
+
 class TestCurves:
     SHARES = ("1", "0.5", "0.1")
 
@@ -122,3 +136,7 @@ class TestCurves:
         assert not found.charts
         assert levels.numbers(["0.1", "small", "1"]) is None
         assert levels.numbers(["1", "0.5"]) is None, "two points are none either"
+        assert levels.numbers(["1", "nan", "2", "3"]) is None
+        assert levels.numbers(["1", "2", "1e400"]) is None, "infinity is no place on an axis"
+        assert levels.numbers(["1", "1.0", "2", "3"]) is None, "two levels at one place are no curve"
+        assert levels.numbers(["-1", "0", "1e-5", "1000"]) == [-1, 0, 1e-5, 1000]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -20,12 +21,13 @@ SERIES = {"arm": "leader", "best single modality": "reference"}
 
 
 def numbers(levels: Sequence[str]) -> list[float] | None:
-    """The levels as numbers; None where they make no curve."""
+    """The levels as numbers; None where they make no curve: some are no places on an axis, or share one."""
     try:
         found = [float(level) for level in levels]
     except ValueError:
         return None
-    return found if len(found) >= LEAST else None
+    drawn = all(map(math.isfinite, found)) and len(set(found)) == len(found) >= LEAST
+    return found if drawn else None
 
 
 def chart(comparison: Comparison, cells: Mapping[tuple[str, str], Mapping[Any, Any]], along: str) -> Chart:

@@ -43,8 +43,8 @@ def two_way(comparison: Comparison) -> dict[str, Any] | None:
     `columns` and the two `factors`; the one with more levels stands above. None of other studies."""
     arms = {arm.name: arm.factors for arm in factored(comparison.study)}
     of = factor_levels(list(arms.values()))
-    if len(of) != 2:
-        return None
+    if len(of) != 2 or len({tuple(own[factor] for factor in of) for own in arms.values()}) < len(arms):
+        return None  # two arms of one combination differ in what others have no level of
     (down, rows), (across, columns) = sorted(of.items(), key=lambda item: len(item[1]))
     found: dict[str, dict[str, Any]] = {row: {} for row in rows}
     for result in comparison.table.to_dict("records"):
