@@ -16,6 +16,9 @@ after."""
 LEVELS: tuple[Level, ...] = get_args(Level)
 SPLITS: tuple[Split, ...] = get_args(Split)
 TASK_KINDS: tuple[TaskKind, ...] = get_args(TaskKind)
+OF_FUSING = ("fusion", "fusion_width", "modalities", "objective", "train.modality_dropout")
+"""Fields, and sections, that say how modalities are put together. Controls, which have one, stay as the base
+is in them; they go along with every other axis."""
 
 
 def in_order(names: Iterable[str]) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import asdict
 
 import numpy as np
@@ -43,14 +43,19 @@ def calibration_frame(study: StudyRuns) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def proper_score_differences(study: StudyRuns, reference: str) -> pd.DataFrame:
+def proper_score_differences(study: StudyRuns, references: Mapping[str, str]) -> pd.DataFrame:
     """What each arm's `nll` and `brier` (of the predicted class's probability, as in `calibration_frame`)
-    differ by from an arm's: `arm`, and of each score `…_difference`, `…_low`, `…_high`. Paired by seed and
+    differ by from another's: `arm`, and of each score `…_difference`, `…_low`, `…_high`. Paired by seed and
     clip; intervals over seeds and groups, which hold for all arms together (max-t). Both are means over
     clips, which smooth ECE, AUGRC and CORP's parts are not. Negative: the arm is better.
+
+    Args:
+        references: arm → the arm that it is compared with; those that it names with themselves, or not at
+            all, are left out.
     """
     names, units = [arm.name for arm in study.arms], study.clips.units
-    others = [(names.index(name), names.index(reference)) for name in names if name != reference]
+    compared = [(name, references[name]) for name in names if references.get(name, name) != name]
+    others = [(names.index(name), names.index(reference)) for name, reference in compared]
     found = pd.DataFrame({"arm": [names[arm] for arm, _ in others]})
     for prefix, of_clips, most in (("nll_", _nll, np.inf), ("brier_", _brier, 1.0)):
         scores = np.stack([[of_clips(run, study.clips) for run in arm.runs] for arm in study.arms])

@@ -29,14 +29,14 @@ from mmvideo.report.epochs import epoch_notes, epochs_of
 from mmvideo.report.factors import effects
 from mmvideo.report.floors import against_floor, leaders_floor, without_floor
 from mmvideo.report.given import of_study
-from mmvideo.report.rows import KINDS, Row, build_rows, leading, references
+from mmvideo.report.rows import KINDS, Row, build_rows, leading, reference_of, references
 from mmvideo.report.runs import StudyRuns
 from mmvideo.report.tuning import tuned_columns
 from mmvideo.report.variance import variance_table
 from mmvideo.study_records import ComparisonRecord
 
 OWN_REFERENCE = "its best single modality"
-"""What a fusion is compared with where conditions have their own."""
+"""What a row is compared with where conditions have their own."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,10 +91,9 @@ class Comparison:
 
     @property
     def compared_with(self) -> str | None:
-        """What fusions' differences are to, in a word: the one single modality, or each its own. None: to
-        nothing."""
-        own = set(self.table.loc[self.table["kind"] == "fusion", "reference"].dropna())
-        return OWN_REFERENCE if len(own) > 1 else self.best_unimodal
+        """What differences are to: the one single modality, or each row's own. None: to nothing."""
+        own = set(self.table["reference"].dropna())
+        return OWN_REFERENCE if own - {self.best_unimodal} else self.best_unimodal
 
     def record(self) -> ComparisonRecord:
         """All of it but the confusion matrices."""
@@ -158,14 +157,15 @@ def compare(study: StudyRuns, margin: float | None = None) -> Comparison:
     pairs = compare_pairs(study, rows, margin)
     ranks = fusion_ranks(study, rows, pairs)
     table = pd.DataFrame([_describe(study, row) | _rank(ranks.get(row.name)) for row in rows])
-    table = table.join(pd.DataFrame([_against(study, row, rows, references_of, pairs) for row in rows]))
+    against = [(row, reference_of(study, row, references_of, leader, reference)) for row in rows]
+    table = table.join(pd.DataFrame([_against(study, row, rows, name, pairs) for row, name in against]))
     table = table.join(against_floor(study, rows)).join(tuned_columns(study, rows))
     task = study.task
     table = table.sort_values(task.score, ascending=not task.higher_is_better, kind="stable")
     table = table.sort_values(
         "kind", key=lambda kinds: kinds.map(KINDS.index), kind="stable", ignore_index=True
     )
-    if reference is None:
+    if not any(arm.unimodal for arm in study.arms):
         notes.append("The study has no single-modality arm, so no gain over a single modality can be stated.")
     notes += bootstrap_notes(pairs)
     notes += without_floor(study)
@@ -255,14 +255,11 @@ def _reference(study: StudyRuns, leader: str | None, of: Mapping[str, str]) -> s
 
 
 def _against(
-    study: StudyRuns, row: Row, rows: list[Row], references: Mapping[str, str], pairs: pd.DataFrame
+    study: StudyRuns, row: Row, rows: list[Row], name: str | None, pairs: pd.DataFrame
 ) -> dict[str, Any]:
-    """The row's difference to the best single modality under its conditions; only fusion arms are tested."""
+    """The row's difference to the best single modality under its conditions, of that name; only fusion arms
+    are tested."""
     names = ("difference", "difference_low", "difference_high", "p", "adjusted_p", "verdict")
-    fusions = [other.name for other in rows if other.kind == "fusion"]  # singles may stand under several
-    order = sorted(references, key=lambda arm: arm not in fusions)
-    under = (arm for arm in order if not row.beside or arm in row.beside)
-    name = references.get(row.name) or next((references[arm] for arm in under), None)
     if name is None or row.name == name:
         nothing = dict.fromkeys(names[:-1], np.nan)
         return nothing | {"verdict": "reference" if name else "", "reference": name}

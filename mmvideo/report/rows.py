@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,9 +56,13 @@ def build_rows(study: StudyRuns) -> tuple[list[Row], list[str]]:
     notes = []
     conditions = conditions_of(study)
     for condition in conditions:
-        rows += _averaged(study, condition)
-    if not any(row.control for row in rows):
-        notes.append("No score averaging: it needs single-modality arms of at least two modalities.")
+        rows += (averaged := list(_averaged(study, condition)))
+        at = f" at {condition.label}" if condition.label else ""
+        if at and condition.fusions and not condition.singles:
+            notes.append(f"What fusion gains{at} is not measured: no single-modality arm there is finished.")
+        elif not averaged and (condition.fusions or not at):
+            notes.append(f"No score averaging{at}: it needs single-modality arms of at least two modalities.")
+    notes += _without_levels(study)
     rows += _without_content(study, conditions)
     for condition in conditions:
         rows += _with_missingness(study, condition)
@@ -70,6 +74,18 @@ def build_rows(study: StudyRuns) -> tuple[list[Row], list[str]]:
         else:  # no clip of a seed's own training split has what another seed's has
             notes.append(f"No floor of {'+'.join(read)}: not every seed's training clips have all of it.")
     return rows, notes
+
+
+def _without_levels(study: StudyRuns) -> Iterator[str]:
+    """That a study varies what single modalities do, and its record does not say at which levels each is."""
+    singles = [arm for arm in study.arms if arm.unimodal and arm.role == "control"]
+    several = len({arm.modalities for arm in singles}) < len(singles)
+    if several and any(arm.factors for arm in study.arms) and not any(arm.factors for arm in singles):
+        yield (
+            "study.json does not say at which levels its controls are, as it did not of old, so fusions of "
+            "all levels are compared with the best single modality of any. Run the study's command again: "
+            "that writes it anew, and trains nothing twice."
+        )
 
 
 def _averaged(study: StudyRuns, condition: Condition) -> Iterator[Row]:
@@ -126,6 +142,20 @@ def references(study: StudyRuns) -> dict[str, str]:
         if condition.reference is not None:
             found |= dict.fromkeys(sorted(condition.arms - found.keys()), condition.reference.name)
     return found
+
+
+def reference_of(
+    study: StudyRuns, row: Row, of: Mapping[str, str], leader: str | None, leaders: str | None
+) -> str | None:
+    """The best single modality under the row's conditions; of what stands under the leader's, or under none,
+    the leader's. None: none is finished under them."""
+    if row.kind in ("fusion", "single modality"):
+        return of.get(row.name)
+    if not row.beside or leader in row.beside:
+        return leaders
+    own = [arm for arm in study.arms if arm.name in row.beside and arm.name in of]
+    # a fusion stands under one condition, a single modality perhaps under several
+    return next((of[arm.name] for arm in sorted(own, key=lambda arm: arm.unimodal)), None)
 
 
 def leading(study: StudyRuns) -> ArmRuns | None:

@@ -24,10 +24,7 @@ from mmvideo.studies.axes import cross as cross
 from mmvideo.studies.axes import zipped as zipped
 from mmvideo.studies.overrides import with_fields
 from mmvideo.studies.study import Arm, Study
-
-OF_FUSING = ("fusion", "fusion_width", "modalities", "objective", "train.modality_dropout")
-"""Fields, and sections, that say how modalities are put together. Controls, which have one, stay as the base
-is in them; they go along with every other axis."""
+from mmvideo.vocabulary import OF_FUSING
 
 
 def subsets(config: RunConfig, least: int = 2) -> tuple[tuple[str, ...], ...]:

@@ -23,6 +23,7 @@ from mmvideo.report.charts.theme import specification
 from mmvideo.report.compare import compare
 from mmvideo.report.load import load_study
 from mmvideo.report.page import render
+from mmvideo.report.rows import references
 
 CLASSES = ("left", "right", "up", "down")
 
@@ -97,7 +98,7 @@ def test_proper_scores_are_compared_with_intervals(make_study: Callable[..., Pat
     study, reference = comparison.study, comparison.best_unimodal
     assert reference is not None
     rows = calibration_frame(study).set_index("arm")
-    found = proper_score_differences(study, reference).set_index("arm")
+    found = proper_score_differences(study, references(study)).set_index("arm")
     assert set(found.index) == set(rows.index) - {reference}
     for score in ("nll", "brier"):
         expected = rows[score] - rows.loc[reference, score]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -27,6 +28,7 @@ from mmvideo.report.floors import COLUMNS
 from mmvideo.report.load import load_study
 from mmvideo.report.page import render
 from mmvideo.report.rows import Row, build_rows
+from mmvideo.report.sections.calibration import content
 from mmvideo.study_records import StudyRecord
 
 ACCURACY = {
@@ -174,3 +176,133 @@ def test_a_control_stands_beside_all_fusions_that_share_its_levels(by_share: Pat
         "0.1, a": {"visual-0.1", "audio-1"},
         "0.1, b": {"visual-0.1", "audio-0.1"},
     }
+
+
+def unfinished(folder: Path, *arms: str) -> Path:
+    """The study without the runs of some of its arms."""
+    for arm in arms:
+        for run in folder.glob(f"{arm}-s*"):
+            shutil.rmtree(run)
+    return folder
+
+
+def test_fusions_whose_controls_are_not_finished_are_compared_with_none(by_share: Path) -> None:
+    """Those of another level are no stand-in."""
+    comparison = compare(load_study(unfinished(by_share, "visual-0.1", "audio-0.1")))
+    table = comparison.table.set_index("arm")
+    assert table.loc[["late-0.1", "early-0.1"], ["reference", "difference"]].isna().all(axis=None)
+    assert table.loc["late-1", "reference"] == "visual-1"
+    told = "What fusion gains at 0.1 is not measured: no single-modality arm there is finished."
+    assert told in comparison.notes
+
+
+def test_a_leader_without_its_controls_says_so_and_the_others_keep_theirs(by_share: Path) -> None:
+    comparison = compare(load_study(unfinished(by_share, "visual-1", "audio-1")))
+    assert comparison.leader == "late-1"
+    assert comparison.best_unimodal is None
+    assert "what fusion adds to a single modality was not measured" in comparison.answer.sentence
+    assert not any("has no single-modality arm" in note for note in comparison.notes)
+    assert comparison.compared_with == OWN_REFERENCE
+    table = comparison.table.set_index("arm")["reference"]
+    assert table["late-0.1"] == "audio-0.1"
+    assert table[["late-1", "majority class"]].isna().all()
+    assert f"vs {OWN_REFERENCE}" in render(comparison, "")
+
+
+def test_fusions_finished_at_one_level_are_compared_at_that_level(by_share: Path) -> None:
+    study = load_study(unfinished(by_share, "late-1", "early-1"))
+    assert {(c.label, *sorted(c.arms)) for c in conditions_of(study)} == {
+        ("0.1", "audio-0.1", "early-0.1", "late-0.1", "visual-0.1"),
+        ("1", "audio-1", "visual-1"),
+    }
+    for arm in study.arms:  # so that each level has a control of its own that looks at nothing
+        if arm.name.endswith("-0.1"):
+            for run in arm.runs:
+                run.result.train_presence.update({"visual+audio": [0, 0, 0, 9]})
+    comparison = compare(study)
+    assert comparison.best_unimodal == "audio-0.1"
+    singles = comparison.pairs[comparison.pairs["family"] == SINGLES]
+    assert dict(zip(singles["a"], singles["b"], strict=True)) == {
+        name: f"majority class ({name.split('-')[1]})" for name in ACCURACY if name[:5] in ("visua", "audio")
+    }
+
+
+def test_controls_of_a_level_are_against_a_single_modality_of_that_level(by_share: Path) -> None:
+    """Also where one modality's control stands under several conditions."""
+
+    def encoders(name: str, role: str) -> dict[str, str]:
+        kind, share = name.split("-")
+        if role == "fusion":
+            return {"fusion": kind, "encoder": share}
+        return {"encoder": share} if kind == "visual" else {}
+
+    folder = unfinished(by_share, "audio-0.1")
+    set_factors(folder, encoders)
+    study = load_study(folder)
+    table = compare(study).table.set_index("arm")["reference"]
+    assert table["score averaging (1)"] == "visual-1"
+    assert table["score averaging (0.1)"] == table["late-0.1"] == "audio-1"
+
+
+def test_single_modalities_among_the_studys_own_arms_stand_at_their_levels(by_share: Path) -> None:
+    """As an axis `modalities` makes them that has single ones; that of fusing makes no difference."""
+    record = read_record(by_share / "study.json", StudyRecord, "")
+    arms = tuple(
+        arm.model_copy(
+            update={
+                "role": "fusion",
+                "factors": {"share": arm.name.split("-")[1], "modalities": kind, "fusion": "late"},
+            }
+        )
+        for arm in record.arms
+        for kind in [arm.name.split("-")[0] if arm.role == "control" else "visual+audio"]
+    )
+    rewrite(by_share / "study.json", record.model_copy(update={"arms": arms}))
+    study = load_study(by_share)
+    assert [c.label for c in conditions_of(study)] == ["1", "0.1"]
+    table = compare(study).table.set_index("arm")["reference"]
+    assert (table["late-1"], table["late-0.1"]) == ("visual-1", "audio-0.1")
+
+
+def test_probabilities_are_compared_at_the_same_levels_too(by_share: Path) -> None:
+    comparison = compare(load_study(by_share))
+    found = content(comparison)
+    assert found is not None
+    rows = {row["arm"]: row for row in found.values["rows"]}
+    difference = rows["late-0.1"]["nll"] - rows["audio-0.1"]["nll"]
+    assert rows["late-0.1"]["nll_difference"] == pytest.approx(difference)
+    assert np.isnan(rows["audio-0.1"]["nll_difference"])
+    assert found.values["reference"] == OWN_REFERENCE
+
+
+def test_a_control_of_no_level_is_none_of_fusions_that_have_one(by_share: Path) -> None:
+    """As where arms of a hand-written study vary in what others have no level of."""
+
+    def some(name: str, role: str) -> dict[str, str]:
+        kind, share = name.split("-")
+        at = {"encoder": "small"} if share == "0.1" else {}
+        return {"fusion": kind, **at} if role == "fusion" else at
+
+    set_factors(by_share, some)
+    found = {c.label: {arm.name for arm in c.singles} for c in conditions_of(load_study(by_share))}
+    assert found == {"encoder=''": {"visual-1", "audio-1"}, "encoder='small'": {"visual-0.1", "audio-0.1"}}
+
+
+def test_conditions_whose_levels_read_alike_have_names_of_their_own(by_share: Path) -> None:
+    """Else one's controls would stand for the other's."""
+
+    def alike(name: str, role: str) -> dict[str, str]:
+        kind, share = name.split("-")
+        at = {"a": "x, y", "b": "z"} if share == "1" else {"a": "x", "b": "y, z"}
+        return {"fusion": kind, **at} if role == "fusion" else at
+
+    set_factors(by_share, alike)
+    rows, _ = build_rows(load_study(by_share))
+    assert len({row.name for row in rows}) == len(rows)
+
+
+def test_records_without_levels_of_controls_are_told(by_share: Path) -> None:
+    told = "study.json does not say at which levels its controls are"
+    assert not any(told in note for note in build_rows(load_study(by_share))[1])
+    set_factors(by_share, lambda name, role: levels(name, role) if role == "fusion" else {})
+    assert any(told in note for note in build_rows(load_study(by_share))[1])

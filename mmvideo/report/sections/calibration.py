@@ -17,10 +17,11 @@ def content(comparison: Comparison) -> Content | None:
     study = comparison.study
     names = [arm.name for arm in study.arms]
     shown = [name for name in key_arms(comparison) if name in names] or names[:3]
-    rows, reference = calibration_frame(study), comparison.best_unimodal
-    if reference in names and len(names) > 1:
-        rows = rows.merge(proper_score_differences(study, reference), on="arm", how="left")
+    rows, table = calibration_frame(study), comparison.table.dropna(subset="reference")
+    of = dict(zip(table["arm"], table["reference"], strict=True))
+    if any(of.get(name, name) != name for name in names):
+        rows = rows.merge(proper_score_differences(study, of), on="arm", how="left")
     return Content(
-        {"rows": rows.to_dict("records"), "reference": reference},
+        {"rows": rows.to_dict("records"), "reference": comparison.compared_with},
         {"calibration": calibration.chart(comparison, shown)},
     )
