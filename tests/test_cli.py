@@ -462,5 +462,16 @@ def test_what_stands_behind_an_option_of_several_values_is_told_to_stand_first(
 ) -> None:
     assert call("ablate", "--seeds", "0", "1", "fusions.py", "--dry-run") == 2
     assert "What `mmvideo ablate` is about stands first" in capsys.readouterr().err
-    assert call("ablate", "fusions.py", "--sees", "1") == 2
+    assert call("robustness", "--kinds", "audio", "runs/mixed") == 2
+    assert "What `mmvideo robustness` is about stands first" in capsys.readouterr().err, "it takes none too"
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["ablate fusions.py --sees 1", "encoders --foo", "dashboard --prot 80", "train --foo", "robustness"],
+)
+def test_where_no_option_has_several_values_nothing_of_places_is_told(
+    here: Path, capsys: pytest.CaptureFixture[str], line: str
+) -> None:
+    assert call(*line.split()) == 2
     assert "stands first" not in capsys.readouterr().err

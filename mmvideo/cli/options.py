@@ -34,8 +34,9 @@ def parse(command: type[T], name: str, arguments: Sequence[str], default: T | No
     """
     registry = ConstructorRegistry()
     registry.struct_rule(_UnvalidatedPart())
+    hint = f"mmvideo: {FIRST.format(name)}" if _behind_several(arguments) else ""
     try:
-        return tyro.cli(
+        found = tyro.cli(
             command,
             prog=f"mmvideo {name}",
             args=list(arguments),
@@ -43,9 +44,13 @@ def parse(command: type[T], name: str, arguments: Sequence[str], default: T | No
             registry=registry,
         )
     except SystemExit as end:
-        if end.code == 2 and arguments and arguments[0].startswith("-"):
-            print(f"mmvideo: {FIRST.format(name)}", file=sys.stderr)
+        if end.code == 2 and hint:
+            print(hint, file=sys.stderr)
         raise
+    subject = dataclasses.fields(found)[0].name  # type: ignore[arg-type]
+    if hint and getattr(found, subject) == ():
+        print(hint, file=sys.stderr)
+    return found
 
 
 def with_choices(config: RunConfig, arguments: Sequence[str]) -> RunConfig:
@@ -100,6 +105,14 @@ def checked(config: RunConfig) -> RunConfig:
         return RunConfig.model_validate(config.model_dump())
     except ValidationError as error:
         raise InputError(explain(error)) from error
+
+
+def _behind_several(arguments: Sequence[str]) -> bool:
+    """Whether nothing stands before the options, and two words or more behind one: the last of them may be
+    what the command is about."""
+    option = [argument.startswith("-") for argument in arguments]
+    threes = [option[at : at + 3] for at in range(len(option))]
+    return option[:1] == [True] and [True, False, False] in threes
 
 
 def split(arguments: list[str]) -> tuple[list[str], list[str]]:
