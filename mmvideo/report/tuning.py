@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import pandas as pd
 
 from mmvideo.evaluation.budgets import budgets, choose
+from mmvideo.report.conditions import conditions_of
 from mmvideo.report.rows import Row
 from mmvideo.report.runs import StudyRuns
 from mmvideo.tuning_record import setting_text
@@ -60,29 +61,32 @@ def by_budget(study: StudyRuns) -> dict[str, tuple[float | None, ...]]:
 
 def budget_claims(study: StudyRuns) -> list[str]:
     """Which claims hold at every budget, and which at some alone: that a fusion leads, that it is ahead of
-    the best single modality.
+    the best single modality, of those under the conditions of the fusions that lead.
 
     They are of the winners' scores on validation, of tuning seeds alone: no test and no interval.
     """
     assert study.tuning is not None
     scores, sign = by_budget(study), 1 if study.task.higher_is_better else -1
     fusions = [arm.name for arm in study.arms if arm.role == "fusion" and not arm.unimodal]
-    singles = [arm.name for arm in study.arms if arm.unimodal]
+    conditions = conditions_of(study)
 
-    def best(names: Sequence[str], at: int) -> tuple[float, str] | None:
+    def best(names: Iterable[str], at: int) -> tuple[float, list[str]] | None:
         """The highest score, and all that have it."""
         known = {name: scores[name][at] for name in names if name in scores}
         found = {name: sign * score for name, score in known.items() if score is not None}
         top = max(found.values(), default=0.0)
-        return (top, " and ".join(name for name in found if found[name] == top)) if found else None
+        return (top, [name for name in found if found[name] == top]) if found else None
 
     leads: dict[str, list[int]] = {}
     ahead: dict[bool, list[int]] = {}
     for at, trials in enumerate(budgets(study.tuning.trials)):
-        fusion, single = best(fusions, at), best(singles, at)
-        if fusion:
-            leads.setdefault(fusion[1], []).append(trials)
-        if fusion and single:
+        fusion = best(fusions, at)
+        if fusion is None:
+            continue
+        leads.setdefault(" and ".join(fusion[1]), []).append(trials)
+        beside = [c.singles for c in conditions if c.arms.intersection(fusion[1])]
+        single = best((arm.name for singles in beside for arm in singles), at)
+        if single:
             ahead.setdefault(fusion[0] > single[0], []).append(trials)
     claims = []
     if len(leads) > 1:

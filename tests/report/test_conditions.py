@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,9 @@ from mmvideo.report.load import load_study
 from mmvideo.report.page import render
 from mmvideo.report.rows import Row, build_rows
 from mmvideo.report.sections.calibration import content
+from mmvideo.report.tuning import budget_claims
 from mmvideo.study_records import StudyRecord
+from mmvideo.tuning_record import ArmTuning, TrialRow, TuningRecord
 
 ACCURACY = {
     "late-1": 0.8, "early-1": 0.7, "visual-1": 0.64, "audio-1": 0.5,
@@ -242,6 +245,20 @@ def test_controls_of_a_level_are_against_a_single_modality_of_that_level(by_shar
     table = compare(study).table.set_index("arm")["reference"]
     assert table["score averaging (1)"] == "visual-1"
     assert table["score averaging (0.1)"] == table["late-0.1"] == "audio-1"
+
+
+def test_what_every_budget_shows_is_of_the_leaders_levels(by_share: Path) -> None:
+    """audio-0.1 is ahead of the fusion that leads, of whose levels it is not."""
+    score = {"late-1": 0.8, "visual-1": 0.7, "audio-0.1": 0.9}
+    arms = tuple(
+        ArmTuning(arm=a, trials=(TrialRow(setting={}, score=s, loss=1.0),), chosen=0)
+        for a, s in score.items()
+    )
+    tuning = TuningRecord(trials=1, seeds=(7,), space={}, arms=arms)
+    assert budget_claims(replace(load_study(by_share), tuning=tuning)) == [
+        "at every number of trials the best fusion is late-1",
+        "at every number of trials the best fusion is ahead of the best single modality",
+    ]
 
 
 def test_single_modalities_among_the_studys_own_arms_stand_at_their_levels(by_share: Path) -> None:
