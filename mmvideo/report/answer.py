@@ -74,6 +74,7 @@ def plain_answer(
     claim = f"{claim}; {_change(test, wording)} against {test['b']}"
     points = [_measured(study, table, leader)]
     points += [_against(study, table, test, family) for family, test in tests.items()]
+    points += _alone(study, leader)
     points += _design(study, test)
     points += _floors(study, table, leader, floor)
     points += _circumstances(study, table, pairs, leader)
@@ -173,6 +174,16 @@ def _against(study: StudyRuns, table: pd.DataFrame, test: Test, family: str) -> 
     if of_single:
         text += f"; the best single modality on validation{_above_reference(study, table, test['b'])}"
     return about, text
+
+
+def _alone(study: StudyRuns, leader: str) -> Iterator[Point]:
+    """Which of the leader's modalities no arm under its conditions has alone: the best may be one of them."""
+    beside = next(c for c in conditions_of(study) if leader in (arm.name for arm in c.fusions))
+    own = next(arm.modalities for arm in beside.fusions if arm.name == leader)
+    alone = {arm.modalities[0] for arm in beside.singles}
+    lacking = [modality for modality in own if modality not in alone]
+    if alone and lacking:
+        yield "single modalities", f"no arm of {joined(lacking)} alone is finished that this could be held to"
 
 
 def _design(study: StudyRuns, test: Test) -> Iterator[Point]:

@@ -247,6 +247,13 @@ def test_controls_of_a_level_are_against_a_single_modality_of_that_level(by_shar
     assert table["score averaging (0.1)"] == table["late-0.1"] == "audio-1"
 
 
+def test_an_answer_says_which_modalities_its_leader_is_not_held_to(by_share: Path) -> None:
+    """The best single modality at its levels may be one of those."""
+    told = "single modalities: no arm of visual alone is finished that this could be held to"
+    assert told not in compare(load_study(by_share)).answer.lines
+    assert told in compare(load_study(unfinished(by_share, "visual-1"))).answer.lines
+
+
 def test_what_every_budget_shows_is_of_the_leaders_levels(by_share: Path) -> None:
     """audio-0.1 is ahead of the fusion that leads, of whose levels it is not."""
     score = {"late-1": 0.8, "visual-1": 0.7, "audio-0.1": 0.9}
