@@ -23,6 +23,7 @@ from mmvideo.studies.overrides import overridden
 from mmvideo.studies.space import Tuning
 from mmvideo.studies.study import Study
 from mmvideo.studies.tuning import tunable
+from mmvideo.terminal import note
 from mmvideo.workers import check_workers
 
 
@@ -130,7 +131,15 @@ def changed_study(options: StudyOptions, command: str, arguments: list[str]) -> 
     study = load_study(options.study, fill_in)
     seeds = study.seeds if options.seeds is None else options.seeds
     name = study.name if options.name is None else options.name
-    return overridden(dataclasses.replace(study, name=name, seeds=seeds), options.assignments)
+    made = overridden(dataclasses.replace(study, name=name, seeds=seeds), options.assignments)
+    fields = {assignment.partition("=")[0] for assignment in options.assignments}
+    least = max(arm.config.train.least_steps for arm in made.arms)
+    if "train.epochs" in fields and "train.least_steps" not in fields and least:
+        note(
+            f"train.least_steps={least} holds beside train.epochs: where these are fewer of the optimiser's "
+            "steps, there are more epochs. Set it to 0 for as many epochs as you say."
+        )
+    return made
 
 
 @contextmanager

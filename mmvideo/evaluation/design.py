@@ -31,7 +31,8 @@ _ROUND = (*range(2, 11), *range(15, 30, 5), *range(30, MOST_SEEDS + 1, 10))
 @dataclass(frozen=True)
 class NextDollar:
     """What half the interval is to be expected to be with twice the seeds, and on twice the clips; NaN where
-    the data do not tell."""
+    the data do not tell. At most what it is, though parts of a variance that few seeds or groups have
+    estimated may add up to more."""
 
     now: float
     more_seeds: float
@@ -83,12 +84,13 @@ def next_dollar(spread: Spread, alpha: float, *, most: float = math.inf) -> Next
     """
     if spread.alike:
         return NextDollar(math.nan, math.nan, math.nan, MORE_CLIPS)
-    now, clips = spread.half_width(alpha), spread.planned(spread.n_seeds, 2.0).half_width(alpha)
+    now = min(spread.half_width(alpha), most)
+    clips = spread.planned(spread.n_seeds, 2.0).half_width(alpha)
     if spread.n_seeds == 1:
-        return NextDollar(min(now, most), math.nan, min(clips, most), MORE_SEEDS)
+        return NextDollar(now, math.nan, min(clips, now), MORE_SEEDS)
     seeds = spread.planned(2 * spread.n_seeds).half_width(alpha)
     advice = MORE_SEEDS if seeds < clips else MORE_CLIPS
-    return NextDollar(min(now, most), min(seeds, most), min(clips, most), advice)
+    return NextDollar(now, min(seeds, now), min(clips, now), advice)
 
 
 def seeds_needed(spread: Spread, alpha: float) -> int | None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pandas as pd
 
 from mmvideo.config_diff import flatten
+from mmvideo.files import read_text
+from mmvideo.records import CONFIG
 from mmvideo.report.given import of_study
 from mmvideo.report.runs import ArmRuns, FinishedRun, StudyRuns
 from mmvideo.vocabulary import TaskKind
@@ -16,10 +20,12 @@ IN_CURVES = ("epoch", "step", "split", "seconds", "training_seconds")
 @of_study
 def run_frame(study: StudyRuns) -> pd.DataFrame:
     """A row per run: `arm`, `role`, `seed`, `directory`, `modalities` (`visual+text`), a column for each
-    field that the study varies (its axes, `fusion.name` …), `best_epoch`, metrics of validation and test
-    (`val_accuracy`, `test_nll` …) and costs (`parameters`, `train_seconds` …).
+    field that the study varies (its axes, `fusion.name` …), the arm's level of each factor (`factor_share`
+    …; of controls those that they have), `best_epoch`, metrics of validation and test (`val_accuracy`,
+    `test_nll` …) and costs (`parameters`, `train_seconds` …).
     """
-    every = [(arm, run, flatten(run.result.deciding)) for arm, run in _each(study)]
+    every = [(arm, run, _fields(run)) for arm, run in _each(study)]
+    factors = dict.fromkeys(factor for arm in study.arms for factor in arm.factors)
     varied = [
         key
         for key in dict.fromkeys(key for *_, flat in every for key in flat)
@@ -33,6 +39,7 @@ def run_frame(study: StudyRuns) -> pd.DataFrame:
             "directory": str(run.directory),
             "modalities": "+".join(run.result.modalities),
             **{key: _plain(flat.get(key)) for key in varied},
+            **{f"factor_{factor}": arm.factors.get(factor) for factor in factors},
             "best_epoch": run.result.best_epoch,
             **{f"val_{name}": value for name, value in run.result.val.items()},
             **{f"test_{name}": value for name, value in run.result.test.items()},
@@ -102,6 +109,12 @@ _OUTPUT = {"single_label": "log_probability", "multi_label": "logit"}
 
 def _each(study: StudyRuns) -> list[tuple[ArmRuns, FinishedRun]]:
     return [(arm, run) for arm in study.arms for run in arm.runs]
+
+
+def _fields(run: FinishedRun) -> dict[str, object]:
+    """What the run was made with. Fields that decide nothing at the value they have are not in its result."""
+    written = json.loads(read_text(run.directory / CONFIG, "Run the study again: that writes it anew."))
+    return flatten(written) | flatten(run.result.deciding)
 
 
 def _plain(value: object) -> object:

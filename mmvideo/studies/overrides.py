@@ -114,11 +114,12 @@ def _in_json(value: Any, told: str) -> Any:
 
 
 def _component(value: Any, there: Any) -> Any:
-    """A component by its name alone as one with its options, which other fields may then set."""
+    """A component by its name alone as one with its options, which other fields may then set. The one that is
+    there already keeps those that it has."""
     if not isinstance(there, dict) or there.keys() != {"name", "options"}:
         return value
     if isinstance(value, str):
-        return {"name": value, "options": {}}
+        return there if value == there["name"] else {"name": value, "options": {}}
     return {"options": {}, **value} if isinstance(value, dict) and "name" in value else value
 
 

@@ -22,6 +22,7 @@ from mmvideo.files import read_record, read_rows
 from mmvideo.records import METRICS, RESULT, MetricLine, RunResult, run_remedy
 from mmvideo.runs.identity import signature
 from mmvideo.runs.trial_directory import TRIAL
+from mmvideo.studies.availability import restricted
 from mmvideo.studies.study import Arm, Study
 from mmvideo.studies.tuning import FOLDER
 from mmvideo.vocabulary import counted
@@ -85,6 +86,7 @@ def plan_of(study: Study, root: Path) -> Plan:
     """
     results = list(_finished(root))
     mine = [(folder, result) for folder, result in results if folder.parent.name == study.name]
+    study = _as_found(study, [result for _, result in mine])
     alike = defaultdict[str, list[tuple[Path, RunResult]]](list)
     for folder, result in results:
         alike[_work(result.deciding)].append((folder, result))
@@ -100,6 +102,13 @@ def plan_of(study: Study, root: Path) -> Plan:
         planned = [Planned(one.arm, one.done, one.measured or others, one.trouble) for one in planned]
     tried = root / study.name / FOLDER
     return Plan(study, tuple(planned), len(list(tried.glob(f"*/{TRIAL}"))) if study.tuning else 0)
+
+
+def _as_found(study: Study, finished: Iterable[RunResult]) -> Study:
+    """The study without the modalities that its finished runs have found in no training clip."""
+    patterns = {pattern for result in finished for pattern in result.train_presence}
+    found = {modality for pattern in patterns for modality in pattern.split("+")}
+    return restricted(study, {arm.name: found for arm in study.arms}) if found else study
 
 
 def _planned(

@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 from mmvideo.evaluation.design import next_dollar, power, seeds_needed, smallest_detectable
-from mmvideo.evaluation.spread import Spread
+from mmvideo.evaluation.spread import Spread, spread_of
 
 
 def spread(
@@ -62,3 +62,20 @@ def test_without_any_spread_only_clips_tell_more() -> None:
     alike = spread()
     assert math.isnan(smallest_detectable(alike, 0.05))
     assert next_dollar(alike, 0.05).advice == "more clips"
+
+
+def test_more_of_either_is_never_said_to_widen_an_interval() -> None:
+    """Parts of a variance are estimated each by itself, and may add up to more than the whole."""
+    draw = np.random.default_rng(0)
+    seen = 0
+    for _ in range(200):
+        groups = np.repeat(np.arange(8), 5)
+        scores = (draw.random((2, 40)) < draw.uniform(0.3, 0.9)) - (draw.random((2, 40)) < 0.5).astype(float)
+        found = spread_of(scores, groups.astype(str), 1.0)
+        if found.alike:
+            continue
+        later = next_dollar(found, 0.05, most=1.0)
+        planned = found.planned(4).half_width(0.05), found.planned(2, 2.0).half_width(0.05)
+        seen += max(planned) > found.half_width(0.05)
+        assert max(later.more_seeds, later.more_clips) <= later.now
+    assert seen, "or nothing was tested"

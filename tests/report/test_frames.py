@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
+from made_records import rewrite
 
 import mmvideo
-from mmvideo.files import Damaged
+from mmvideo.config import DataConfig
+from mmvideo.files import Damaged, read_record
+from mmvideo.study_records import StudyRecord
 
 MakeStudy = Callable[..., Path]
 
@@ -48,6 +52,24 @@ def test_a_row_per_run_and_its_varied_fields(make_study: MakeStudy) -> None:
     assert {"loss", "accuracy"} <= set(curves["metric"])
     assert set(curves["split"]) == {"train", "val"}
     assert curves["value"].notna().all()
+
+
+def test_a_field_at_the_value_it_always_had_is_a_value_too(
+    make_study: MakeStudy, fake_arm: type[Any]
+) -> None:
+    """What decides nothing is not in a run's result: `groupby` would drop the arm with all training clips."""
+    whole, half = fake_arm(0.8), fake_arm(0.7, config={"data": DataConfig(train_share=0.5)})
+    alone = fake_arm(0.5, ("visual",), "control", "single")
+    folder = make_study(arms={"late-1": whole, "late-0.5": half, "visual": alone}, n_clips=60)
+    record = read_record(folder / "study.json", StudyRecord, "")
+    levels = {"late-1": {"share": "1"}, "late-0.5": {"share": "0.5"}, "visual": {}}
+    arms = tuple(arm.model_copy(update={"factors": levels[arm.name]}) for arm in record.arms)
+    axes = ("data.train_share", "fusion", "modalities")
+    rewrite(folder / "study.json", record.model_copy(update={"arms": arms, "axes": axes}))
+    runs = mmvideo.run_frame(mmvideo.load_study(folder)).groupby("arm").first()
+    assert runs["data.train_share"].to_dict() == {"late-1": 1.0, "late-0.5": 0.5, "visual": 1.0}
+    assert runs.loc[["late-1", "late-0.5"], "factor_share"].tolist() == ["1", "0.5"]
+    assert pd.isna(runs.loc["visual", "factor_share"])
 
 
 def test_one_run_is_a_study_of_one(make_study: MakeStudy) -> None:

@@ -15,6 +15,7 @@ from mmvideo.errors import InputError
 from mmvideo.studies.base import study_base
 from mmvideo.studies.language import Axis, Design, Variants, cross, study_of, subsets, zipped
 from mmvideo.studies.loading import load_function
+from mmvideo.studies.overrides import with_fields
 from mmvideo.studies.study import Study
 
 BASE = RunConfig()
@@ -60,6 +61,20 @@ def test_an_option_is_set_of_the_component_that_another_axis_chooses(swapped: ob
         assert found[0].model_copy(update={"options": EncoderChoice.of("cnn_lstm").options}) == (
             EncoderChoice.of("cnn_lstm")
         )
+
+
+def test_the_bases_own_component_keeps_its_options_where_an_axis_names_it() -> None:
+    """Or an arm called as the base's encoder would be another one."""
+    base = with_fields(BASE, {"inputs.audio.encoder.options.channels": [4, 8]}, "base")
+    design = Axis("inputs.audio.encoder", ("spectrogram_cnn", "mfcc"))
+    study = study_of(base, cross(Axis("fusion", ("late",)), design), name="demo", title="Demo")
+    own, other = (arm.config.inputs["audio"].encoder for arm in study.arms[:2])
+    assert own == base.inputs["audio"].encoder
+    assert other == EncoderChoice.of("mfcc")
+    anew = with_fields(base, {"inputs.audio.encoder": {"name": "spectrogram_cnn"}}, "arm")
+    assert anew.inputs["audio"].encoder == EncoderChoice.of("spectrogram_cnn"), (
+        "with its options it is as given"
+    )
 
 
 def test_zipped_axes_are_one_factor() -> None:

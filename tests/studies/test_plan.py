@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from made_records import COSTS, made_result
@@ -28,7 +29,7 @@ def study(*fusions: str, base: RunConfig = BASE, name: str = "demo") -> Study:
 def finish(tmp_path: Path) -> Finish:
     """Leaves a finished run of two epochs of 10 s training and 5 s validation each, and 5 steps."""
 
-    def leave(config: RunConfig, memory: float = 300.0) -> None:
+    def leave(config: RunConfig, memory: float = 300.0, **told: Any) -> None:
         run = RunDirectory.locate(tmp_path, config, "data")
         run.path.mkdir(parents=True)
         lines = [
@@ -38,7 +39,9 @@ def finish(tmp_path: Path) -> Finish:
         ]  # fmt: skip
         write_whole(run.path / "metrics.jsonl", "".join(lines))
         costs = COSTS | {"train_seconds": 20.0, "peak_memory_mb": memory}
-        found = made_result(run.path, config, data_fingerprint="data", costs=costs, epochs=2, steps=10)
+        found = made_result(
+            run.path, config, data_fingerprint="data", costs=costs, epochs=2, steps=10, **told
+        )
         run.write_result(found)
 
     return leave
@@ -60,6 +63,18 @@ def test_what_is_finished_is_known_without_the_data(finish: Finish, tmp_path: Pa
     assert lines[0] == "Demo: 2 arms × 2 seeds (0, 1) = 4 runs, 1 finished"
     assert " ".join(lines[2].split()) == "late late 1 (seeds 0) 30 s 300 MB 1 run of its own"
     assert "left: 3 runs, about 45 s with 2 workers and up to 0.6 GB" in "\n".join(lines)
+
+
+def test_a_modality_that_runs_have_found_nowhere_is_not_waited_for(finish: Finish, tmp_path: Path) -> None:
+    """The study's runs are made without it, so a plan with it would know none of them."""
+    two = study("late", "early")
+    sighted = study("late", "early", base=BASE.model_copy(update={"modalities": ("visual", "audio")}))
+    for run in sighted.runs():
+        finish(run, train_presence={"visual+audio": [3, 3], "visual": [1, 0], "none": [0, 1]})
+    plan = plan_of(two, tmp_path)
+    assert plan.left == 0
+    assert {one.arm.config.modalities for one in plan.arms} == {("visual", "audio")}
+    assert "No training clip has text" in " ".join(plan.study.notes)
 
 
 def test_runs_of_another_study_measure_an_epoch(finish: Finish, tmp_path: Path) -> None:
