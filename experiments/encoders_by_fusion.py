@@ -13,9 +13,6 @@ Command: mmvideo ablate experiments/encoders_by_fusion.py -- --base planted
 
 from __future__ import annotations
 
-from typing import Any
-
-from mmvideo.config import RunConfig
 from mmvideo.studies.base import study_base
 from mmvideo.studies.language import Axis, cross, strategies, study_of
 from mmvideo.studies.study import Study
@@ -42,15 +39,9 @@ def study(
         found.config,
         cross(
             Axis("fusion", strategies(fusions)),
-            Axis("inputs.visual.encoder", _encoders(found.config, "visual", visual), name="visual"),
-            Axis("inputs.audio.encoder", _encoders(found.config, "audio", audio), name="audio"),
+            Axis("inputs.visual.encoder", visual, name="visual"),
+            Axis("inputs.audio.encoder", audio, name="audio"),
         ),
         name=f"{found.name}-encoders-by-fusion",
         title=f"Fusion strategies × encoders on {found.name}",
     )
-
-
-def _encoders(config: RunConfig, modality: str, names: tuple[str, ...]) -> dict[str, Any]:
-    """By name, the base's own encoder as it is and others with their defaults."""
-    own = config.inputs[modality].encoder
-    return {name.rpartition(":")[2]: own if name == own.name else name for name in names}

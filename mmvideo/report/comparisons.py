@@ -132,12 +132,13 @@ def fusion_ranks(study: StudyRuns, rows: list[Row], pairs: pd.DataFrame) -> dict
 
 
 def bootstrap_notes(pairs: pd.DataFrame) -> list[str]:
-    """Where the pigeonhole bootstrap takes another side about 0."""
+    """Where the pigeonhole bootstrap leaves out 0 and the interval does not, or the other way round."""
     differing = pairs[~pairs["bootstrap_agrees"].astype(bool)]
     if differing.empty:
         return []
     names = first_of([f"{pair['a']} against {pair['b']}" for pair in differing.to_dict("records")])
     return [
-        "The pigeonhole bootstrap, a cross-check of each comparison by itself, takes another side about 0 in "
-        f"{len(differing)} of {len(pairs)}: {names}. It does not allow for few seeds; no verdict follows it."
+        "The pigeonhole bootstrap, a cross-check of each comparison by itself, disagrees about whether 0 is "
+        f"left out in {len(differing)} of {len(pairs)}: {names}. It does not allow for few seeds; no verdict "
+        "follows it."
     ]
