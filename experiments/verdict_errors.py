@@ -31,7 +31,7 @@ from scipy.special import log_softmax
 from scipy.stats import binomtest
 
 from mmvideo.records import Costs, Environment, RunResult
-from mmvideo.report.answer import conclusion, leaders_tests
+from mmvideo.report.claims import conclusion, leaders_tests
 from mmvideo.report.comparisons import compare_pairs
 from mmvideo.report.rows import build_rows
 from mmvideo.report.runs import ArmRuns, Clips, FinishedRun, StudyRuns, Validation

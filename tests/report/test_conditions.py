@@ -121,6 +121,15 @@ def test_page_and_answer_name_the_leaders_own(by_share: Path) -> None:
     assert "score averaging (0.1)" in page
 
 
+def test_the_answer_tells_of_the_other_levels_too(by_share: Path) -> None:
+    comparison = compare(load_study(by_share))
+    points = dict(comparison.answer.points)
+    found = [about for about in points if about.startswith("at ")]
+    assert found == ["at 0.1, late-0.1"]
+    row = comparison.table.set_index("arm").loc["late-0.1"]
+    assert points["at 0.1, late-0.1"].endswith(f"against audio-0.1: {row['verdict']}")
+
+
 def test_an_encoder_below_its_floor_elsewhere_is_told_and_no_objection(
     by_share: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
