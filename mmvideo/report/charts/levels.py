@@ -42,13 +42,13 @@ def chart(comparison: Comparison, cells: Mapping[tuple[str, str], Mapping[Any, A
     table = {row["arm"]: row for row in comparison.table.to_dict("records")}
     arm, single = SERIES
     points = []
-    for (panel, level), row in cells.items():
+    for (other, level), row in cells.items():
         for series, found in ((arm, row), (single, table.get(row["reference"]))):
             if found is not None:
                 scores = {"score": found[task.score], "low": found["low"], "high": found["high"]}
                 scaled = {name: task.display.factor * value for name, value in scores.items()}
                 points.append(
-                    {"panel": panel, "level": float(level), "series": series, "arm": found["arm"], **scaled}
+                    {"panel": other, "level": float(level), "series": series, "arm": found["arm"], **scaled}
                 )
     levels = sorted({point["level"] for point in points})
     far = levels[0] > 0 and levels[-1] / levels[0] >= FAR
