@@ -204,7 +204,8 @@ def compare_arms(
 def verdict(comparison: PairedComparison, *, higher_is_better: bool = True, margin: str = "margin") -> str:
     """The word for a comparison: `better` or `worse` where the interval leaves out 0, `equivalent within` the
     margin, `no verdict (one seed)`, or `undecided` with what it needs: `about N seeds`, `more than 50 seeds`,
-    `more clips`; or, of two seeds, which do not tell how many, `more seeds`.
+    `more clips` where no number of seeds is enough, with `more seeds and` before it where seeds would narrow
+    the interval more; or, of two seeds, which do not tell how many, `more seeds`.
 
     Where scores are errors (`higher_is_better` false), arm A is better if the difference is negative.
     One seed says nothing about the spread over seeds, so it never earns another word.
@@ -220,7 +221,8 @@ def verdict(comparison: PairedComparison, *, higher_is_better: bool = True, marg
         return f"equivalent within {margin}"
     needed = comparison.seeds_needed
     if needed is None:
-        what = MORE_CLIPS
+        first = comparison.next_dollar.advice == MORE_SEEDS
+        what = "more seeds and clips" if first else MORE_CLIPS
     elif needed > MOST_SEEDS:
         what = f"more than {MOST_SEEDS} seeds"
     else:

@@ -299,3 +299,18 @@ def test_a_lower_level_gives_a_narrower_interval_and_where_all_is_right_the_exac
     mixed = np.random.default_rng(0).random((5, 800)) < 0.7
     wide, narrow = interval_for_arm(mixed, groups), interval_for_arm(mixed, groups, level=0.9)
     assert wide.low < narrow.low < narrow.high < wide.high
+
+
+def test_where_seeds_are_not_enough_but_come_first_both_are_asked_for() -> None:
+    draw, seen = np.random.default_rng(3), set()
+    for _ in range(60):
+        hard = draw.normal(0, 1, 20)
+        scores = draw.normal(0, 0.5, (3, 20)) + hard > -0.2
+        others = draw.normal(0, 0.5, (3, 20)) - 0.3 * hard > 0
+        found = compare_arms(scores.astype(float), others.astype(float), np.arange(20))
+        if found.seeds_needed is None and found.low <= 0 <= found.high:
+            first = found.next_dollar.advice == "more seeds"
+            seen.add(first)
+            word = "more seeds and clips" if first else "more clips"
+            assert verdict(found) == f"undecided (needs {word})"
+    assert seen == {True, False}
