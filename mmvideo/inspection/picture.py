@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from mmvideo.inspection.views import ClipView, ModalityView
 
 MOST_FRAMES = 24
+IN_TRAINING = ", as one epoch of training changes them"
 WIDTH, NARROW = 10.0, 4.2
 """Inches, as all lengths here: of a page's picture, and of a phone's."""
 FRAME_COLUMN = 1.25
@@ -29,15 +30,17 @@ def draw(view: ClipView, width: float = WIDTH) -> Figure:
     from matplotlib.figure import Figure
 
     films = [m for m in view.modalities if m.kind == "visual"]
+    changed = {m.name: m for m in view.changed if len(m.values)}
     panels = [(m, panel_of(m)) for m in view.modalities if m.kind != "visual"]
     columns = int(width / FRAME_COLUMN)
-    heights = [FRAME_ROW * -(-len(shown_frames(m)) // columns) or ABSENT_ROW for m in films]
+    strips = [strip for m in films for strip in ((m, ""), (changed.get(m.name), IN_TRAINING)) if strip[0]]
+    heights = [FRAME_ROW * -(-len(shown_frames(m)) // columns) or ABSENT_ROW for m, _ in strips]
     if panels:
         heights.append(sum(panel.height for _, panel in panels) + CLOCK)
     figure = Figure(figsize=(width, sum(heights)), layout="constrained")
     parts = figure.add_gridspec(len(heights), 1, height_ratios=heights)
-    for place, film in enumerate(films):
-        _frames(figure.add_subfigure(parts[place]), film, columns)
+    for place, (film, how) in enumerate(strips):
+        _frames(figure.add_subfigure(parts[place]), film, columns, how)
     if panels:
         _panels(figure.add_subfigure(parts[-1]), panels, view)
     return figure
@@ -56,7 +59,7 @@ def shown_frames(film: ModalityView) -> NDArray[np.intp]:
     return np.unique(np.linspace(0, count - 1, min(count, MOST_FRAMES)).round().astype(np.intp))
 
 
-def _frames(part: SubFigure, film: ModalityView, columns: int) -> None:
+def _frames(part: SubFigure, film: ModalityView, columns: int, how: str) -> None:
     shown = shown_frames(film)
     if not len(shown):
         write_absent(part, film)
@@ -69,7 +72,7 @@ def _frames(part: SubFigure, film: ModalityView, columns: int) -> None:
         axes.set_title(f"{film.times[index]:.2f} s", fontsize=8, color="#444", pad=3)
     height, width = film.values.shape[2:]
     left_out = f", {len(shown)} of them shown" if len(shown) < len(film.values) else ""
-    part.supylabel(f"{film.name}\n{len(film.values)} frames, {width}×{height}{left_out}", fontsize=8)
+    part.supylabel(f"{film.name}{how}\n{len(film.values)} frames, {width}×{height}{left_out}", fontsize=8)
 
 
 def _panels(part: SubFigure, panels: Sequence[tuple[ModalityView, Panel]], view: ClipView) -> None:

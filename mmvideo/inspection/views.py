@@ -1,9 +1,9 @@
-"""What the model is given of a clip in evaluation, as plain arrays."""
+"""What the model is given of a clip in evaluation, and of pictures in training, as plain arrays."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,12 +14,14 @@ from torch import Tensor
 from mmvideo.clips.labels import classes_of
 from mmvideo.clips.manifest import Clip, Manifest
 from mmvideo.config import Input
+from mmvideo.data.collate import collate
 from mmvideo.data.dataset import ClipDataset, stored_seconds
 from mmvideo.errors import InputError
 from mmvideo.inspection.heard import Heard, heard
 from mmvideo.inspection.opened import Inspected
 from mmvideo.modalities.base import Modality
 from mmvideo.modalities.text import Text
+from mmvideo.modalities.visual import Visual
 from mmvideo.store.clip_format import BLANK
 from mmvideo.vocabulary import SPLITS
 
@@ -54,6 +56,8 @@ class ClipView:
     modalities: tuple[ModalityView, ...]
     """In the model's order, the absent ones too."""
     warnings: tuple[str, ...] = ()
+    changed: tuple[ModalityView, ...] = ()
+    """Pictures as the first epoch of training changes them, of the modalities that are changed."""
 
     @property
     def absent(self) -> tuple[str, ...]:
@@ -92,8 +96,10 @@ def view_clip(inspected: Inspected, clip: Clip) -> ClipView:
         if clip.id in ids
     ]
     inputs: Mapping[str, tuple[Tensor, Tensor]] = {}
+    changed: tuple[ModalityView, ...] = ()
     try:
         inputs = ClipDataset([clip], inspected.source, read, config.data, training=False)[0].inputs
+        changed = tuple(_changed(inspected, clip, read))
     except InputError as error:
         warnings.append(str(error))
     views = (
@@ -108,7 +114,20 @@ def view_clip(inspected: Inspected, clip: Clip) -> ClipView:
         window=config.data.max_seconds,
         modalities=tuple(views),
         warnings=tuple(warnings),
+        changed=changed,
     )
+
+
+def _changed(inspected: Inspected, clip: Clip, read: Sequence[Modality]) -> Iterator[ModalityView]:
+    films = [m for m in read if isinstance(m, Visual) and m.encoded is None and m.config.changing()]
+    config = inspected.config
+    data = ClipDataset([clip], inspected.source, films, config.data, training=True, seed=config.seed)
+    if films:
+        for name, tokens in collate([data[1, 0]]).finished().inputs.items():
+            there = tokens.mask[0]
+            yield ModalityView(
+                name, Visual.kind, tokens.values[0][there].numpy(), tokens.time[0][there].numpy()
+            )
 
 
 def _view(

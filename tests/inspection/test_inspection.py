@@ -15,6 +15,7 @@ from mmvideo.data.run_data import RunData
 from mmvideo.errors import InputError
 from mmvideo.inspection.opened import open_to_inspect, single_clip
 from mmvideo.inspection.overview import survey_manifest
+from mmvideo.inspection.picture import draw
 from mmvideo.inspection.views import view_examples
 from mmvideo.types import Tokens
 from mmvideo.vocabulary import SPLITS
@@ -131,6 +132,28 @@ def test_a_view_shows_the_modalities_that_the_model_is_given(clips, tmp_path):
     assert [m.name for m in view_examples(inspected, 1)[0].modalities] == ["audio"]
     # what else there is counts in the overview, as it does in a run's controls
     assert survey_manifest(inspected).modalities == ("visual", "audio", "text")
+
+
+@pytest.mark.parametrize("on_device", [False, True])
+def test_pictures_are_shown_as_training_changes_them(clips, tmp_path, on_device):
+    augmented = {"flip_probability": 1.0, "random_crop": False, "on_device": on_device}
+    visual = Input.of("visual", CNN, frame_size=32, **augmented)
+    config = CONFIG.model_copy(update={"inputs": {**VIDEO, "visual": visual}})
+    inspected = open_to_inspect(clips, config, tmp_path / "store")
+    views = {view.id: view for view in view_examples(inspected, 9)}
+    [film], plain = views["full"].changed, views["full"].modalities[0]
+    assert np.array_equal(film.values, plain.values[..., ::-1])
+    assert np.array_equal(film.times, plain.times)
+    assert not len(views["words <b>"].changed[0].values)
+    drawn = [text.get_text() for part in draw(views["full"]).subfigs for text in part.texts]
+    assert sum("as one epoch of training changes them" in text for text in drawn) == 1
+
+
+def test_pictures_that_training_leaves_alone_are_shown_once(clips, tmp_path):
+    visual = Input.of("visual", CNN, frame_size=32, random_crop=False)
+    config = CONFIG.model_copy(update={"inputs": {**VIDEO, "visual": visual}})
+    inspected = open_to_inspect(clips, config, tmp_path / "store")
+    assert [view.changed for view in view_examples(inspected, 9)] == [()] * 4
 
 
 def test_examples_take_the_classes_in_turn(clips, tmp_path):
