@@ -102,8 +102,11 @@ class ClipDataset(Dataset[Sample]):
             inputs[m.name] = self.memory.get((clip.id, view, m.name), read) if same else read()
         if not self.training:
             return Sample(clip.id, target(clip.label, self.classes), inputs)
-        left = {m.name: m.pending(inputs[m.name][0], window) for m in self.modalities}
-        pending = {name: changes for name, changes in left.items() if changes is not None}
+        pending = {}
+        for m in self.modalities:
+            values, times = inputs[m.name]
+            if (left := m.pending(values, window)) is not None:
+                inputs[m.name], pending[m.name] = (left[0], times), left[1]
         return Sample(clip.id, target(clip.label, self.classes), inputs, pending)
 
     def _window(self, seconds: float, draw: int, view: View) -> Window:

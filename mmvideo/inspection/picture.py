@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mmvideo.inspection.views import ClipView, ModalityView
 
 MOST_FRAMES = 24
-IN_TRAINING = ", as one epoch of training changes them"
+IN_TRAINING = " in training"
 WIDTH, NARROW = 10.0, 4.2
 """Inches, as all lengths here: of a page's picture, and of a phone's."""
 FRAME_COLUMN = 1.25

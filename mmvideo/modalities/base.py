@@ -212,9 +212,9 @@ class Modality:
         absent."""
         raise NotImplementedError(f"{type(self).__name__} defines no read")
 
-    def pending(self, values: Tensor, window: Window) -> Pending | None:
-        """What a training sample's values still have to undergo, together with the batch's others, on the
-        device; None, for all samples of a run: nothing."""
+    def pending(self, values: Tensor, window: Window) -> tuple[Tensor, Pending] | None:
+        """A training sample's values, and what they still have to undergo, together with the batch's others,
+        on the device; None, for all samples of a run: nothing."""
         return None
 
     def whole(self, clip: Clip, stored: OpenClip) -> tuple[Tensor, Tensor]:

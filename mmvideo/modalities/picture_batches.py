@@ -14,7 +14,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 from torch.nn.functional import grid_sample
 
-from mmvideo.modalities.picture_changes import Change, Framing, PictureConfig, draw_change
+from mmvideo.modalities.picture_changes import Change, Framing, PictureConfig
 
 INTERPOLATIONS = ("bilinear", "bicubic")
 """Whose kernels are known here."""
@@ -58,16 +58,10 @@ class PictureChanges:
     waiting for it."""
 
     @classmethod
-    def of(cls, frames: Tensor, config: PictureConfig, framing: Framing, seed: int) -> PictureChanges:
-        """One clip's.
-
-        Args:
-            frames: (T, 3, H, W), at the size of which the square is cut; without any, nothing is done.
-        """
+    def of(cls, change: Change | None, config: PictureConfig, framing: Framing) -> PictureChanges:
+        """One clip's change; None: of a clip without frames, or whose frames are squares already, nothing."""
         size = framing.size
-        change = Change(size, size, None, False, 0, 0, size, size)
-        if len(frames):
-            change = draw_change(config, framing, frames.shape[2], frames.shape[3], seed)
+        change = change or Change(size, size, None, False, 0, 0, size, size)
         return cls(
             torch.tensor([[float(getattr(change, name) or 0) for name in Rows._fields]]),
             size,

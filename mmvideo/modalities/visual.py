@@ -26,6 +26,9 @@ from mmvideo.seeding import derive_seed
 from mmvideo.store.clip_format import OpenClip
 from mmvideo.types import Pending
 
+WIDE = 3
+"""Frames that are longer than so many times their shorter side are changed clip by clip: all of a batch's are
+padded to its longest."""
 Sampling = Literal["rate", "uniform", "segment", "dense"]
 CROPS: dict[int, tuple[tuple[float, float], ...]] = {
     1: ((0.5, 0.5),),
@@ -178,10 +181,16 @@ class Visual(MeasuredModality):
         """Whether frames are changed in training after they are read."""
         return bool(self.config.on_device) and self.encoded is None
 
-    def pending(self, values: Tensor, window: Window) -> Pending | None:
+    def pending(self, values: Tensor, window: Window) -> tuple[Tensor, Pending] | None:
         if not self.on_device:
             return None
-        return PictureChanges.of(values, self.config, self.framing, window.draw)
+        transform = self.transforms[True]
+        if not len(values):
+            return values, PictureChanges.of(None, self.config, self.framing)
+        change = transform.draw(values, window.draw)
+        if max(change.height, change.width) > WIDE * min(change.height, change.width):
+            values, change = transform.changed(values, change), None
+        return values, PictureChanges.of(change, self.config, self.framing)
 
     def inside(
         self, times: NDArray[np.float64], stored: OpenClip, window: Window, *, training: bool

@@ -25,6 +25,8 @@ from mmvideo.data.opened import open_data, store_settings
 from mmvideo.data.run_data import RunData, available_modalities
 from mmvideo.data.shares import Share
 from mmvideo.errors import InputError
+from mmvideo.modalities.base import View, Window
+from mmvideo.modalities.visual import Visual
 from mmvideo.model import build_model
 from mmvideo.seeding import derive_seed
 from mmvideo.store.keys import StoreSettings
@@ -181,6 +183,16 @@ class TestChangedOnTheDevice:
             for row, expected in zip(rows, batch.inputs["visual"].values, strict=False):
                 assert torch.equal(row, expected[: len(row)])  # each part is as long as its longest clip
                 assert not expected[len(row) :].any()
+
+    def test_a_clip_of_wide_frames_does_not_widen_its_batch(self, configure: Configure) -> None:
+        visual = changed_on_device(configure, True).train.modalities[0]
+        assert isinstance(visual, Visual)
+        frames = torch.randint(0, 256, (2, 3, 20, 61), dtype=torch.uint8)
+        left = visual.pending(frames, Window(0.0, 1.0, 1.0, 7, View()))
+        assert left is not None
+        assert left[0].shape == (2, 3, 16, 16)
+        assert torch.equal(left[0], visual.transforms[True](frames, 7))
+        assert torch.equal(left[1].apply(left[0][None])[0], left[0])
 
     def test_a_cached_encoder_refuses_it(self, configure: Configure, tmp_path: Path) -> None:
         encoder = EncoderChoice.of("cnn_lstm", backbone="resnet18", frozen=True, cached=True, picture_size=16)

@@ -35,7 +35,8 @@ def both_ways(config: PictureConfig, framing: Framing, seed: int) -> tuple[Tenso
     for row, frames in zip(batch, fitting, strict=True):
         row[:, :, : frames.shape[2], : frames.shape[3]] = frames
     first, *others = (
-        PictureChanges.of(frames, config, framing, seed + i) for i, frames in enumerate(fitting)
+        PictureChanges.of(transform.draw(frames, seed + i), config, framing)
+        for i, frames in enumerate(fitting)
     )
     return torch.stack(one_by_one), first.together(others).apply(batch)
 
@@ -96,18 +97,30 @@ def test_it_can_tell_pictures_apart() -> None:
 
 def test_a_clips_row_is_its_change() -> None:
     config, framing = PictureConfig(rotate_degrees=10.0, hue=0.5), Framing(16)
-    frames = torch.zeros(2, 3, 20, 24)
     change = draw_change(config, framing, 20, 24, 3)
-    row = Rows(*PictureChanges.of(frames, config, framing, 3).rows[0])
+    row = Rows(*PictureChanges.of(change, config, framing).rows[0])
     assert [field.name for field in fields(change)] == list(Rows._fields)
     assert [float(value) for value in row] == pytest.approx(list(map(float, vars(change).values())))
 
 
 def test_absent_clips_and_padding_stay_black() -> None:
     config = PictureConfig(rotate_degrees=10.0, smallest_crop=0.2, contrast=0.3, brightness=0.5, hue=0.5)
-    changes = [PictureChanges.of(torch.zeros(n, 3, 20, 24), config, Framing(16), 3) for n in (0, 2)]
+    change = draw_change(config, Framing(16), 20, 24, 3)
+    changes = [PictureChanges.of(given, config, Framing(16)) for given in (None, change)]
     out = changes[0].together(changes[1:]).apply(torch.zeros(2, 4, 3, 20, 24, dtype=torch.uint8))
     assert not out.any()
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_squares_that_are_changed_already_stay_as_they_are(whole: bool) -> None:
+    config = PictureConfig(
+        rotate_degrees=10.0, smallest_crop=0.2, flip_probability=0.5, **dict.fromkeys(COLOURS, 0.3)
+    )
+    done = PictureChanges.of(None, config, Framing(16, whole))
+    other = PictureChanges.of(draw_change(config, Framing(16, whole), 20, 24, 3), config, Framing(16, whole))
+    frames = torch.zeros(2, 3, 3, 20, 24, dtype=torch.uint8)
+    frames[0, :, :, :16, :16] = torch.randint(0, 256, (3, 3, 16, 16), dtype=torch.uint8)
+    assert torch.equal(done.together([other]).apply(frames)[0], frames[0, :, :, :16, :16])
 
 
 def test_channels_lie_last_as_the_model_computes() -> None:
@@ -121,5 +134,6 @@ def test_nothing_waits_for_the_device() -> None:
         PictureConfig(),
         PictureConfig(rotate_degrees=9.0, smallest_crop=0.2, contrast=0.3, hue=0.3),
     ):
-        changes = PictureChanges.of(torch.zeros(2, 3, 20, 24), config, Framing(16), 3).to("meta")
+        change = draw_change(config, Framing(16), 20, 24, 3)
+        changes = PictureChanges.of(change, config, Framing(16)).to("meta")
         assert changes.apply(torch.zeros(1, 2, 3, 20, 24, dtype=torch.uint8, device="meta")).is_meta
