@@ -12,9 +12,11 @@ from rich.console import Console
 from rich.table import Table
 
 from mmvideo.evaluation.display import MetricDisplay
+from mmvideo.evaluation.statistics import ALPHA
 from mmvideo.report.compare import OWN_REFERENCE, Comparison, incomplete
 from mmvideo.report.comparisons import AGAINST_UNIMODAL, BETWEEN_FUSIONS
 from mmvideo.report.epochs import epochs_text
+from mmvideo.report.factors import MAIN, to_read
 from mmvideo.report.words import p_text, rank_text
 from mmvideo.terminal import escape
 from mmvideo.vocabulary import counted
@@ -37,6 +39,8 @@ def print_comparison(comparison: Comparison, console: Console | None = None) -> 
     console.print(_scores(comparison, wording))
     if incomplete(comparison):
         console.print(_complete(comparison, wording))
+    if len(found := to_read(study)):
+        console.print(_effects(found, wording))
     if study.tuning is not None:
         console.print(_tuned(comparison.table, wording))
     console.print(_costs(comparison.table))
@@ -122,6 +126,21 @@ def _complete(comparison: Comparison, wording: MetricDisplay) -> Table:
         numbers = f"{row['complete_clips']:.0f}", f"{row['complete_groups']:.0f}"
         scores = wording.value(row[f"complete_{score}"]), wording.value(row[score])
         table.add_row(escape(row["arm"]), *numbers, *scores)
+    return table
+
+
+def _effects(found: pd.DataFrame, wording: MetricDisplay) -> Table:
+    told = found[(found["kind"] == MAIN) | (found["adjusted_p"] < ALPHA)]
+    left = len(found) - len(told)
+    more = f"; {counted(left, 'interaction')} without one: on the page" if left else ""
+    title = f"Effects of factors{wording.change_axis} [95 %]; interactions whose interval leaves out 0{more}"
+    table = _table(title, "factor", "effect", "adjusted p")
+    table.add_column("level", overflow="fold")
+    for row in told.to_dict("records"):
+        interval = f"[{wording.value(row['low'])}, {wording.value(row['high'])}]"
+        p = "–" if pd.isna(row["adjusted_p"]) else p_text(row["adjusted_p"])
+        effect = escape(f"{wording.change(row['effect'])} {interval}")
+        table.add_row(escape(row["factor"]), effect, p, escape(row["level"]))
     return table
 
 

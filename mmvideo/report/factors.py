@@ -38,6 +38,17 @@ def effects(study: StudyRuns) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["kind", *COLUMNS])
 
 
+def to_read(study: StudyRuns) -> pd.DataFrame:
+    """The same for readers: of a factor with two levels the first alone, since the second's effects are its
+    negative."""
+    found = effects(study)
+    levels = factor_levels([arm.factors for arm in factored(study)])
+    second = {(factor, held[1]) for factor, held in levels.items() if len(held) == 2}
+    named = zip(found["factor"].str.split(" × "), found["level"].str.split(" × "), strict=True)
+    kept = [second.isdisjoint(zip(*names, strict=True)) for names in named]
+    return found[np.array(kept, dtype=bool)]
+
+
 def _family(
     study: StudyRuns, kind: str, family: list[Contrast], scores: Shaped[ndarray, "K S n"]
 ) -> Iterator[dict[str, Any]]:

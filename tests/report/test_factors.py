@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 from made_records import rewrite
+from rich.console import Console
 
 from mmvideo.files import read_record
 from mmvideo.report.charts import levels
 from mmvideo.report.charts.theme import specification
 from mmvideo.report.compare import compare
-from mmvideo.report.factors import effects
+from mmvideo.report.console import print_comparison
+from mmvideo.report.factors import effects, to_read
 from mmvideo.report.load import load_study
 from mmvideo.report.page import render
 from mmvideo.report.sections.factors import content, two_way
@@ -54,9 +57,24 @@ def test_table_page_and_record_have_the_effects(factorial: Path) -> None:
     assert table["kind"].value_counts().to_dict() == {"main effect": 4, "interaction": 4}
     page = render(comparison, "")
     assert "<h2>Factors</h2>" in page
-    assert "early × vat" in page
+    assert "late × va" in page
     record = ComparisonRecord.model_validate_json(comparison.record().text())
     assert [row["level"] for row in record.factors] == list(table.index)
+
+
+def test_of_two_levels_readers_are_shown_one(factorial: Path) -> None:
+    """The other's effect is its negative: one contrast is one row."""
+    study = load_study(factorial)
+    assert to_read(study)["level"].tolist() == ["late", "va", "late × va"]
+    comparison = compare(study)
+    shown = render(comparison, "").split("<h2>Factors</h2>")[1].split("<h2>")[0]
+    assert shown.count('<td class="words">fusion</td>') == 1
+    out = StringIO()
+    print_comparison(comparison, Console(file=out, width=120, color_system=None))
+    printed = out.getvalue()
+    assert "Effects of factors" in printed
+    lines = [" ".join(line.split()) for line in printed.splitlines()]
+    assert any(line.startswith("modalities −") and line.endswith("va") for line in lines)
 
 
 def test_a_study_without_factors_says_nothing_of_them(make_study: Callable[..., Path]) -> None:

@@ -7,14 +7,14 @@ from typing import Any
 from mmvideo.evaluation.factors import factor_levels
 from mmvideo.report.charts import levels
 from mmvideo.report.compare import Comparison
-from mmvideo.report.factors import INTERACTION, MAIN, effects, factored
+from mmvideo.report.factors import INTERACTION, MAIN, factored, to_read
 from mmvideo.report.sections import Content
 
 POSITION = 25
 
 
 def content(comparison: Comparison) -> Content | None:
-    found = effects(comparison.study)
+    found = to_read(comparison.study)
     if found.empty:
         return None
     arms = factored(comparison.study)
