@@ -30,10 +30,10 @@ def draw(view: ClipView, width: float = WIDTH) -> Figure:
     from matplotlib.figure import Figure
 
     films = [m for m in view.modalities if m.kind == "visual"]
-    changed = {m.name: m for m in view.changed if len(m.values)}
+    changed = {m.name: [(m, IN_TRAINING)] for m in view.changed if len(m.values)}
     panels = [(m, panel_of(m)) for m in view.modalities if m.kind != "visual"]
     columns = int(width / FRAME_COLUMN)
-    strips = [strip for m in films for strip in ((m, ""), (changed.get(m.name), IN_TRAINING)) if strip[0]]
+    strips = [strip for m in films for strip in ((m, ""), *changed.get(m.name, ()))]
     heights = [FRAME_ROW * -(-len(shown_frames(m)) // columns) or ABSENT_ROW for m, _ in strips]
     if panels:
         heights.append(sum(panel.height for _, panel in panels) + CLOCK)

@@ -189,7 +189,7 @@ class Visual(MeasuredModality):
             return values, PictureChanges.of(None, self.config, self.framing)
         change = transform.draw(values, window.draw)
         if max(change.height, change.width) > WIDE * min(change.height, change.width):
-            values, change = transform.changed(values, change), None
+            return transform.changed(values, change), PictureChanges.of(None, self.config, self.framing)
         return values, PictureChanges.of(change, self.config, self.framing)
 
     def inside(

@@ -105,7 +105,7 @@ def test_labels_that_differ_between_levels_give_each_its_own_majority(by_share: 
     for arm in study.arms:
         if arm.name.endswith("-0.1"):
             for run in arm.runs:
-                run.result.train_presence.update({"visual+audio": [0, 0, 0, 9]})
+                run.result.train_presence.update({"visual+audio": (0, 0, 0, 9)})
     rows = {row.name: row for row in build_rows(study)[0]}
     assert "majority class" not in rows
     assert not np.array_equal(rows["majority class (1)"].outputs, rows["majority class (0.1)"].outputs)
@@ -230,7 +230,7 @@ def test_fusions_finished_at_one_level_are_compared_at_that_level(by_share: Path
     for arm in study.arms:  # so that each level has a control of its own that looks at nothing
         if arm.name.endswith("-0.1"):
             for run in arm.runs:
-                run.result.train_presence.update({"visual+audio": [0, 0, 0, 9]})
+                run.result.train_presence.update({"visual+audio": (0, 0, 0, 9)})
     comparison = compare(study)
     assert comparison.best_unimodal == "audio-0.1"
     singles = comparison.pairs[comparison.pairs["family"] == SINGLES]
