@@ -21,7 +21,6 @@ from mmvideo.inspection.heard import Heard, heard
 from mmvideo.inspection.opened import Inspected
 from mmvideo.modalities.base import Modality
 from mmvideo.modalities.text import Text
-from mmvideo.modalities.visual import Visual
 from mmvideo.store.clip_format import BLANK
 from mmvideo.vocabulary import SPLITS
 
@@ -119,14 +118,17 @@ def view_clip(inspected: Inspected, clip: Clip) -> ClipView:
 
 
 def _changed(inspected: Inspected, clip: Clip, read: Sequence[Modality]) -> Iterator[ModalityView]:
-    films = [m for m in read if isinstance(m, Visual) and m.encoded is None and m.config.changing()]
+    films = [m for m in read if m.changing()]
     config = inspected.config
     data = ClipDataset([clip], inspected.source, films, config.data, training=True, seed=config.seed)
     if films:
         for name, tokens in collate([data[1, 0]]).finished().inputs.items():
             there = tokens.mask[0]
             yield ModalityView(
-                name, Visual.kind, tokens.values[0][there].numpy(), tokens.time[0][there].numpy()
+                name,
+                inspected.modalities[name].kind,
+                tokens.values[0][there].numpy(),
+                tokens.time[0][there].numpy(),
             )
 
 

@@ -212,6 +212,10 @@ class Modality:
         absent."""
         raise NotImplementedError(f"{type(self).__name__} defines no read")
 
+    def changing(self) -> list[str]:
+        """The options by which training changes pictures at random; empty where they are no pictures."""
+        return []
+
     def pending(self, values: Tensor, window: Window) -> tuple[Tensor, Pending] | None:
         """A training sample's values, and what they still have to undergo, together with the batch's others,
         on the device; None, for all samples of a run: nothing."""

@@ -181,6 +181,9 @@ class Visual(MeasuredModality):
         """Whether frames are changed in training after they are read."""
         return bool(self.config.on_device) and self.encoded is None
 
+    def changing(self) -> list[str]:
+        return self.config.changing() if self.encoded is None else []
+
     def pending(self, values: Tensor, window: Window) -> tuple[Tensor, Pending] | None:
         if not self.on_device:
             return None
