@@ -17,7 +17,7 @@ from mmvideo.report.comparisons import (
     AGAINST_UNIMODAL,
     BETWEEN_FUSIONS,
 )
-from mmvideo.report.conditions import best, conditions_of
+from mmvideo.report.conditions import Condition, best, conditions_of
 from mmvideo.report.controls import MISSINGNESS
 from mmvideo.report.epochs import epoch_notes
 from mmvideo.report.floors import LINEAR, FloorTest
@@ -70,7 +70,7 @@ def plain_answer(
     points += _floors(study, table, leader, floor)
     points += _circumstances(study, table, pairs, leader)
     points += [("tuned", budget(study))] if study.tuning else []
-    beside = {arm.name for c in conditions_of(study) for arm in c.singles if leader in c.arms}
+    beside = {arm.name for arm in _beside(study, leader).singles}
     behind = [name for name in _below_their_floor(table)["arm"] if name in beside]
     behind += [leader] if floor and floor.above else []
     if behind:
@@ -105,8 +105,13 @@ def _against(study: StudyRuns, table: pd.DataFrame, test: Test, family: str) -> 
         word = "" if test["verdict"] == ONE_SEED else f": {test['verdict']}"
         text = f"{_change(test, wording)}, {p}{word}"
     if of_single:
-        text += f"; the best single modality on validation{_above_reference(study, table, test['b'])}"
+        text += f"; the best single modality on validation{_above_reference(study, table, test)}"
     return about, text
+
+
+def _beside(study: StudyRuns, leader: str) -> Condition:
+    """The leader's conditions."""
+    return next(c for c in conditions_of(study) if leader in {arm.name for arm in c.fusions})
 
 
 def _elsewhere(study: StudyRuns, pairs: pd.DataFrame, leader: str) -> Iterator[Point]:
@@ -125,7 +130,7 @@ def _elsewhere(study: StudyRuns, pairs: pd.DataFrame, leader: str) -> Iterator[P
 
 def _alone(study: StudyRuns, leader: str) -> Iterator[Point]:
     """Which of the leader's modalities no arm under its conditions has alone: the best may be one of them."""
-    beside = next(c for c in conditions_of(study) if leader in (arm.name for arm in c.fusions))
+    beside = _beside(study, leader)
     own = next(arm.modalities for arm in beside.fusions if arm.name == leader)
     alone = {arm.modalities[0] for arm in beside.singles}
     lacking = [modality for modality in own if modality not in alone]
@@ -157,12 +162,15 @@ def _change(test: Test, wording: MetricDisplay) -> str:
     return f"{wording.change(test['difference'])}{wording.change_unit} {interval}"
 
 
-def _above_reference(study: StudyRuns, table: pd.DataFrame, reference: str) -> str:
-    """Where validation's choice among single modalities lies below another of them, or presence, on test."""
+def _above_reference(study: StudyRuns, table: pd.DataFrame, test: Test) -> str:
+    """Where validation's choice among single modalities lies below another under the leader's conditions, or
+    presence, on test."""
     wording, task = study.task.display, study.task
-    rows = table[(table["kind"] == "single modality") | (table["arm"].str.startswith(MISSINGNESS))]
+    beside = _beside(study, test["a"])
+    held = {arm.name for arm in beside.singles} | {MISSINGNESS, beside.name(MISSINGNESS)}
+    rows = table[table["arm"].isin(held)]
     scores = dict(zip(rows["arm"], rows[task.score], strict=True))
-    own = scores.pop(reference)
+    own = scores.pop(test["b"])
     sign = 1 if task.higher_is_better else -1
     above = sorted(
         (name for name in scores if sign * (scores[name] - own) > 0), key=lambda name: -sign * scores[name]

@@ -121,6 +121,25 @@ def test_page_and_answer_name_the_leaders_own(by_share: Path) -> None:
     assert "score averaging (0.1)" in page
 
 
+def test_the_reference_is_not_held_to_single_modalities_of_other_levels(
+    make_study: Callable[..., Path], fake_arm: type[Any]
+) -> None:
+    """That another level's is better on test is no fault of what validation chose at this one."""
+    accuracy = {"late-1": 0.5, "visual-1": 0.7, "late-0.1": 0.9, "visual-0.1": 0.3, "audio-0.1": 0.25}
+
+    def arm(name: str) -> Any:
+        kind = name.split("-")[0]
+        if kind == "late":
+            return fake_arm(accuracy[name], ("visual", "audio"), fusion="late")
+        return fake_arm(accuracy[name], (kind,), "control", "single")
+
+    folder = make_study(arms={name: arm(name) for name in accuracy}, n_clips=400)
+    set_factors(folder, levels)
+    comparison = compare(load_study(folder))
+    assert comparison.leader == "late-0.1"
+    assert "not as good as" not in dict(comparison.answer.points)["against visual-0.1"]
+
+
 def test_the_answer_tells_of_the_other_levels_too(by_share: Path) -> None:
     comparison = compare(load_study(by_share))
     points = dict(comparison.answer.points)
